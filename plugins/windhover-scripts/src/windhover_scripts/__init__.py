@@ -1,0 +1,1 @@
+"""Shell and Python script tasks for Windhover."""
