@@ -1,0 +1,112 @@
+"""Runtime records: an execution, its task runs and their attempts.
+
+An execution is a header (:class:`Execution`) plus task runs (:class:`TaskRun`), stored as one row
+each, so that a change costs what changed. Records are mutable and owned by the engine while an
+execution is in memory; whoever else holds one holds a copy read from the repository.
+
+Documentation page: ``docs/executions.md``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from windhover.model.state import State
+
+#: A value that JSON can say. Outputs, inputs and variables are made of these.
+JsonValue = Any
+
+
+class Label(msgspec.Struct, frozen=True):
+    """A key and a value on a flow or execution; keys starting with ``system.`` belong to the server."""
+
+    key: str
+    value: str
+
+
+class ExecutionTrigger(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """What started an execution, and the variables it brought (``trigger.*`` in expressions)."""
+
+    id: str
+    type: str
+    variables: dict[str, JsonValue] = {}
+    log_file: str | None = None
+
+
+class ExecutionMetadata(msgspec.Struct, rename="camel"):
+    """Counters that survive restart, replay and retry."""
+
+    attempt_number: int
+    original_created_date: datetime
+
+
+class Attempt(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """One try of a task run."""
+
+    state: State
+    worker_id: str | None = None
+    log_file: str | None = None
+
+
+class Phase(IntEnum):
+    """The lists of tasks that a flow or a flow-control task goes through, in this order."""
+
+    TASKS = 0
+    ERRORS = 1
+    FINALLY = 2
+    AFTER_EXECUTION = 3
+
+
+class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """One run of a task within an execution.
+
+    ``value`` and ``iteration`` are set on the direct children of a loop. ``outputs`` is None while
+    the run has none to show, an empty map once a worker ran a task without outputs. ``dispatch``
+    is the fencing token: it is raised each time the run is handed to a worker, and a result that
+    carries another number is refused. ``phase`` and ``lane`` say where in its parent the run stands,
+    ``resolved`` keeps what a flow-control task evaluated when it began (its values, its branch), so
+    that an execution read back from the repository goes on exactly as it would have.
+    """
+
+    id: str
+    execution_id: str
+    task_id: str
+    state: State
+    parent_task_run_id: str | None = None
+    value: str | None = None
+    iteration: int | None = None
+    attempts: list[Attempt] | None = None
+    outputs: dict[str, JsonValue] | None = None
+    dynamic: bool = False
+    force_execution: bool = False
+    position: int = 0
+    dispatch: int = 0
+    phase: Phase = Phase.TASKS
+    lane: int = 0
+    resolved: JsonValue = None
+
+
+class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """The header of an execution: everything but its task runs."""
+
+    id: str
+    tenant_id: str
+    namespace: str
+    flow_id: str
+    flow_revision: int
+    state: State
+    original_id: str
+    metadata: ExecutionMetadata
+    labels: list[Label] = []
+    inputs: dict[str, JsonValue] | None = None
+    outputs: dict[str, JsonValue] | None = None
+    variables: dict[str, JsonValue] | None = None
+    trigger: ExecutionTrigger | None = None
+    parent_id: str | None = None
+    schedule_date: datetime | None = None
+    kind: str | None = None
+    deleted: bool = False

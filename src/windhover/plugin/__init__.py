@@ -1,0 +1,1 @@
+"""The SDK that plugin authors import: task classes, their context, and the registry that finds them."""

@@ -1,0 +1,126 @@
+"""Flow-control tasks: they hold other tasks and decide which of them run, and when.
+
+A flow-control task ("flowable") is pure: it does no I/O and keeps no state. When its run begins it
+:meth:`~FlowableTask.resolve`\\ s whatever its properties say (a condition, a list of values), once; the
+result is stored with the task run. From it the :class:`Body` follows: lanes of tasks, and how many
+lanes may be under way together. The engine walks the body and keeps the counters, so that the end of
+one child costs the same among three siblings as among a hundred thousand.
+
+Documentation page: ``docs/plugins.md``.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Protocol
+
+from pydantic import Field
+
+from windhover.model.execution import JsonValue
+from windhover.model.state import StateType
+from windhover.model.task import Task
+from windhover.plugin.nesting import TaskList
+
+
+class FlowableContext(Protocol):
+    """Renders a flowable's properties when its run begins."""
+
+    def render(self, template: JsonValue) -> JsonValue:
+        """Render text (to text), lists and maps (deep).
+
+        Raises:
+            windhover.expression.ExpressionError: wrong template, or an undefined name.
+        """
+
+    def evaluate(self, template: JsonValue) -> JsonValue:
+        """As :meth:`render`, but a sole ``{{ expression }}`` keeps its type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Tasks that run one after the other; ``value`` and ``iteration`` are given to their task runs."""
+
+    tasks: Sequence[Task]
+    value: str | None = None
+    iteration: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a flowable runs.
+
+    ``lanes`` are started in order, at most ``limit`` under way together (0: all). ``after`` maps a
+    lane's index to the indexes of the lanes that must have ended before it may start. ``missing``
+    says that there is no list of tasks to run at all, which ends the flowable FAILED.
+    """
+
+    lanes: Sequence[Lane]
+    limit: int = 1
+    after: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    missing: bool = False
+
+
+def guess_state(states: Mapping[StateType, int]) -> StateType:
+    """The end state that follows from the children's: the worst of KILLED, FAILED, WARNING, else SUCCESS.
+
+    CANCELLED, SKIPPED and RETRIED children count as SUCCESS.
+    """
+    for state in (StateType.KILLED, StateType.FAILED, StateType.WARNING):
+        if states.get(state):
+            return state
+    return StateType.SUCCESS
+
+
+class FlowableTask(Task):
+    """Base class of flow-control tasks.
+
+    A subclass declares its properties; those that may hold expressions are declared as text (or a
+    list, or a map) and rendered in :meth:`resolve`. Lists of nested tasks are declared as
+    ``TaskList``.
+    """
+
+    type_name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+
+    errors: TaskList = ()
+    finally_: Annotated[TaskList, Field(alias="finally")] = ()
+
+    def resolve(self, ctx: FlowableContext) -> JsonValue:
+        """Evaluate what the body depends on. The result must be JSON; it is stored and not evaluated again.
+
+        Raises:
+            windhover.expression.ExpressionError: the run ends FAILED with this message.
+            ValueError: the same, for values that make no sense.
+        """
+        return None
+
+    @abstractmethod
+    def body(self, resolved: JsonValue) -> Body:
+        """What to run, given what :meth:`resolve` returned. Called again after a restart of the server."""
+
+    def outputs(self, resolved: JsonValue) -> dict[str, JsonValue]:
+        """The outputs of the run, there from its beginning."""
+        return {}
+
+    def end_state(self, children: Mapping[StateType, int]) -> StateType:
+        """The end state, from how many children of the normal branch ended in which state."""
+        return guess_state(children)
+
+    def nested(self) -> Iterator[Task]:
+        """All tasks directly inside, errors and finally included, in the order they are written."""
+        for name in type(self).model_fields:
+            yield from tasks_in(getattr(self, name))
+
+
+def tasks_in(value: object) -> Iterator[Task]:
+    """The tasks in the value of a property: a task, or tasks in a list or a map's lists."""
+    if isinstance(value, Task):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tasks_in(item)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from tasks_in(item)

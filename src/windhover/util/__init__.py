@@ -1,0 +1,1 @@
+"""Identifiers, durations and nearest-name search: the few things every floor needs."""

@@ -1,0 +1,60 @@
+"""ISO-8601 durations as the flow language writes them: ``PT0.5S``, ``P1DT2H``.
+
+Days are the largest unit (24 hours); weeks, months and years have no fixed length and are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_ISO = re.compile(
+    r"(?P<sign>[-+])?P(?:(?P<days>[-+]?\d+)D)?"
+    r"(?P<time>T(?:(?P<hours>[-+]?\d+)H)?(?:(?P<minutes>[-+]?\d+)M)?(?:(?P<seconds>[-+]?\d+(?:[.,]\d{0,9})?)S)?)?",
+    re.IGNORECASE,
+)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read an ISO-8601 duration.
+
+    Raises:
+        ValueError: the text is no such duration; the message says what one looks like.
+    """
+    match = _ISO.fullmatch(text.strip())
+    if match is None or not any(match[part] for part in ("days", "hours", "minutes", "seconds")):
+        raise ValueError(f"`{text}` is not an ISO-8601 duration such as PT30S, PT5M or P1DT2H")
+    duration = timedelta(
+        days=int(match["days"] or 0),
+        hours=int(match["hours"] or 0),
+        minutes=int(match["minutes"] or 0),
+        seconds=float((match["seconds"] or "0").replace(",", ".")),
+    )
+    return -duration if match["sign"] == "-" else duration
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write a duration in ISO-8601, hours as the largest unit, as Java's ``Duration`` prints it."""
+    total = round(duration.total_seconds() * 1_000_000)
+    if total == 0:
+        return "PT0S"
+    sign = "-" if total < 0 else ""
+    seconds, micros = divmod(abs(total), 1_000_000)
+    hours, seconds = divmod(seconds, 3600)
+    minutes, seconds = divmod(seconds, 60)
+    text = f"PT{sign}{hours}H" if hours else "PT"
+    if minutes:
+        text += f"{sign}{minutes}M"
+    if seconds or micros:
+        fraction = f".{micros:06d}".rstrip("0") if micros else ""
+        text += f"{sign}{seconds}{fraction}S"
+    return text
+
+
+def format_clock(duration: timedelta) -> str:
+    """Write a duration as ``HH:MM:SS.mmm``, the form log lines about time limits use."""
+    millis = round(duration.total_seconds() * 1000)
+    seconds, millis = divmod(millis, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}.{millis:03d}"
