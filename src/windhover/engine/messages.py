@@ -1,0 +1,168 @@
+"""What executor and worker say to each other, and what the web server asks of the executor.
+
+*Events* report what happened to a task run; *commands* ask for something and are answered once the
+change is committed; a *job* is one attempt of one task run, handed to a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from windhover.model.execution import Execution, JsonValue
+from windhover.model.log import LogEntry, Metric
+from windhover.model.state import StateType
+from windhover.plugin.task import TaskDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class JobIdentity:
+    """Where a job belongs. ``dispatch`` is its fencing token, ``attempt`` counts from 0."""
+
+    tenant_id: str
+    namespace: str
+    flow_id: str
+    flow_revision: int
+    execution_id: str
+    task_id: str
+    task_run_id: str
+    attempt: int
+    dispatch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt of a task run, for any worker.
+
+    ``variables`` is what the task's expressions may read; values are built when they are asked for.
+    """
+
+    identity: JobIdentity
+    task: TaskDefinition
+    variables: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted:
+    """A worker has begun an attempt."""
+
+    execution_id: str
+    task_run_id: str
+    dispatch: int
+    worker_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """A worker has ended an attempt: SUCCESS, WARNING, FAILED or KILLED, and never again for this token.
+
+    ``logs`` and ``metrics`` are the last of the attempt; they are committed together with its end.
+    """
+
+    execution_id: str
+    task_run_id: str
+    dispatch: int
+    worker_id: str
+    at: datetime
+    state: StateType
+    outputs: dict[str, JsonValue] | None = None
+    log_file: str | None = None
+    logs: Sequence[LogEntry] = ()
+    metrics: Sequence[Metric] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogsWritten:
+    """Log lines and metrics of an attempt that is still running."""
+
+    execution_id: str
+    logs: Sequence[LogEntry] = ()
+    metrics: Sequence[Metric] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KillTaskRun:
+    """To all workers: stop this attempt, if you run it, and its whole process tree."""
+
+    execution_id: str
+    task_run_id: str
+    dispatch: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateExecution:
+    """Start a new execution. ``execution`` is in state CREATED with its final inputs and labels."""
+
+    execution: Execution
+    logs: Sequence[LogEntry] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KillExecution:
+    """Kill an execution in whatever state it is.
+
+    Answered with the execution once KILLING (or KILLED) is committed. ``actor`` is named in the log.
+    """
+
+    execution_id: str
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteExecution:
+    """Remove an ended execution and what belongs to it."""
+
+    execution_id: str
+    logs: bool = True
+    metrics: bool = True
+
+
+Command = CreateExecution | KillExecution | DeleteExecution
+Event = TaskStarted | TaskEnded | LogsWritten
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionChanged:
+    """To all who follow: an execution as it is after a commit. ``ended``: nothing more will come."""
+
+    execution_id: str
+    state: StateType
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogsCommitted:
+    """To all who follow: log lines as they were committed, in order."""
+
+    execution_id: str
+    entries: Sequence[LogEntry] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowChanged:
+    """To all: a revision of a flow was saved or deleted; what is cached of it is stale."""
+
+    tenant_id: str
+    namespace: str
+    flow_id: str
+    revision: int
+
+
+Broadcast = KillTaskRun | ExecutionChanged | LogsCommitted | FlowChanged
+
+
+class CommandRefused(Exception):
+    """A command that cannot be carried out, with the reason for whoever asked."""
+
+
+class ExecutionNotFound(CommandRefused):
+    """There is no execution of that id."""
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(f"Execution '{execution_id}' not found")
+
+
+class IllegalExecutionState(CommandRefused):
+    """The execution is in a state in which this cannot be done."""

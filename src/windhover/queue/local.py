@@ -1,0 +1,187 @@
+"""The queue inside one process, on one event loop.
+
+It keeps nothing: what was committed and not yet handed out, or handed out and not yet answered, is in
+the repository, and the executor sends it again after a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+from windhover.engine.messages import Broadcast, Command, Event, Job
+from windhover.model.execution import Execution
+
+
+class QueueClosed(Exception):
+    """The component that would answer has stopped; nothing was changed."""
+
+
+class PendingCommand:
+    """A command and the place for its answer."""
+
+    __slots__ = ("answer", "command")
+
+    def __init__(self, command: Command, answer: asyncio.Future[Execution]) -> None:
+        self.command = command
+        self.answer = answer
+
+
+class ExecutorQueue:
+    """Events and commands for the executor, in the order they were sent."""
+
+    def __init__(self) -> None:
+        self._items: deque[Event | PendingCommand] = deque()
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    def send(self, event: Event) -> None:
+        self._items.append(event)
+        self._arrived.set()
+
+    async def ask(self, command: Command) -> Execution:
+        """Send a command and wait until its effect is committed.
+
+        Raises:
+            CommandRefused: the command cannot be carried out.
+            QueueClosed: the executor has stopped before it was.
+        """
+        if self._closed:
+            raise QueueClosed("The executor is stopping.")
+        pending = PendingCommand(command, asyncio.get_running_loop().create_future())
+        self._items.append(pending)
+        self._arrived.set()
+        return await pending.answer
+
+    async def wait(self) -> None:
+        """Return as soon as something waits, or the executor was woken."""
+        await self._arrived.wait()
+
+    def wake(self) -> None:
+        """Let :meth:`wait` return though nothing was sent."""
+        self._arrived.set()
+
+    def drain(self, limit: int) -> list[Event | PendingCommand]:
+        """Take what waits, at most ``limit`` items, oldest first."""
+        items = self._items
+        if len(items) <= limit:
+            self._items = deque()
+            self._arrived.clear()
+            return list(items)
+        return [items.popleft() for _ in range(limit)]
+
+    def close(self) -> None:
+        """Refuse all commands that wait or still come."""
+        self._closed = True
+        for item in self._items:
+            if isinstance(item, PendingCommand) and not item.answer.done():
+                item.answer.set_exception(QueueClosed("The executor is stopping."))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+class JobQueue:
+    """Jobs for any worker, oldest first. Taking one is final: its answer is a ``TaskEnded``."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[Job] = deque()
+        self._arrived = asyncio.Event()
+
+    def send(self, job: Job) -> None:
+        self._jobs.append(job)
+        self._arrived.set()
+
+    async def take(self, limit: int) -> list[Job]:
+        """Wait for jobs and take at most ``limit`` of them."""
+        while not self._jobs:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return [self._jobs.popleft() for _ in range(min(limit, len(self._jobs)))]
+
+    def discard(self, task_run_id: str) -> bool:
+        """Take a job out that nobody has taken; True when there was one."""
+        for job in self._jobs:
+            if job.identity.task_run_id == task_run_id:
+                self._jobs.remove(job)
+                return True
+        return False
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+
+class Subscription:
+    """One listener's place in the broadcasts. Use as a context manager, iterate asynchronously."""
+
+    def __init__(self, broadcasts: Broadcasts, accepts: Callable[[Broadcast], bool], limit: int) -> None:
+        self._broadcasts = broadcasts
+        self._accepts = accepts
+        self._limit = limit
+        self._items: deque[Broadcast] = deque()
+        self._arrived = asyncio.Event()
+        #: Set when the listener was too slow and messages were dropped; it must read the repository.
+        self.lagged = False
+
+    def offer(self, message: Broadcast) -> None:
+        if not self._accepts(message):
+            return
+        if len(self._items) >= self._limit:
+            self.lagged = True
+            self._items.clear()
+        self._items.append(message)
+        self._arrived.set()
+
+    async def next(self) -> Broadcast:
+        while not self._items:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._items.popleft()
+
+    async def __aiter__(self) -> AsyncIterator[Broadcast]:
+        while True:
+            yield await self.next()
+
+    def __enter__(self) -> Subscription:
+        self._broadcasts.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._broadcasts.remove(self)
+
+
+class Broadcasts:
+    """Messages to everyone who listens at that moment."""
+
+    def __init__(self) -> None:
+        self._subscriptions: list[Subscription] = []
+
+    def publish(self, message: Broadcast) -> None:
+        for subscription in self._subscriptions:
+            subscription.offer(message)
+
+    def subscribe(
+        self, accepts: Callable[[Broadcast], bool] = lambda _: True, limit: int = 10_000
+    ) -> Subscription:
+        """Listen to the messages that ``accepts`` says yes to, keeping at most ``limit`` unread."""
+        return Subscription(self, accepts, limit)
+
+    def add(self, subscription: Subscription) -> None:
+        self._subscriptions.append(subscription)
+
+    def remove(self, subscription: Subscription) -> None:
+        self._subscriptions.remove(subscription)
+
+    @property
+    def has_listeners(self) -> bool:
+        return bool(self._subscriptions)
+
+
+class LocalQueue:
+    """The three deliveries of a server that runs in one process."""
+
+    def __init__(self) -> None:
+        self.executor = ExecutorQueue()
+        self.jobs = JobQueue()
+        self.broadcasts = Broadcasts()

@@ -1,0 +1,1 @@
+"""Where everything lasting lives: SQLite embedded, or PostgreSQL."""

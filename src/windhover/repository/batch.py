@@ -1,0 +1,43 @@
+"""What the executor writes in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from windhover.model.execution import Execution, TaskRun
+from windhover.model.log import LogEntry, Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Something that is due for an execution at an instant (UTC): a retry, a timeout, the end of a pause.
+
+    ``(execution_id, key)`` identifies it; setting it again replaces it.
+    """
+
+    execution_id: str
+    key: str
+    due: datetime
+
+
+@dataclass(slots=True)
+class CommitBatch:
+    """All changes of one round of the executor, of any number of executions.
+
+    Log entries carry their sequence numbers already. The whole batch is written or none of it; once
+    written it survives a power cut.
+    """
+
+    created: list[Execution] = field(default_factory=list)
+    updated: list[Execution] = field(default_factory=list)
+    deleted_executions: list[str] = field(default_factory=list)
+    task_runs: list[TaskRun] = field(default_factory=list)
+    removed_task_runs: list[str] = field(default_factory=list)
+    timers_set: list[Timer] = field(default_factory=list)
+    timers_cleared: list[tuple[str, str]] = field(default_factory=list)
+    logs: list[LogEntry] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__slots__)
