@@ -36,11 +36,14 @@ class Job:
     """One attempt of a task run, for any worker.
 
     ``variables`` is what the task's expressions may read; values are built when they are asked for.
+    ``began`` is when the work was first begun, if it is handed out again because its worker was lost:
+    a wait goes on from there instead of beginning anew.
     """
 
     identity: JobIdentity
     task: TaskDefinition
     variables: Mapping[str, JsonValue]
+    began: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

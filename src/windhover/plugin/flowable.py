@@ -62,6 +62,17 @@ class Body:
     missing: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with a task that its properties' types cannot tell, found when a flow is saved.
+
+    ``property`` is the property's name as the flow writes it; None when it is the task as a whole.
+    """
+
+    message: str
+    property: str | None = None
+
+
 def guess_state(states: Mapping[StateType, int]) -> StateType:
     """The end state that follows from the children's: the worst of KILLED, FAILED, WARNING, else SUCCESS.
 
@@ -107,6 +118,10 @@ class FlowableTask(Task):
     def end_state(self, children: Mapping[StateType, int]) -> StateType:
         """The end state, from how many children of the normal branch ended in which state."""
         return guess_state(children)
+
+    def check(self) -> Iterator[Fault]:
+        """Find what is wrong with this task when a flow is saved."""
+        yield from ()
 
     def nested(self) -> Iterator[Task]:
         """All tasks directly inside, errors and finally included, in the order they are written."""

@@ -1,0 +1,1 @@
+"""Flow control: sequences, branches, loops."""

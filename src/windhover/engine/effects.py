@@ -1,0 +1,32 @@
+"""What one step of the engine asks for: rows to write, then things to do once they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from windhover.engine.messages import Job, KillTaskRun
+from windhover.model.execution import TaskRun
+from windhover.model.log import LogEntry, Metric
+
+
+@dataclass(slots=True)
+class Effects:
+    """The consequences of one event for one execution.
+
+    The first group is written in one transaction; only then the second group may leave.
+    """
+
+    header_changed: bool = False
+    task_runs: dict[str, TaskRun] = field(default_factory=dict)
+    removed_task_runs: list[str] = field(default_factory=list)
+    timers_set: dict[str, datetime] = field(default_factory=dict)
+    timers_cleared: set[str] = field(default_factory=set)
+    logs: list[LogEntry] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+
+    jobs: list[Job] = field(default_factory=list)
+    kills: list[KillTaskRun] = field(default_factory=list)
+    state_changed: bool = False
+    #: The execution is over, with everything that runs after its end: it may leave memory.
+    ended: bool = False

@@ -1,0 +1,28 @@
+"""What the engine is told about the world, so that it need not look: ids, settings, and how to render."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from windhover.expression import Scope
+from windhover.model.execution import JsonValue
+from windhover.util.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEnvironment:
+    """Fixed for the life of an executor.
+
+    ``scope`` makes the scope in which an expression is rendered, with the server access that the
+    executor grants. ``kill_grace`` is how long a killed task run may take to end before its result
+    is no longer waited for.
+    """
+
+    new_id: Callable[[], str] = new_id
+    scope: Callable[[Mapping[str, object], str], Scope] = lambda variables, execution_id: Scope(variables)
+    globals: Mapping[str, JsonValue] = field(default_factory=dict)
+    envs: Mapping[str, str] = field(default_factory=dict)
+    server: Mapping[str, JsonValue] = field(default_factory=dict)
+    kill_grace: timedelta = timedelta(seconds=30)

@@ -1,0 +1,174 @@
+"""The bookkeeping of a running list of tasks: of the flow itself, or of one flow-control task run.
+
+A frame is derived: it follows from the definition and the task runs, and is rebuilt from them when an
+execution is read back. While the execution is in memory it is kept up to date step by step, so that
+the end of a child never asks for a look at its siblings.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from windhover.model.execution import Phase, TaskRun
+from windhover.model.state import StateType
+from windhover.model.task import Task
+from windhover.plugin.flowable import Body
+
+
+class Node:
+    """A task run with its definition and its place: in which frame, lane and position it runs."""
+
+    __slots__ = ("body_frame", "frame", "position", "record", "task")
+
+    def __init__(self, record: TaskRun, task: Task, frame: Frame, position: int) -> None:
+        self.record = record
+        self.task = task
+        self.frame = frame
+        self.position = position
+        #: The frame of its own children, when the task is a flow-control task that has begun.
+        self.body_frame: Frame | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.record.state.current.is_terminated
+
+
+class Frame:
+    """Lanes under way, children not yet ended, and how the ended ones ended."""
+
+    __slots__ = (
+        "_dependents",
+        "_enabled",
+        "_ready",
+        "_waiting_for",
+        "active",
+        "body",
+        "closing",
+        "cut_state",
+        "end_counts",
+        "next_lane",
+        "open",
+        "owner",
+        "phase",
+        "phase_tasks",
+    )
+
+    def __init__(self, owner: Node | None, body: Body, phase_tasks: dict[Phase, tuple[Task, ...]]) -> None:
+        #: The task run this is the inside of; None for the flow itself.
+        self.owner = owner
+        self.body = body
+        #: The enabled tasks of the branches besides the normal one.
+        self.phase_tasks = phase_tasks
+        self.phase = Phase.TASKS
+        #: Children that have not ended, by task run id, in the order they were created.
+        self.open: dict[str, Node] = {}
+        #: How many children of the normal branch ended in which state.
+        self.end_counts: dict[StateType, int] = {}
+        #: How many lanes of the normal branch are under way.
+        self.active = 0
+        self.next_lane = 0
+        #: Set when the frame is ended from outside: no child is started any more, and the owner takes
+        #: this state as soon as the last running one has ended.
+        self.cut_state: StateType | None = None
+        #: The last branch is over; only what still runs in others is waited for.
+        self.closing = False
+        self._enabled: tuple[Sequence[Task], tuple[Task, ...]] = ((), ())
+        # Only for lanes that wait for others: how many of those have not ended, who waits for a
+        # lane, and which lanes may start.
+        self._waiting_for = {lane: len(before) for lane, before in body.after.items() if before}
+        self._dependents: dict[int, list[int]] = {}
+        for lane, before in body.after.items():
+            for other in before:
+                self._dependents.setdefault(other, []).append(lane)
+        self._ready: deque[int] | None = None
+        if body.after:
+            self._ready = deque(i for i in range(len(body.lanes)) if i not in self._waiting_for)
+
+    @property
+    def failed(self) -> bool:
+        return StateType.FAILED in self.end_counts
+
+    @property
+    def exhausted(self) -> bool:
+        """No lane is under way and none is left to start."""
+        if self.active:
+            return False
+        if self._ready is not None:
+            return not self._ready and not self._waiting_for
+        return self.next_lane >= len(self.body.lanes)
+
+    def tasks(self, phase: Phase, lane: int) -> tuple[Task, ...]:
+        """The enabled tasks of a lane."""
+        if phase is not Phase.TASKS:
+            return self.phase_tasks[phase]
+        tasks = self.body.lanes[lane].tasks
+        # The lanes of a loop share one list of tasks: remembering the last list makes this a look-up.
+        last, found = self._enabled
+        if last is not tasks:
+            found = enabled(tasks)
+            self._enabled = (tasks, found)
+        return found
+
+    def take_lane(self) -> int | None:
+        """Start the next lane that may start and return its index; None when there is none now."""
+        limit = self.body.limit
+        if limit and self.active >= limit:
+            return None
+        if self._ready is not None:
+            if not self._ready:
+                return None
+            self.active += 1
+            return self._ready.popleft()
+        if self.next_lane >= len(self.body.lanes):
+            return None
+        self.next_lane += 1
+        self.active += 1
+        return self.next_lane - 1
+
+    def lane_done(self, lane: int) -> None:
+        """Take note that the last task of a lane of the normal branch has ended."""
+        self.active -= 1
+        for dependent in self._dependents.get(lane, ()):
+            if dependent not in self._waiting_for:
+                continue
+            left = self._waiting_for[dependent] - 1
+            if left:
+                self._waiting_for[dependent] = left
+            else:
+                del self._waiting_for[dependent]
+                assert self._ready is not None, "only frames with dependencies have dependents"
+                self._ready.append(dependent)
+
+    def child_ended(self, node: Node) -> None:
+        """Take an ended child out of the open ones and count it."""
+        self.open.pop(node.record.id, None)
+        if node.record.phase is Phase.TASKS:
+            state = node.record.state.current
+            self.end_counts[state] = self.end_counts.get(state, 0) + 1
+
+    def is_last(self, node: Node) -> bool:
+        """Nothing follows this child in its lane."""
+        record = node.record
+        return node.position + 1 >= len(self.tasks(record.phase, record.lane))
+
+    def restore(self, node: Node) -> None:
+        """Take note of a stored child, given in the order of creation."""
+        record = node.record
+        self.phase = max(self.phase, record.phase)
+        if record.phase is Phase.TASKS and node.position == 0:
+            # A lane that waited only for lanes without enabled tasks may still be listed as waiting.
+            if self._ready is not None and self._waiting_for.pop(record.lane, None) is None:
+                self._ready.remove(record.lane)
+            self.next_lane = max(self.next_lane, record.lane + 1)
+            self.active += 1
+        if node.ended:
+            self.child_ended(node)
+            if record.phase is Phase.TASKS and self.is_last(node):
+                self.lane_done(record.lane)
+        else:
+            self.open[record.id] = node
+
+
+def enabled(tasks: Sequence[Task]) -> tuple[Task, ...]:
+    return tuple(task for task in tasks if not task.disabled)

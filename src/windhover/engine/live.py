@@ -1,0 +1,108 @@
+"""An execution in memory: its records, its definition, and the frames that say where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from windhover.engine.frame import Frame, Node, enabled
+from windhover.engine.outputs import OutputsTree
+from windhover.model.execution import Execution, Phase, TaskRun
+from windhover.model.flow import Flow
+from windhover.model.task import Task
+from windhover.plugin.flowable import Body, FlowableTask, Lane
+
+
+class LiveExecution:
+    """The working form of one execution, owned by one executor.
+
+    ``log_sequence`` is the number of the last log line accepted.
+    """
+
+    __slots__ = ("flow", "log_sequence", "nodes", "outputs", "record", "root", "runs_of_task", "size")
+
+    def __init__(self, flow: Flow, record: Execution, log_sequence: int = 0) -> None:
+        self.flow = flow
+        self.record = record
+        self.log_sequence = log_sequence
+        self.nodes: dict[str, Node] = {}
+        self.runs_of_task: dict[str, list[Node]] = {}
+        self.outputs = OutputsTree()
+        self.root = root_frame(flow)
+        #: How many task runs were ever created; gives the next one its place in the list.
+        self.size = 0
+
+    @classmethod
+    def restore(
+        cls, flow: Flow, record: Execution, task_runs: Iterable[TaskRun], log_sequence: int
+    ) -> LiveExecution:
+        """Build the working form from stored records (task runs in the order of their positions)."""
+        live = cls(flow, record, log_sequence)
+        for task_run in task_runs:
+            live._restore(task_run)
+        return live
+
+    def _restore(self, task_run: TaskRun) -> None:
+        parent = self.nodes.get(task_run.parent_task_run_id or "")
+        frame = self.root if parent is None else parent.body_frame
+        assert frame is not None, "a child is stored only after its parent has begun"
+        tasks = frame.tasks(task_run.phase, task_run.lane)
+        position = next(i for i, task in enumerate(tasks) if task.id == task_run.task_id)
+        node = self.add(task_run, tasks[position], frame, position)
+        if isinstance(node.task, FlowableTask) and has_begun(task_run):
+            node.body_frame = flowable_frame(node, node.task.body(task_run.resolved))
+        if task_run.outputs is not None:
+            self.keep_outputs(node)
+        frame.restore(node)
+
+    def add(self, record: TaskRun, task: Task, frame: Frame, position: int) -> Node:
+        node = Node(record, task, frame, position)
+        self.nodes[record.id] = node
+        self.runs_of_task.setdefault(task.id, []).append(node)
+        self.size = max(self.size, record.position + 1)
+        return node
+
+    def keep_outputs(self, node: Node) -> None:
+        """Make the outputs of a task run readable for expressions."""
+        self.outputs.put(node.record.task_id, loop_values(node), node.record.outputs or {})
+
+
+def loop_values(node: Node | None) -> list[str]:
+    """The values of the loops around a task run and its own, outermost first."""
+    values: list[str] = []
+    while node is not None:
+        if node.record.value is not None:
+            values.append(node.record.value)
+        node = node.frame.owner
+    values.reverse()
+    return values
+
+
+def has_begun(task_run: TaskRun) -> bool:
+    """A flow-control task run shows outputs, at least an empty map, once it has begun."""
+    return task_run.outputs is not None
+
+
+def root_frame(flow: Flow) -> Frame:
+    phases = {
+        Phase.ERRORS: enabled(flow.errors),
+        Phase.FINALLY: enabled(flow.finally_),
+        Phase.AFTER_EXECUTION: enabled(flow.after_execution),
+    }
+    return Frame(None, Body([Lane(flow.tasks)]), phases)
+
+
+def flowable_frame(owner: Node, body: Body) -> Frame:
+    task = owner.task
+    assert isinstance(task, FlowableTask)
+    phases = {Phase.ERRORS: enabled(task.errors), Phase.FINALLY: enabled(task.finally_)}
+    return Frame(owner, body, phases)
+
+
+def ancestors(node: Node) -> Sequence[Node]:
+    """The flow-control task runs around a task run, nearest first."""
+    found = []
+    owner = node.frame.owner
+    while owner is not None:
+        found.append(owner)
+        owner = owner.frame.owner
+    return found

@@ -1,0 +1,32 @@
+"""The tree of outputs that expressions read: ``outputs.<task>[.<loop value>…].<name>``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from windhover.model.execution import JsonValue
+
+
+class OutputsTree:
+    """Outputs by task id and, inside loops, by the values of the loops around, outermost first.
+
+    It grows as task runs end and is never built anew, so that adding the ten-thousandth round of a
+    loop costs what the first did.
+    """
+
+    __slots__ = ("root",)
+
+    def __init__(self) -> None:
+        self.root: dict[str, JsonValue] = {}
+
+    def put(self, task_id: str, values: Sequence[str], outputs: dict[str, JsonValue]) -> None:
+        """Add the outputs of a task run, or replace those it had before."""
+        node = self.root.setdefault(task_id, {})
+        if not outputs:
+            return
+        for value in values:
+            below = node.get(value)
+            if not isinstance(below, dict):
+                below = node[value] = {}
+            node = below
+        node.update(outputs)
