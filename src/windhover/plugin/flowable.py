@@ -21,6 +21,7 @@ from pydantic import Field
 from windhover.model.execution import JsonValue
 from windhover.model.state import StateType
 from windhover.model.task import Task
+from windhover.plugin.kind import PluginKind
 from windhover.plugin.nesting import TaskList
 
 
@@ -92,6 +93,7 @@ class FlowableTask(Task):
     ``TaskList``.
     """
 
+    plugin_kind: ClassVar[PluginKind] = PluginKind.FLOWABLE
     type_name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
 

@@ -21,8 +21,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -31,6 +30,21 @@ from windhover.model.execution import JsonValue
 from windhover.model.state import StateType
 from windhover.model.task import Task
 from windhover.plugin.context import RunContext
+from windhover.plugin.definition import bind_properties
+from windhover.plugin.documentation import Example, MetricDescription
+from windhover.plugin.kind import PluginKind
+from windhover.plugin.types import Static, StaticMarker
+
+__all__ = [
+    "Output",
+    "OutputT",
+    "RunnableTask",
+    "Static",
+    "StaticMarker",
+    "TaskDefinition",
+    "TaskFailure",
+    "outputs_of",
+]
 
 
 class Output(BaseModel):
@@ -45,14 +59,25 @@ class Output(BaseModel):
 OutputT = TypeVar("OutputT", bound=Output | None, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class StaticMarker:
-    """Marks a property in which expressions are not evaluated."""
+def outputs_of(result: object) -> dict[str, JsonValue]:
+    """The outputs of a run as JSON: those of an :class:`Output`, a map as it is, nothing for None.
 
+    Any other JSON value becomes the output ``value``.
 
-T = TypeVar("T")
-#: ``level: Static[str]``: taken literally, never rendered, and checked when the flow is saved.
-Static = Annotated[T, StaticMarker()]
+    Raises:
+        TypeError: the result, or something in it, cannot be said in JSON.
+    """
+    if result is None:
+        return {}
+    if isinstance(result, Output):
+        return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+    try:
+        value = to_jsonable_python(result, by_alias=True)
+    except PydanticSerializationError as error:
+        raise TypeError(f"A result of {type(result).__name__} cannot be an output: {error}") from None
+    return value if isinstance(value, dict) else {"value": value}
 
 
 class TaskFailure(Exception):
@@ -78,8 +103,12 @@ class RunnableTask(BaseModel, Generic[OutputT]):
         protected_namespaces=(),
     )
 
+    plugin_kind: ClassVar[PluginKind] = PluginKind.RUNNABLE
     type_name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
+    deprecated: ClassVar[bool] = False
+    examples: ClassVar[tuple[Example, ...]] = ()
+    reported_metrics: ClassVar[tuple[MetricDescription, ...]] = ()
 
     @abstractmethod
     def run(self, ctx: RunContext) -> OutputT | Awaitable[OutputT]:
@@ -94,8 +123,8 @@ class RunnableTask(BaseModel, Generic[OutputT]):
 class TaskDefinition(Task):
     """A task that does work, as the flow writes it: its class and its properties before rendering.
 
-    ``properties`` holds what is not common to all tasks, under the names of the class's properties
-    (aliases replaced), as JSON values.
+    ``properties`` holds what is not common to all tasks, as JSON values, under the names that flows use
+    (camelCase).
     """
 
     plugin: type[RunnableTask[Output | None]]
@@ -105,6 +134,6 @@ class TaskDefinition(Task):
         """Validate rendered properties into the class.
 
         Raises:
-            pydantic.ValidationError: a value does not fit its property.
+            InvalidProperties: values do not fit their properties; it has one problem for each.
         """
-        return self.plugin.model_validate(rendered)
+        return bind_properties(self.plugin, rendered)

@@ -1,0 +1,164 @@
+"""Brings JSON values near to the type of a property, the way typed properties of flows read them.
+
+Flows are generous: ``message: 42`` is text, ``"[1, 2]"`` is a list, ``"5"`` is a number. pydantic reads
+text into numbers, booleans and dates by itself; what is added here is the way from numbers to text and
+from JSON text to lists and maps. A value that fits no reading is left alone, for the validation to name.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
+from enum import Enum
+from functools import cache
+from typing import Annotated, Union, cast, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, PlainValidator, WrapValidator
+
+from windhover.model.execution import JsonValue
+
+Coercion = Callable[[JsonValue], JsonValue]
+
+
+@cache
+def coercion(annotation: object) -> Coercion:
+    """How values for this annotation are read. Compiled once an annotation."""
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        return _as_is if _reads_itself(metadata) else coercion(inner)
+    origin = get_origin(annotation)
+    arguments = get_args(annotation)
+    if origin is Union or origin is types.UnionType:
+        return _union(arguments)
+    if annotation is str:
+        return _text
+    kind = origin or annotation
+    if not isinstance(kind, type):
+        return _as_is
+    if issubclass(kind, BaseModel):
+        return _model(kind)
+    if issubclass(kind, Enum):
+        return _enum(kind)
+    if issubclass(kind, str):
+        return _as_is
+    if issubclass(kind, Mapping):
+        return _map(arguments)
+    if issubclass(kind, Sequence | Set):
+        return _list(arguments)
+    return _as_is
+
+
+def bare(annotation: object) -> object:
+    """An annotation without ``Annotated[...]`` around it."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return annotation
+
+
+def _reads_itself(metadata: Sequence[object]) -> bool:
+    """The type has a reading of its own, as :data:`windhover.plugin.types.Duration` has."""
+    return any(isinstance(extra, (BeforeValidator, WrapValidator, PlainValidator)) for extra in metadata)
+
+
+def _as_is(value: JsonValue) -> JsonValue:
+    return value
+
+
+def _text(value: JsonValue) -> JsonValue:
+    return (
+        json.dumps(value, ensure_ascii=False) if isinstance(value, (bool, int, float, list, dict)) else value
+    )
+
+
+def _enum(kind: type[Enum]) -> Coercion:
+    by_name = {
+        name: member.value for name, member in kind.__members__.items() if not isinstance(member.value, str)
+    }
+
+    def read(value: JsonValue) -> JsonValue:
+        return by_name.get(value, value) if isinstance(value, str) else value
+
+    return read
+
+
+def _map(arguments: tuple[object, ...]) -> Coercion:
+    item = coercion(arguments[1]) if len(arguments) == 2 else _as_is
+
+    def read(value: JsonValue) -> JsonValue:
+        value = _parsed(value, "{")
+        return {key: item(entry) for key, entry in value.items()} if isinstance(value, Mapping) else value
+
+    return read
+
+
+def _list(arguments: tuple[object, ...]) -> Coercion:
+    kinds = [kind for kind in arguments if kind is not Ellipsis]
+    item = coercion(kinds[0]) if len(kinds) == 1 else _as_is
+
+    def read(value: JsonValue) -> JsonValue:
+        value = _parsed(value, "[")
+        return [item(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+
+    return read
+
+
+def _model(kind: type[BaseModel]) -> Coercion:
+    fields: dict[str, Coercion] = {}
+
+    def read(value: JsonValue) -> JsonValue:
+        value = _parsed(value, "{")
+        if not isinstance(value, Mapping):
+            return value
+        if not fields:  # not before the first value: a model may hold itself
+            fields.update(_field_coercions(kind))
+        return {key: fields.get(key, _as_is)(entry) for key, entry in value.items()}
+
+    return read
+
+
+def _field_coercions(kind: type[BaseModel]) -> dict[str, Coercion]:
+    return {
+        key: _as_is if _reads_itself(info.metadata) else coercion(cast("Hashable", info.annotation))
+        for name, info in kind.model_fields.items()
+        for key in {name, info.alias or name}
+    }
+
+
+def _union(members: tuple[object, ...]) -> Coercion:
+    kinds = [get_origin(bare(member)) or bare(member) for member in members]
+    if not all(isinstance(kind, type) for kind in kinds):  # a Literal, Any or another special form among them
+        return _as_is
+    readings = {cast("type", kind): coercion(member) for kind, member in zip(kinds, members, strict=True)}
+    takes_text = any(issubclass(kind, str) for kind in readings)
+    takes_numbers = any(issubclass(kind, (int, float)) for kind in readings)
+    maps = [read for kind, read in readings.items() if issubclass(kind, (Mapping, BaseModel))]
+    lists = [read for kind, read in readings.items() if issubclass(kind, (list, tuple, set, frozenset))]
+    enums = [read for kind, read in readings.items() if issubclass(kind, Enum)]
+    read_map = maps[0] if len(maps) == 1 else _as_is
+    read_list = lists[0] if len(lists) == 1 else _as_is
+    read_other = enums[0] if len(enums) == 1 else _as_is
+
+    def read(value: JsonValue) -> JsonValue:
+        if isinstance(value, str) and not takes_text:
+            value = _parsed(value, "{") if maps else value
+            value = _parsed(value, "[") if lists else value
+        if isinstance(value, Mapping):
+            return read_map(value)
+        if isinstance(value, (list, tuple)):
+            return read_list(value)
+        if isinstance(value, (bool, int, float)) and takes_text and not takes_numbers:
+            return _text(value)
+        return read_other(value)
+
+    return read
+
+
+def _parsed(value: JsonValue, opening: str) -> JsonValue:
+    """JSON text that opens with this bracket, read; anything else as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith(opening):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

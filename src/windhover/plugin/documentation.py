@@ -1,0 +1,25 @@
+"""What a plugin class says about itself besides its docstring and its fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A use of a plugin. ``code`` is YAML: a whole flow when ``full``, else the properties of the task."""
+
+    code: str
+    title: str | None = None
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDescription:
+    """A metric that a task reports."""
+
+    name: str
+    type: Literal["counter", "timer", "gauge"]
+    description: str | None = None
+    unit: str | None = None

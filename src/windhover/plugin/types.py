@@ -1,0 +1,156 @@
+"""Types for the properties of plugins, beyond those that Python and pydantic have.
+
+    class Wait(RunnableTask[None]):
+        duration: Duration                  # PT5S in a flow, a timedelta in `run`
+        until: DateTime | None = None       # 2024-05-01T10:00:00+02:00, a datetime with a zone
+        level: Level = LogLevel.INFO        # INFO
+        expr: Static[str]                   # taken literally, never rendered
+
+Documentation page: ``docs/plugins.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Annotated, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from windhover.model.log import LogLevel
+from windhover.util.durations import format_duration, parse_duration
+from windhover.util.nearest import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class StaticMarker:
+    """Marks a property in which expressions are not evaluated."""
+
+
+T = TypeVar("T")
+#: ``level: Static[str]``: taken literally, never rendered, and checked when the flow is saved.
+Static = Annotated[T, StaticMarker()]
+
+
+def is_template(text: str) -> bool:
+    """The text holds an expression or a tag, so that its value is known only when it is rendered."""
+    return "{{" in text or "{%" in text
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str):
+        return _only(value, timedelta, "an ISO-8601 duration such as PT30S, PT5M or P1DT2H")
+    return parse_duration(value)
+
+
+_ZONE = re.compile(r"\[(?P<zone>[^\]]+)\]$")
+_DATE_TIME_EXAMPLE = "a date and time with a zone, such as 2024-05-01T10:00:00Z"
+
+
+def _date_time(value: object) -> object:
+    if not isinstance(value, str):
+        return _only(value, datetime, _DATE_TIME_EXAMPLE)
+    zone = _ZONE.search(value)
+    try:
+        instant = datetime.fromisoformat(value[: zone.start()] if zone else value)
+        if zone is not None:
+            instant = instant.astimezone(ZoneInfo(zone["zone"]))
+    except (ValueError, ZoneInfoNotFoundError):
+        raise ValueError(f"`{value}` is not {_DATE_TIME_EXAMPLE}") from None
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+
+
+def _local_time(value: object) -> object:
+    example = "a time of day such as 09:30:00"
+    if not isinstance(value, str):
+        return _only(value, time, example)
+    return _time(value, example)
+
+
+def _offset_time(value: object) -> object:
+    example = "a time of day with an offset, such as 09:30:00+02:00 or 07:30:00Z"
+    if not isinstance(value, str):
+        return _only(value, time, example)
+    found = _time(value, example)
+    if found.tzinfo is None:
+        raise ValueError(f"`{value}` is not {example}")
+    return found
+
+
+def _time(value: str, example: str) -> time:
+    try:
+        return time.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"`{value}` is not {example}") from None
+
+
+def _level(value: object) -> object:
+    if isinstance(value, LogLevel):
+        return value
+    names = [level.name for level in LogLevel]
+    if isinstance(value, str) and value in names:
+        return LogLevel[value]
+    near = nearest(value, names) if isinstance(value, str) else None
+    hint = f"; did you mean {near}?" if near else ""
+    raise ValueError(f"`{value}` is not a log level ({', '.join(names)}){hint}")
+
+
+def _time_zone(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError(f"timezone '({value})' is not a valid time-zone ID") from None
+    return value
+
+
+def _only(value: object, wanted: type, example: str) -> object:
+    if isinstance(value, wanted):
+        return value
+    raise ValueError(f"`{value}` is not {example}")
+
+
+#: ``PT5M``: an ISO-8601 duration.
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "format": "duration"}),
+]
+
+#: ``2024-05-01T10:00:00Z``: an instant, UTC where no zone is given. ``…+02:00[Europe/Paris]`` is read too.
+DateTime = Annotated[
+    datetime,
+    BeforeValidator(_date_time),
+    PlainSerializer(lambda value: value.isoformat(), return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+#: ``09:30:00``: a time of day.
+LocalTime = Annotated[
+    time,
+    BeforeValidator(_local_time),
+    PlainSerializer(lambda value: value.isoformat(), return_type=str),
+    WithJsonSchema({"type": "string", "format": "partial-time"}),
+]
+
+#: ``09:30:00+02:00``: a time of day with an offset.
+OffsetTime = Annotated[
+    time,
+    BeforeValidator(_offset_time),
+    PlainSerializer(lambda value: value.isoformat(), return_type=str),
+    WithJsonSchema({"type": "string", "format": "time"}),
+]
+
+#: ``INFO``: a log level by its name.
+Level = Annotated[
+    LogLevel,
+    BeforeValidator(_level),
+    PlainSerializer(lambda value: value.name, return_type=str),
+    WithJsonSchema({"type": "string", "enum": [level.name for level in LogLevel]}),
+]
+
+#: ``Europe/Paris``: the name of a time zone.
+TimeZone = Annotated[str, BeforeValidator(_time_zone)]
