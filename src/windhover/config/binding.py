@@ -136,7 +136,7 @@ def _message(key: str, node: Node | None, field: FieldInfo, inside: bool, detail
         message = str(details["msg"]).replace("Input should be", "expected").replace("valid ", "")
     else:
         message = f"expected {expected_of(field)}"
-    if isinstance(node, ScalarNode) and not is_secret(key) and "://" not in node.text:
+    if isinstance(node, ScalarNode) and not is_secret(key) and not key.endswith("url"):
         return f"{message}, got {node.text!r}"
     if isinstance(node, MapNode | ListNode) and not inside:
         return f"{message}, got a {'mapping' if isinstance(node, MapNode) else 'list'}"

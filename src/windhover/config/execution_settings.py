@@ -150,12 +150,13 @@ class TraceLevel(StrEnum):
 def _log_levels(value: object) -> object:
     # YAML 1.1 reads a bare OFF as false.
     if isinstance(value, Mapping):
-        return {name: "OFF" if level is False else str(level).upper() for name, level in value.items()}
+        levels = {name: "OFF" if level is False else level for name, level in value.items()}
+        return {name: str(level).upper() for name, level in levels.items() if level is not None}
     return value
 
 
 LogLevels = Annotated[
-    Mapping[str, str], BeforeValidator(_log_levels), ValueKind("map", "a mapping of logger names to levels")
+    Mapping[str, str], BeforeValidator(_log_levels), ValueKind("map", "a mapping of names to levels")
 ]
 
 
@@ -168,9 +169,7 @@ class TelemetrySettings(Section):
     traces_root: Annotated[TraceLevel, UpperCase] = setting(
         "kestra.traces.root", "`DEFAULT` traces executions, `DISABLED` API calls alone.", TraceLevel.DISABLED
     )
-    traces_categories: Mapping[str, str] = setting(
-        "kestra.traces.categories", "Trace level of single classes.", {}
-    )
+    traces_categories: LogLevels = setting("kestra.traces.categories", "Trace level of single classes.", {})
     traces_endpoint: str = setting(
         "otel.exporter.otlp.endpoint", "OTLP collector (gRPC) of the traces.", "http://localhost:4317"
     )

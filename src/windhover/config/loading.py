@@ -17,7 +17,7 @@ from windhover.config.problems import ConfigProblem, ConfigurationError
 from windhover.config.sections import Section, keys_of, nested_section
 from windhover.config.settings import Settings
 from windhover.config.tree import MapNode, Node, Origin, from_python, merge, plain
-from windhover.config.vocabulary import Vocabulary
+from windhover.config.vocabulary import Findings, Vocabulary
 
 
 def load(
@@ -106,23 +106,28 @@ class _Loading:
         self._environ = environ
         self._vocabulary = vocabulary()
         self._errors: list[ConfigProblem] = []
-        self._unknown: list[ConfigProblem] = []
+        self._findings = Findings()
 
     def load(self, paths: Sequence[Path], overrides: Mapping[str, object], strict: bool | None) -> Settings:
         merged = self._merge_sources(paths, overrides)
+        self._errors.extend(self._findings.ill_typed)
         resolved = resolve(merged, self._environ, self._vocabulary, self._errors)
         binding = Binding(resolved)
         settings, ill_typed = binding.bind()
         self._errors.extend(ill_typed)
         if settings is None:
-            raise ConfigurationError([*self._errors, *(self._unknown if strict else ())])
+            raise ConfigurationError([*self._errors, *(self._findings.unknown if strict else ())])
         self._errors.extend(checks.errors(settings, binding))
         if settings.strict if strict is None else strict:
-            self._errors.extend(self._unknown)
+            self._errors.extend(self._findings.unknown)
         if self._errors:
             raise ConfigurationError(self._errors)
         settings._raw = RawConfiguration(cast("dict[str, object]", plain(resolved)))
-        settings._warnings = (*self._unknown, *checks.warnings(settings, binding))
+        settings._warnings = (
+            *self._findings.unknown,
+            *self._findings.unread,
+            *checks.warnings(settings, binding),
+        )
         settings._files = tuple(paths)
         return settings
 
@@ -130,7 +135,7 @@ class _Loading:
         merged: Node = MapNode(Origin("configuration"))
         for document in self._documents(paths):
             merged = merge(merged, self._conform(document))
-        for layer in read_environment(self._environ, self._vocabulary, merged, self._unknown):
+        for layer in read_environment(self._environ, self._vocabulary, merged, self._findings.unknown):
             merged = merge(merged, layer)
         command_line = from_python(overrides, Origin("command line"))
         return cast("MapNode", merge(merged, self._conform(cast("MapNode", command_line))))
@@ -148,4 +153,4 @@ class _Loading:
                 self._errors.extend(error.problems)
 
     def _conform(self, document: MapNode) -> MapNode:
-        return self._vocabulary.conform(document, self._unknown, self._errors)
+        return self._vocabulary.conform(document, self._findings)

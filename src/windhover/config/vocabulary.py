@@ -22,6 +22,21 @@ def fold(segment: str) -> str:
 
 
 @dataclass(slots=True)
+class Findings:
+    """What a document holds that does not fit the vocabulary.
+
+    Attributes:
+        unknown: keys that are not known.
+        unread: keys of an open region that nothing reads, and that look like one that is read.
+        ill_typed: single values where a mapping of keys belongs.
+    """
+
+    unknown: list[ConfigProblem] = field(default_factory=list)
+    unread: list[ConfigProblem] = field(default_factory=list)
+    ill_typed: list[ConfigProblem] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class KeyLevel:
     """What may stand at and below one place of the configuration."""
 
@@ -60,6 +75,7 @@ class Vocabulary:
         self.root = KeyLevel("")
         for pattern in patterns:
             self._add(pattern)
+        _open_below(self.root)
 
     def _add(self, pattern: str) -> None:
         level: KeyLevel = self.root
@@ -82,15 +98,12 @@ class Vocabulary:
         """Every known key, wildcards left as ``*``."""
         yield from _paths(self.root)
 
-    def conform(
-        self, document: MapNode, unknown: list[ConfigProblem], ill_typed: list[ConfigProblem]
-    ) -> MapNode:
+    def conform(self, document: MapNode, findings: Findings) -> MapNode:
         """``document`` under canonical key names: dotted keys nested, ``windhover`` folded over ``kestra``.
 
-        Keys that are not known stay as written and are reported to ``unknown``; a plain value where a
-        section is expected is reported to ``ill_typed``.
+        Keys that are not known stay as written; they and the rest that does not fit go to ``findings``.
         """
-        return _Conforming(self, unknown, ill_typed).run(document)
+        return _Conforming(self, findings).run(document)
 
     def suggest(self, path: str, parent: KeyLevel | None, segment: str) -> str | None:
         """The known key nearest to an unknown one: among its siblings first, then anywhere."""
@@ -109,6 +122,16 @@ class Vocabulary:
         return folded[anywhere[0]] if anywhere else None
 
 
+def _open_below(level: KeyLevel) -> None:
+    """What is open at a level is open at every level below it that the patterns spell out."""
+    for _, child in level.children.values():
+        child.is_open = child.is_open or (level.is_open and bool(child.children))
+        _open_below(child)
+    for below in (level.wildcard, level.items):
+        if below is not None:
+            _open_below(below)
+
+
 def _paths(level: KeyLevel) -> Iterator[str]:
     if level.is_leaf or (level.is_open and not level.children):
         yield level.path
@@ -120,12 +143,9 @@ def _paths(level: KeyLevel) -> Iterator[str]:
 
 
 class _Conforming:
-    def __init__(
-        self, vocabulary: Vocabulary, unknown: list[ConfigProblem], ill_typed: list[ConfigProblem]
-    ) -> None:
+    def __init__(self, vocabulary: Vocabulary, findings: Findings) -> None:
         self._vocabulary = vocabulary
-        self._unknown = unknown
-        self._ill_typed = ill_typed
+        self._findings = findings
 
     def run(self, document: MapNode) -> MapNode:
         result = MapNode(document.origin)
@@ -143,7 +163,9 @@ class _Conforming:
         known = level.child(first)
         if known is None or (known[1].is_named_region and isinstance(node, ScalarNode) and not rest):
             into.put(key, node, origin)
-            if not level.is_open:
+            if level.is_open:
+                self._report_unread(path, key, origin, level)
+            else:
                 self._report_unknown(path, key, origin, level)
             return
         name, child_level = known
@@ -167,14 +189,25 @@ class _Conforming:
             return result
         if level.is_section and not (isinstance(node, ScalarNode) and not node.text.strip()):
             problem = ConfigProblem(path, str(node.origin), "expected a mapping of keys, not a value")
-            self._ill_typed.append(problem)
+            self._findings.ill_typed.append(problem)
             return MapNode(node.origin)
         return node
 
     def _report_unknown(self, path: str, key: str, origin: Origin, level: KeyLevel) -> None:
         near = self._vocabulary.suggest(path, level, key)
         hint = f"did you mean {near}?" if near else None
-        self._unknown.append(ConfigProblem(path, str(origin), "unknown key", hint))
+        self._findings.unknown.append(ConfigProblem(path, str(origin), "unknown key", hint))
+
+    def _report_unread(self, path: str, key: str, origin: Origin, level: KeyLevel) -> None:
+        if not level.children:
+            return
+        from difflib import get_close_matches
+
+        near = get_close_matches(fold(key), list(level.children), n=1, cutoff=0.75)
+        if near:
+            hint = f"did you mean {level.path}.{level.children[near[0]][0]}?"
+            problem = ConfigProblem(path, str(origin), "accepted, but nothing reads it", hint)
+            self._findings.unread.append(problem)
 
 
 def _is_product_root(key: str) -> bool:
