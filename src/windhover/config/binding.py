@@ -69,7 +69,6 @@ class Binding:
     ) -> None:
         if name is not None:
             keys = [key.replace("*", name) for key in keys]
-        # A datasource's name may hold dots, which a path cannot carry: it is stepped into by itself.
         for key in keys:
             node = self._find(key, name)
             if node is None or (isinstance(node, ScalarNode) and node.is_null):
@@ -77,12 +76,13 @@ class Binding:
             self.places[location] = (key, node, field)
             if isinstance(node, ScalarNode) and not node.text.strip() and not _takes_blank(field):
                 continue
-            values[field_name(location)] = node.text if isinstance(node, ScalarNode) else plain(node)
+            values[str(location[-1])] = node.text if isinstance(node, ScalarNode) else plain(node)
             return
 
     def _find(self, key: str, name: str | None) -> Node | None:
         if name is None or "." not in name:
             return find(self._root, canonical(key))
+        # A name of the user's may hold dots, which a path cannot carry: it is stepped into by itself.
         head, _, tail = key.partition(f".{name}.")
         parent = find(self._root, canonical(head))
         inner = parent.entries.get(name) if isinstance(parent, MapNode) else None
@@ -103,10 +103,6 @@ def canonical(key: str) -> str:
     if key.startswith(f"{PRODUCT_ROOT}."):
         return CANONICAL_ROOT + key[len(PRODUCT_ROOT) :]
     return key
-
-
-def field_name(location: Location) -> str:
-    return str(location[-1])
 
 
 def _describe(
@@ -136,7 +132,8 @@ def _message(key: str, node: Node | None, field: FieldInfo, inside: bool, detail
         message = str(details["msg"]).replace("Input should be", "expected").replace("valid ", "")
     else:
         message = f"expected {expected_of(field)}"
-    if isinstance(node, ScalarNode) and not is_secret(key) and not key.endswith("url"):
+    may_be_quoted = not is_secret(key) and not key.endswith("url")  # a URL may carry credentials
+    if isinstance(node, ScalarNode) and may_be_quoted:
         return f"{message}, got {node.text!r}"
     if isinstance(node, MapNode | ListNode) and not inside:
         return f"{message}, got a {'mapping' if isinstance(node, MapNode) else 'list'}"

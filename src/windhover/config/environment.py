@@ -44,7 +44,7 @@ def read_environment(
             continue
         origin = Origin(f"environment variable {variable}")
         name = root.lower() if root.lower() != PRODUCT_ROOT else CANONICAL_ROOT
-        path = next(_paths(rest.split("_"), level, _entry(present, name)), None)
+        path = _closest_key(rest.split("_"), level, _entry(present, name))
         if path is not None:
             layer = stronger if root == PRODUCT_ROOT.upper() else weaker
             text = environ[variable]
@@ -62,8 +62,16 @@ def _root_level(root: str, vocabulary: Vocabulary) -> KeyLevel | None:
     return None if known is None else known[1]
 
 
-def _paths(words: list[str], level: KeyLevel, present: Node | None) -> Iterator[list[str]]:
-    """Every way to read the words as a key below ``level``, the closest-known reading first."""
+def _closest_key(words: list[str], level: KeyLevel, present: Node | None) -> list[str] | None:
+    """The words as a key spelled out below ``level``, else as one of an open region, or None."""
+    for into_open in (False, True):
+        for path in _paths(words, level, present, into_open):
+            return path
+    return None
+
+
+def _paths(words: list[str], level: KeyLevel, present: Node | None, into_open: bool) -> Iterator[list[str]]:
+    """Every way to read the words as a key below ``level``."""
     if not words:
         if not level.is_section:
             yield []
@@ -72,16 +80,16 @@ def _paths(words: list[str], level: KeyLevel, present: Node | None) -> Iterator[
         known = level.children.get("".join(words[:taken]).lower())
         if known is not None:
             name, child = known
-            for rest in _paths(words[taken:], child, _entry(present, name)):
+            for rest in _paths(words[taken:], child, _entry(present, name), into_open):
                 yield [name, *rest]
     if level.wildcard is not None:
         for taken in range(1, len(words)):
             name = _spelling(words[:taken], present, "-")
             if level.wildcard.is_named_region and _entry(present, name) is None:
                 continue
-            for rest in _paths(words[taken:], level.wildcard, _entry(present, name)):
+            for rest in _paths(words[taken:], level.wildcard, _entry(present, name), into_open):
                 yield [name, *rest]
-    if level.is_open:
+    if into_open and level.is_open:
         yield [_spelling(words, present, "_" if level.path.endswith(".globals") else ".")]
 
 

@@ -17,7 +17,7 @@ from windhover.config.problems import ConfigProblem, ConfigurationError
 from windhover.config.sections import Section, keys_of, nested_section
 from windhover.config.settings import Settings
 from windhover.config.tree import MapNode, Node, Origin, from_python, merge, plain
-from windhover.config.vocabulary import Findings, Vocabulary
+from windhover.config.vocabulary import CANONICAL_ROOT, Findings, Vocabulary
 
 
 def load(
@@ -122,23 +122,24 @@ class _Loading:
             self._errors.extend(self._findings.unknown)
         if self._errors:
             raise ConfigurationError(self._errors)
-        settings._raw = RawConfiguration(cast("dict[str, object]", plain(resolved)))
-        settings._warnings = (
-            *self._findings.unknown,
-            *self._findings.unread,
-            *checks.warnings(settings, binding),
-        )
-        settings._files = tuple(paths)
-        return settings
+        raw = RawConfiguration(cast("dict[str, object]", plain(resolved)))
+        warnings = [*self._findings.unknown, *self._findings.unread, *checks.warnings(settings, binding)]
+        return settings.with_sources(raw, warnings, paths)
 
     def _merge_sources(self, paths: Sequence[Path], overrides: Mapping[str, object]) -> MapNode:
-        merged: Node = MapNode(Origin("configuration"))
+        merged: Node = self._machine_defaults()
         for document in self._documents(paths):
             merged = merge(merged, self._conform(document))
         for layer in read_environment(self._environ, self._vocabulary, merged, self._findings.unknown):
             merged = merge(merged, layer)
         command_line = from_python(overrides, Origin("command line"))
         return cast("MapNode", merge(merged, self._conform(cast("MapNode", command_line))))
+
+    def _machine_defaults(self) -> MapNode:
+        """The home folder follows the given environment, not the process's."""
+        user_home = self._environ.get("HOME")
+        home = {CANONICAL_ROOT: {"home": str(Path(user_home) / ".windhover")}} if user_home else {}
+        return cast("MapNode", from_python(home, Origin("default")))
 
     def _documents(self, paths: Sequence[Path]) -> Iterator[MapNode]:
         for path in paths:

@@ -1,6 +1,8 @@
 """Placeholders in values: ``${VARIABLE}``, ``${VARIABLE:default}`` and ``${a.b.c}``, another key's value."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from random import random, randrange
+from uuid import uuid4
 
 from windhover.config.problems import ConfigProblem
 from windhover.config.tree import ListNode, MapNode, Node, ScalarNode, find
@@ -13,6 +15,18 @@ def resolve(
     """``root`` with every placeholder replaced; one that leads nowhere is reported to ``problems``."""
     resolved = _Resolver(root, environ, vocabulary, problems).node(root, "")
     return resolved if isinstance(resolved, MapNode) else root
+
+
+_RANDOM_VALUES: dict[str, Callable[[], str]] = {
+    "random.uuid": lambda: str(uuid4()),
+    "random.uuid2": lambda: uuid4().hex,
+    "random.shortuuid": lambda: uuid4().hex[:10],
+    "random.int": lambda: str(randrange(-(1 << 31), 1 << 31)),
+    "random.integer": lambda: str(randrange(-(1 << 31), 1 << 31)),
+    "random.long": lambda: str(randrange(-(1 << 63), 1 << 63)),
+    "random.float": lambda: str(random()),
+    "random.port": lambda: str(randrange(1024, 65_536)),
+}
 
 
 class _Unresolved(Exception):
@@ -71,8 +85,11 @@ class _Resolver:
         node = self._find(name)
         if isinstance(node, ScalarNode) and not node.is_null:
             return self._text(node.text, (*asked, name))
+        if name in _RANDOM_VALUES:
+            return _RANDOM_VALUES[name]()
         if has_default:
-            return self._text(default, asked)
+            # Backticks keep a default such as `http://host` apart, as Micronaut writes it.
+            return self._text(default.removeprefix("`").removesuffix("`"), asked)
         if node is not None and not isinstance(node, ScalarNode):
             raise _Unresolved(f"the placeholder ${{{name}}} names a section, not a value")
         raise _Unresolved(

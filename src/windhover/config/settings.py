@@ -1,9 +1,9 @@
 """The whole configuration as typed, immutable settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import PrivateAttr
 
@@ -108,6 +108,14 @@ class Settings(Section):
     def files(self) -> tuple[Path, ...]:
         """The configuration files that were read, weakest first."""
         return self._files
+
+    def with_sources(
+        self, raw: RawConfiguration, warnings: Sequence[ConfigProblem], files: Sequence[Path]
+    ) -> Self:
+        """The same settings, knowing what they were made of."""
+        known = self.model_copy()
+        known._raw, known._warnings, known._files = raw, tuple(warnings), tuple(files)
+        return known
 
     def raw_section(self, path: str) -> Mapping[str, object]:
         """The plain values under a dotted path of kebab-case keys, e.g. ``kestra.storage.s3``; empty when

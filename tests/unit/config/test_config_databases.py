@@ -1,15 +1,17 @@
 """Which database a configuration means."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from windhover.config import ConfigurationError, load
+from windhover.config import ConfigurationError, Settings, load
 
 
-def _load(url: str, kind: str = "postgres", **datasource: object) -> Any:
-    return load([], {}, {"kestra.repository.type": kind, "datasources": {kind: {"url": url, **datasource}}})
+def _load(url: str, kind: str = "postgres", datasource: Mapping[str, object] | None = None) -> Settings:
+    return load(
+        [], {}, {"kestra.repository.type": kind, "datasources": {kind: {"url": url, **(datasource or {})}}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def test_postgresql_urls(written: str, meant: str) -> None:
 
 
 def test_credentials_of_the_datasource_win_over_those_of_the_url() -> None:
-    database = _load("postgresql://a:b@db/k", username="kestra", password="k:3/s").database
+    database = _load("postgresql://a:b@db/k", datasource={"username": "kestra", "password": "k:3/s"}).database
 
     assert database.url() == "postgresql://kestra:k%3A3%2Fs@db:5432/k"
 
@@ -44,7 +46,7 @@ def test_credentials_of_the_datasource_win_over_those_of_the_url() -> None:
 def test_schema_and_pool() -> None:
     database = _load(
         "jdbc:postgresql://db/k?currentSchema=flows",
-        **{"maximum-pool-size": 20, "connection-timeout": 5000, "idle-timeout": "2m"},
+        datasource={"maximum-pool-size": 20, "connection-timeout": 5000, "idle-timeout": "2m"},
     ).database
 
     assert database.schema_name == "flows"
@@ -61,7 +63,7 @@ def test_parameters_of_the_java_driver_alone_are_named() -> None:
 
 
 def test_mysql() -> None:
-    database = _load("jdbc:mysql://db/kestra", "mysql", username="u").database
+    database = _load("jdbc:mysql://db/kestra", "mysql", {"username": "u"}).database
 
     assert (database.backend, database.url()) == ("mysql", "mysql://u@db:3306/kestra")
 

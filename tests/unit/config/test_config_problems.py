@@ -1,20 +1,23 @@
 """What a user is told when a configuration is wrong."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from windhover.config import ConfigProblem, ConfigurationError, load
+from windhover.config import ConfigProblem, ConfigurationError, Settings, load
+
+Loader = Callable[..., Settings]
 
 
-def _problems(load_yaml: Any, text: str, **arguments: Any) -> list[ConfigProblem]:
+def _problems(load_yaml: Loader, text: str, **arguments: Any) -> list[ConfigProblem]:
     with pytest.raises(ConfigurationError) as caught:
         load_yaml(text, **arguments)
     return caught.value.problems
 
 
-def test_every_problem_is_told_at_once_with_its_place(load_yaml: Any, tmp_path: Path) -> None:
+def test_every_problem_is_told_at_once_with_its_place(load_yaml: Loader, tmp_path: Path) -> None:
     problems = _problems(
         load_yaml,
         """\
@@ -45,7 +48,7 @@ def test_every_problem_is_told_at_once_with_its_place(load_yaml: Any, tmp_path: 
     assert found["kestra.templates.enabled"].message == "expected true or false, got 'perhaps'"
 
 
-def test_an_unknown_key_is_a_warning_unless_strict(load_yaml: Any) -> None:
+def test_an_unknown_key_is_a_warning_unless_strict(load_yaml: Loader) -> None:
     text = "kestra: {server: {basic-auth: {usernam: a}}}"
 
     [warning] = load_yaml(text).warnings
@@ -93,7 +96,7 @@ def test_a_variable_of_no_key_is_named() -> None:
     assert warning.suggestion == "did you mean KESTRA_SERVER_BASIC_AUTH_USERNAME?"
 
 
-def test_a_problem_inside_a_list_names_the_item(load_yaml: Any, tmp_path: Path) -> None:
+def test_a_problem_inside_a_list_names_the_item(load_yaml: Loader, tmp_path: Path) -> None:
     problems = _problems(
         load_yaml,
         """\
@@ -154,7 +157,7 @@ def test_an_ill_typed_value_is_an_error_that_says_what_was_expected(
     ],
 )
 def test_a_broken_document_is_an_error_with_its_place(
-    load_yaml: Any, text: str, place: str, fragment: str
+    load_yaml: Loader, text: str, place: str, fragment: str
 ) -> None:
     [problem] = _problems(load_yaml, text)
 
@@ -173,7 +176,7 @@ def test_a_missing_file_and_a_broken_document_are_told_together(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "kestra:\n", "kestra:\n  server:\n"])
-def test_an_empty_document_means_the_defaults(load_yaml: Any, text: str) -> None:
+def test_an_empty_document_means_the_defaults(load_yaml: Loader, text: str) -> None:
     assert load_yaml(text, strict=True).server.port == 8080
 
 

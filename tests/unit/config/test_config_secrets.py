@@ -1,10 +1,12 @@
 """Passwords and keys are in no text that anyone prints."""
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from windhover.config import ConfigurationError, load
+from windhover.config import ConfigurationError, Settings, load
+
+Loader = Callable[..., Settings]
 
 SECRETS = {
     "kestra.server.basic-auth.password": "S3cretOne",
@@ -62,7 +64,7 @@ def test_no_problem_quotes_a_secret(key: str, value: object) -> None:
     assert "S3cret" not in str(caught.value)
 
 
-def test_settings_do_not_change(load_yaml: Any) -> None:
+def test_settings_do_not_change(load_yaml: Loader) -> None:
     settings = load_yaml()
 
     with pytest.raises(ValueError, match="frozen"):

@@ -1,12 +1,26 @@
 """Where values come from, which wins, and which spellings are one key."""
 
+import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from windhover.config import BackendType, ConfigurationError, default_config_paths, load
+from windhover.config import (
+    BackendType,
+    ConfigProblem,
+    ConfigurationError,
+    Settings,
+    default_config_paths,
+    load,
+)
+from windhover.config.environment import read_environment
+from windhover.config.loading import vocabulary
+from windhover.config.tree import MapNode, Origin, find, from_python
+from windhover.config.vocabulary import Findings
+
+Loader = Callable[..., Settings]
 
 COMPOSE = """
 datasources:
@@ -59,6 +73,10 @@ def test_nothing_configured_is_a_working_embedded_server() -> None:
     assert settings.warnings == ()
 
 
+def test_the_home_folder_follows_the_environment() -> None:
+    assert load([], {"HOME": "/home/kes"}).database.path == Path("/home/kes/.windhover/data/windhover.db")
+
+
 def test_sources_from_weakest_to_strongest(tmp_path: Path) -> None:
     base, site = tmp_path / "base.yml", tmp_path / "site.yml"
     base.write_text("micronaut: {server: {port: 1, host: base, context-path: /base}}\nkestra: {url: base}\n")
@@ -91,7 +109,7 @@ def test_home_files_are_read_when_none_is_named(tmp_path: Path) -> None:
     assert load(environ={"HOME": str(tmp_path)}).server.port == 2
 
 
-def test_windhover_root_wins_over_kestra_in_whatever_order(load_yaml: Any) -> None:
+def test_windhover_root_wins_over_kestra_in_whatever_order(load_yaml: Loader) -> None:
     settings = load_yaml(
         """
         windhover: {url: https://new.example/, limits: {maxFlowSource: 2MB}}
@@ -115,7 +133,7 @@ def test_windhover_root_wins_over_kestra_in_whatever_order(load_yaml: Any) -> No
         "windhover.storage: {local.basePath: /data}",
     ],
 )
-def test_every_spelling_is_the_same_key(load_yaml: Any, text: str) -> None:
+def test_every_spelling_is_the_same_key(load_yaml: Loader, text: str) -> None:
     settings = load_yaml(text, strict=True)
 
     assert settings.storage_path == Path("/data")
@@ -145,7 +163,9 @@ def test_a_variable_names_a_key(variable: str, value: str, path: str) -> None:
     assert settings.raw_section(section)[key] == value
 
 
-def test_a_variable_overrides_the_users_own_key_as_the_file_spells_it(load_yaml: Any) -> None:
+def test_a_variable_overrides_the_users_own_key_as_the_file_spells_it(
+    load_yaml: Loader,
+) -> None:
     settings = load_yaml(
         "kestra: {variables: {globals: {myRegion: eu, other: 1}}}",
         {"KESTRA_VARIABLES_GLOBALS_MY_REGION": "us"},
@@ -183,7 +203,7 @@ def test_overrides_may_be_nested_and_typed() -> None:
     assert settings.worker.threads == 128
 
 
-def test_placeholders_take_variables_defaults_and_other_keys(load_yaml: Any) -> None:
+def test_placeholders_take_variables_defaults_and_other_keys(load_yaml: Loader) -> None:
     settings = load_yaml(
         """
         kestra:
@@ -193,6 +213,7 @@ def test_placeholders_take_variables_defaults_and_other_keys(load_yaml: Any) -> 
           variables:
             globals:
               empty: "[${NOT_SET:}]"
+              quoted: "${NOT_SET:`http://host:1`}"
               list: ["${ADMIN}", plain]
           environment: {name: "${KESTRA_ENVIRONMENT_COLOR:}"}
         tasks:
@@ -208,11 +229,21 @@ def test_placeholders_take_variables_defaults_and_other_keys(load_yaml: Any) -> 
     assert settings.execution.sdk.username == "admin@example.org"
     assert settings.execution.sdk.password is not None
     assert settings.execution.sdk.password.get_secret_value() == "from-fallback"
-    assert settings.variables.globals == {"empty": "[]", "list": ["admin@example.org", "plain"]}
+    assert settings.variables.globals == {
+        "empty": "[]",
+        "quoted": "http://host:1",
+        "list": ["admin@example.org", "plain"],
+    }
     assert settings.web.environment_name is None
 
 
-def test_a_placeholder_is_converted_like_any_value(load_yaml: Any) -> None:
+def test_random_placeholders_differ_from_start_to_start(load_yaml: Loader) -> None:
+    text = "kestra: {repository: {type: h2}, environment: {name: '${random.uuid}'}}"
+
+    assert load_yaml(text).web.environment_name != load_yaml(text).web.environment_name
+
+
+def test_a_placeholder_is_converted_like_any_value(load_yaml: Loader) -> None:
     settings = load_yaml("micronaut: {server: {port: '${PORT:9090}'}}")
 
     assert settings.server.port == 9090
@@ -227,7 +258,7 @@ def test_a_placeholder_is_converted_like_any_value(load_yaml: Any) -> None:
         ("kestra: {url: '${OPEN'}", "never closed"),
     ],
 )
-def test_a_placeholder_that_leads_nowhere_is_an_error(load_yaml: Any, text: str, fragment: str) -> None:
+def test_a_placeholder_that_leads_nowhere_is_an_error(load_yaml: Loader, text: str, fragment: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_yaml(text)
 
@@ -237,7 +268,7 @@ def test_a_placeholder_that_leads_nowhere_is_an_error(load_yaml: Any, text: str,
     assert problem.source.endswith("application.yml:1:15")
 
 
-def test_yaml_values_keep_their_text(load_yaml: Any) -> None:
+def test_yaml_values_keep_their_text(load_yaml: Loader) -> None:
     settings = load_yaml(
         """
         kestra:
@@ -257,7 +288,7 @@ def test_yaml_values_keep_their_text(load_yaml: Any) -> None:
     assert settings.telemetry.log_levels == {"task": "OFF", "io.kestra": "DEBUG"}
 
 
-def test_plugins_read_their_own_keys_from_raw(load_yaml: Any) -> None:
+def test_plugins_read_their_own_keys_from_raw(load_yaml: Loader) -> None:
     settings = load_yaml(
         """
         kestra:
@@ -288,7 +319,7 @@ def test_plugins_read_their_own_keys_from_raw(load_yaml: Any) -> None:
     assert settings.plugins.configurations[0].values == {"recoverMissedSchedules": "NONE"}
 
 
-def test_yaml_anchors_and_merge_keys(load_yaml: Any) -> None:
+def test_yaml_anchors_and_merge_keys(load_yaml: Loader) -> None:
     settings = load_yaml(
         """
         base: &base {timeout: 1m, interval: 2s}
@@ -298,3 +329,34 @@ def test_yaml_anchors_and_merge_keys(load_yaml: Any) -> None:
 
     assert settings.server.liveness.timeout == timedelta(minutes=1)
     assert settings.server.liveness.interval == timedelta(seconds=3)
+
+
+ORDINARY_KEYS = [path for path in vocabulary().paths() if "." in path and not set(path) & set("*[")]
+
+
+@pytest.mark.parametrize("root", ["kestra", "windhover"])
+def test_every_known_key_has_its_variable(root: str) -> None:
+    wrong = []
+    for path in ORDINARY_KEYS:
+        name = path.replace("kestra.", f"{root}.", 1) if path.startswith("kestra.") else path
+        variable = name.upper().replace(".", "_").replace("-", "_")
+        unknown: list[ConfigProblem] = []
+        layers = read_environment({variable: "x"}, vocabulary(), MapNode(Origin("test")), unknown)
+        if unknown or not any(find(layer, path) for layer in layers):
+            wrong.append(variable)
+
+    assert len(ORDINARY_KEYS) > 200
+    assert wrong == []
+
+
+def test_every_known_key_is_known_in_camel_case() -> None:
+    def camel(path: str) -> str:
+        return re.sub(r"-(\w)", lambda match: match[1].upper(), path)
+
+    findings = Findings()
+    for path in ORDINARY_KEYS:
+        document = from_python({camel(path): None}, Origin("test"))
+        assert isinstance(document, MapNode)
+        assert find(vocabulary().conform(document, findings), path) is not None, path
+
+    assert findings.unknown == []

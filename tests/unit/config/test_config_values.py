@@ -1,13 +1,16 @@
 """Forms of durations, sizes, lists and of what a machine offers."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from windhover.config import Settings
 from windhover.config.processors import available_processors
 from windhover.config.values import parse_duration, parse_size
+
+Loader = Callable[..., Settings]
 
 
 @pytest.mark.parametrize(
@@ -53,19 +56,21 @@ def test_sizes(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("value", ["/a, /b", ["/a", "/b"]])
-def test_a_list_is_yaml_or_comma_separated(load_yaml: Any, value: object) -> None:
+def test_a_list_is_yaml_or_comma_separated(load_yaml: Loader, value: object) -> None:
     settings = load_yaml(overrides={"kestra.server.basic-auth.open-urls": value}, strict=True)
 
     assert settings.server.basic_auth.open_urls == ("/a", "/b")
 
 
-def test_lines_of_html_are_joined(load_yaml: Any) -> None:
+def test_lines_of_html_are_joined(load_yaml: Loader) -> None:
     settings = load_yaml('kestra: {webserver: {html-head: ["<style>", "</style>"]}}')
 
     assert settings.web.html_head == "<style>\n</style>"
 
 
-def test_an_empty_prefix_is_a_value_but_an_empty_port_is_the_default(load_yaml: Any) -> None:
+def test_an_empty_prefix_is_a_value_but_an_empty_port_is_the_default(
+    load_yaml: Loader,
+) -> None:
     settings = load_yaml("kestra: {variables: {env-vars-prefix: ''}}\nmicronaut: {server: {port: '${P:}'}}")
 
     assert settings.variables.env_vars_prefix == ""
