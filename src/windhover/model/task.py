@@ -5,61 +5,34 @@ Documentation page: ``docs/flows.md``.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from windhover.model.asset import Assets
+from windhover.model.definition import ID_PATTERN, Definition, DurationText, PluginId, Text
+from windhover.model.retry import ConstantRetry, ExponentialRetry, RandomRetry, Retry, RetryBase
+from windhover.model.worker_selection import WorkerGroup, WorkerSelector
 
-TASK_ID_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9_-]*"
+__all__ = [
+    "TASK_ID_PATTERN",
+    "ConstantRetry",
+    "Definition",
+    "ExponentialRetry",
+    "RandomRetry",
+    "Retry",
+    "RetryBase",
+    "Task",
+    "TaskCache",
+]
 
-
-class Definition(BaseModel):
-    """Base of all parts of a flow: immutable, written in camelCase in YAML, no unknown property."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        arbitrary_types_allowed=True,
-        protected_namespaces=(),
-    )
-
-
-class RetryBase(Definition):
-    """What all kinds of retry have."""
-
-    max_attempts: Annotated[int, Field(ge=1)] | None = None
-    max_duration: str | None = None
-    warning_on_retry: bool = False
-    behavior: Literal["RETRY_FAILED_TASK", "CREATE_NEW_EXECUTION"] = "RETRY_FAILED_TASK"
+TASK_ID_PATTERN = ID_PATTERN
 
 
-class ConstantRetry(RetryBase):
-    """Try again after the same time each time."""
+class TaskCache(Definition):
+    """Keep the outputs of a task for the next execution in which it looks the same."""
 
-    type: Literal["constant"]
-    interval: str
-
-
-class ExponentialRetry(RetryBase):
-    """Try again after ever longer times, up to ``maxInterval``."""
-
-    type: Literal["exponential"]
-    interval: str
-    max_interval: str
-    delay_factor: float = 2.0
-
-
-class RandomRetry(RetryBase):
-    """Try again after a random time between two bounds."""
-
-    type: Literal["random"]
-    min_interval: str
-    max_interval: str
-
-
-Retry = Annotated[ConstantRetry | ExponentialRetry | RandomRetry, Field(discriminator="type")]
+    enabled: bool
+    ttl: DurationText | None = None
 
 
 class Task(Definition):
@@ -68,15 +41,25 @@ class Task(Definition):
     Text properties that may hold expressions (``timeout``, ``runIf``) are kept as written.
     """
 
-    id: Annotated[str, Field(min_length=1, max_length=256, pattern=TASK_ID_PATTERN)]
+    id: PluginId
     type: str
-    version: str | None = None
-    description: str | None = None
+    version: Text | None = None
+    description: Text | None = None
     retry: Retry | None = None
-    timeout: str | None = None
+    timeout: Text | None = None
     disabled: bool = False
-    run_if: str = "true"
+    run_if: Text = "true"
     allow_failure: bool = False
     allow_warning: bool = False
-    log_level: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"] | None = None
+    log_level: Literal["ERROR", "WARN", "INFO", "DEBUG", "TRACE"] | None = None
     log_to_file: bool = False
+    task_cache: TaskCache | None = None
+    assets: Assets | None = None
+    worker_group: WorkerGroup | None = None
+    worker_selector: WorkerSelector | None = None
+    policy_refs: tuple[str, ...] = ()
+    plugin_defaults_ref: str | None = None
+
+    def nested(self) -> Iterator[Task]:
+        """The tasks directly inside this one; only flow-control tasks have any."""
+        yield from ()

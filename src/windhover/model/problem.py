@@ -1,0 +1,93 @@
+"""What is wrong with a flow, where, and what would be right.
+
+Documentation page: ``docs/flows.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """An error keeps a flow from being saved; the others are told beside it."""
+
+    ERROR = "ERROR"
+    WARNING = "WARNING"
+    DEPRECATION = "DEPRECATION"
+    INFO = "INFO"
+
+
+class ProblemCode(StrEnum):
+    """The kind of a problem, for programs."""
+
+    YAML_SYNTAX = "yaml-syntax"
+    YAML_ENCODING = "yaml-encoding"
+    YAML_LIMIT = "yaml-limit"
+    YAML_DUPLICATE_KEY = "yaml-duplicate-key"
+    YAML_VALUE = "yaml-value"
+    YAML_ROOT = "yaml-root"
+    UNKNOWN_PROPERTY = "unknown-property"
+    UNKNOWN_TYPE = "unknown-type"
+    WRONG_TYPE = "wrong-type"
+    MISSING = "missing"
+    INVALID_VALUE = "invalid-value"
+    FLOW_RULE = "flow-rule"
+    PLUGIN_DEFAULT = "plugin-default"
+    DEPRECATED = "deprecated"
+    ALIAS = "alias"
+
+
+#: The order in which constraints are listed: what keeps the text from being read comes first.
+_RANK = {code: rank for rank, code in enumerate(ProblemCode)}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    ``message`` says what, ``path`` where in the document (``tasks[0].message``), ``line`` and
+    ``column`` (from 1) where in the text. ``kestra_path`` is the place as Kestra's own validation names
+    it (``a.message``), None where it names none. ``suggestion`` is what was probably meant.
+    ``constraint`` is what the REST API's ``constraints`` says of it; by default it follows from the rest.
+    """
+
+    message: str
+    code: ProblemCode
+    path: str = ""
+    kestra_path: str | None = None
+    line: int | None = None
+    column: int | None = None
+    severity: Severity = Severity.ERROR
+    suggestion: str | None = None
+    constraint: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.constraint:
+            line = f"{self.kestra_path}: {self.message}" if self.kestra_path else self.message
+            object.__setattr__(self, "constraint", line)
+
+    def __str__(self) -> str:
+        place = f"line {self.line}, column {self.column}: " if self.line is not None else ""
+        path = f"{self.path}: " if self.path else ""
+        hint = f" (did you mean `{self.suggestion}`?)" if self.suggestion else ""
+        return f"{place}{path}{self.message}{hint}"
+
+
+class FlowInvalid(Exception):
+    """A flow cannot be accepted; ``problems`` holds everything that is wrong with it, in the order of the text."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+    @property
+    def constraints(self) -> str:
+        """All problems in the words of the REST API, one a line; rules of the whole flow share one line."""
+        ordered = sorted(self.problems, key=lambda problem: _RANK[problem.code])
+        lines = [problem.constraint for problem in ordered if problem.code is not ProblemCode.FLOW_RULE]
+        rules = [problem.constraint for problem in self.problems if problem.code is ProblemCode.FLOW_RULE]
+        if rules:
+            lines.append("Invalid Flow: " + ", ".join(dict.fromkeys(rules)))
+        return "\n".join(dict.fromkeys(lines))

@@ -1,0 +1,1 @@
+"""YAML 1.2 with positions: text in, plain values and the place of each of them out."""

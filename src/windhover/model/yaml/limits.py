@@ -1,0 +1,22 @@
+"""How large and how deep a document may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLimits:
+    """Bounds that keep reading a document quick, whatever it says.
+
+    ``size`` counts bytes of UTF-8. ``nodes`` counts values after aliases are followed, so a short text
+    that stands for a huge tree is refused as the huge tree would be.
+    """
+
+    size: int = 2 * 1024 * 1024
+    depth: int = 100
+    nodes: int = 200_000
+    digits: int = 300
+
+
+DEFAULT_LIMITS = SourceLimits()
