@@ -25,6 +25,13 @@ class TaskLogger(Protocol):
     def warn(self, message: str) -> None: ...
     def error(self, message: str) -> None: ...
 
+    async def drain(self) -> None:
+        """Wait while the server is behind with the lines written so far.
+
+        A task that passes on lines as fast as it gets them awaits this now and then, so that it is slowed
+        down instead of filling the memory.
+        """
+
 
 class FileStore(Protocol):
     """The internal storage, as far as this task run may reach."""
@@ -125,10 +132,27 @@ class RunContext(Protocol):
     def working_directory(self) -> Path:
         """A folder of this attempt, made at the first use, deleted after the run."""
 
+    @property
+    def process_environment(self) -> Mapping[str, str]:
+        """Environment variables that every process started by the task must carry.
+
+        By them the worker finds the task's processes, so that none outlives a kill, a timeout or a crash.
+        """
+
+    @property
+    def began(self) -> datetime:
+        """When the work of this attempt was first begun (UTC).
+
+        Earlier than this run when the attempt was handed out again because its worker was lost: a wait
+        goes on from there instead of beginning anew.
+        """
+
     def render(self, template: JsonValue, variables: Mapping[str, JsonValue] | None = None) -> JsonValue:
         """Render text, lists or maps once more, with extra variables on top of the task's own.
 
-        For the rare property that is declared raw, such as a condition over a response.
+        For the rare property that is declared ``Static`` to be rendered by the task itself, such as a
+        condition over a response. Expressions that ask the server (``secret()``, ``kv()``, ..) wait for
+        it, so a task that may meet them calls this in a thread: from a plain ``def run``.
 
         Raises:
             windhover.expression.ExpressionError: the template is wrong or names something undefined.

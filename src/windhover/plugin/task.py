@@ -21,9 +21,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Mapping
+from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SkipValidation
 from pydantic.alias_generators import to_camel
 
 from windhover.model.execution import JsonValue
@@ -50,7 +51,7 @@ __all__ = [
 class Output(BaseModel):
     """Base of what a task returns; field names are written in camelCase, None values are left out."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, defer_build=True)
 
     #: The end state a task chooses for itself, for instance WARNING; not an output.
     final_state: ClassVar[StateType | None] = None
@@ -101,6 +102,7 @@ class RunnableTask(BaseModel, Generic[OutputT]):
         populate_by_name=True,
         arbitrary_types_allowed=True,
         protected_namespaces=(),
+        defer_build=True,  # a class is validated into only where its task runs
     )
 
     plugin_kind: ClassVar[PluginKind] = PluginKind.RUNNABLE
@@ -109,6 +111,16 @@ class RunnableTask(BaseModel, Generic[OutputT]):
     deprecated: ClassVar[bool] = False
     examples: ClassVar[tuple[Example, ...]] = ()
     reported_metrics: ClassVar[tuple[MetricDescription, ...]] = ()
+
+    #: Variables that only the expressions of this type of task can read; see :meth:`local_variables`.
+    local_variable_names: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def local_variables(
+        cls, properties: Mapping[str, JsonValue], working_directory: Path
+    ) -> Mapping[str, JsonValue]:
+        """The values of ``local_variable_names`` for one attempt, from the properties before rendering."""
+        return {}
 
     @abstractmethod
     def run(self, ctx: RunContext) -> OutputT | Awaitable[OutputT]:
@@ -127,7 +139,7 @@ class TaskDefinition(Task):
     (camelCase).
     """
 
-    plugin: type[RunnableTask[Output | None]]
+    plugin: SkipValidation[type[RunnableTask[Output | None]]]
     properties: Mapping[str, JsonValue] = {}
 
     def bind(self, rendered: Mapping[str, JsonValue]) -> RunnableTask[Output | None]:

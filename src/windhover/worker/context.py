@@ -1,0 +1,126 @@
+"""What a running task gets from the worker; see ``windhover.plugin.context.RunContext``."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from windhover.core.runner.process_tree import process_marker
+from windhover.engine.messages import Job, JobIdentity
+from windhover.model.execution import JsonValue
+from windhover.plugin.context import FileStore, MetricType, ServerAccess, TaskLogger
+from windhover.worker.environment import WorkerEnvironment
+from windhover.worker.files import TaskFiles
+from windhover.worker.journal import AttemptJournal
+from windhover.worker.rendering import TaskRenderer
+from windhover.worker.spill import LoopBridge, StoredOutputs
+
+_NO_CONFIGURATION: Mapping[str, JsonValue] = {}
+
+
+class AttemptContext:
+    """The context of one attempt."""
+
+    def __init__(self, job: Job, environment: WorkerEnvironment, bridge: LoopBridge) -> None:
+        self._job = job
+        self._environment = environment
+        self._began = job.began or environment.clock()
+        self._directory: Path | None = None
+        self._process_environment: Mapping[str, str] | None = None
+        self._journal: AttemptJournal | None = None
+        self._cancelled = asyncio.Event()
+        self._files = TaskFiles(environment.storage.for_tenant(job.identity.tenant_id), job)
+        stored = StoredOutputs(self._files, bridge, environment.settings.outputs.maximum)
+        self.renderer = TaskRenderer(job, environment, stored, bridge, lambda: self.working_directory)
+        #: How far the task says it is, from 0 to 1, and what it says about it.
+        self.progress_made: tuple[float, str] = (0.0, "")
+
+    @property
+    def identity(self) -> JobIdentity:
+        return self._job.identity
+
+    @property
+    def logger(self) -> TaskLogger:
+        return self.journal
+
+    @property
+    def journal(self) -> AttemptJournal:
+        """The logger, as the worker sees it; set before anything runs."""
+        assert self._journal is not None
+        return self._journal
+
+    @journal.setter
+    def journal(self, journal: AttemptJournal) -> None:
+        self._journal = journal
+
+    @property
+    def files(self) -> FileStore:
+        return self._files
+
+    @property
+    def server(self) -> ServerAccess:
+        return self._environment.server
+
+    @property
+    def cancelled(self) -> asyncio.Event:
+        return self._cancelled
+
+    @property
+    def variables(self) -> Mapping[str, JsonValue]:
+        return self._job.variables
+
+    @property
+    def configuration(self) -> Mapping[str, JsonValue]:
+        return self._environment.configurations.get(self._job.task.plugin.type_name, _NO_CONFIGURATION)
+
+    @property
+    def working_directory(self) -> Path:
+        if self._directory is None:
+            self._environment.temporary.mkdir(parents=True, exist_ok=True)
+            prefix = f"{self._job.identity.task_run_id}-"
+            self._directory = Path(tempfile.mkdtemp(prefix=prefix, dir=self._environment.temporary))
+        return self._directory
+
+    @property
+    def has_working_directory(self) -> bool:
+        return self._directory is not None
+
+    @property
+    def process_environment(self) -> Mapping[str, str]:
+        if self._process_environment is None:
+            identity = self._job.identity
+            self._process_environment = process_marker(
+                self._environment.home_id, identity.task_run_id, identity.dispatch
+            )
+        return self._process_environment
+
+    @property
+    def may_have_processes(self) -> bool:
+        """Whether the task asked for what its processes must carry."""
+        return self._process_environment is not None
+
+    @property
+    def began(self) -> datetime:
+        return self._began
+
+    def render(self, template: JsonValue, variables: Mapping[str, JsonValue] | None = None) -> JsonValue:
+        return self.renderer.render(template, variables)
+
+    def metric(
+        self, type: MetricType, name: str, value: float, tags: Mapping[str, str] | None = None
+    ) -> None:
+        self.journal.metric(type, name, value, tags)
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        if not math.isnan(fraction):
+            self.progress_made = (min(max(fraction, 0.0), 1.0), message)
+
+    def now(self) -> datetime:
+        return self._environment.clock()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
