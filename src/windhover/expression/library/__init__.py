@@ -1,0 +1,1 @@
+"""Filters, functions and tests, one family a module."""

@@ -1,0 +1,237 @@
+"""Operators on values, with Java's arithmetic: 64-bit integers that wrap, division that truncates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Set
+from decimal import Decimal, DivisionByZero, InvalidOperation
+
+from windhover.expression.errors import EvaluationError, LimitExceededError
+from windhover.expression.values import (
+    LONG_MAX,
+    LONG_MIN,
+    class_name,
+    equals,
+    is_integer,
+    is_list,
+    is_map,
+    is_number,
+    to_string,
+)
+
+_MAX_BITS = 1 << 16
+_MAX_RANGE = 1_000_000
+
+
+def _integer(result: int, *operands: int) -> int:
+    """Wraps a result at 64 bits, unless an operand was larger than that already."""
+    if LONG_MIN <= result <= LONG_MAX:
+        return result
+    if all(LONG_MIN <= operand <= LONG_MAX for operand in operands):
+        return (result - LONG_MIN) % (1 << 64) + LONG_MIN
+    if result.bit_length() > _MAX_BITS:
+        raise LimitExceededError("An integer has grown too large")
+    return result
+
+
+def _refuse(operation: str, left: object, right: object) -> EvaluationError:
+    def name(value: object) -> str:
+        return "null" if value is None else class_name(value).rpartition(".")[2]
+
+    return EvaluationError(f"Could not perform {operation} on {name(left)} and {name(right)}")
+
+
+def _numbers(operation: str, left: object, right: object) -> tuple[float, float] | tuple[Decimal, Decimal]:
+    """Both operands as doubles, or as decimals if one is."""
+    if not (is_number(left) and is_number(right)):
+        raise _refuse(operation, left, right)
+    if isinstance(left, Decimal) or isinstance(right, Decimal):
+        return _decimal(left), _decimal(right)
+    return float(left), float(right)
+
+
+def _decimal(number: float | Decimal) -> Decimal:
+    return number if isinstance(number, Decimal) else Decimal(str(number))
+
+
+def add(left: object, right: object) -> object:
+    """``+``: sums numbers, appends to a list on the left, joins as soon as one side is a text."""
+    if left.__class__ is int and right.__class__ is int:
+        result: int = left + right  # type: ignore[operator]
+        return result if LONG_MIN <= result <= LONG_MAX else _integer(result, left, right)  # type: ignore[arg-type]
+    if isinstance(left, str) or isinstance(right, str):
+        return to_string(left) + to_string(right)
+    if is_list(left):
+        return [*left, *right] if is_list(right) else [*left, right]
+    if is_integer(left) and is_integer(right):
+        return _integer(left + right, left, right)
+    first, second = _numbers("addition", left, right)
+    return first + second  # type: ignore[operator]
+
+
+def subtract(left: object, right: object) -> object:
+    """``-``: subtracts numbers, removes elements from a list on the left."""
+    if is_integer(left) and is_integer(right):
+        return _integer(left - right, left, right)
+    if is_list(left):
+        unwanted = right if is_list(right) else [right]
+        return [item for item in left if not any(equals(item, other) for other in unwanted)]
+    first, second = _numbers("subtraction", left, right)
+    return first - second  # type: ignore[operator]
+
+
+def multiply(left: object, right: object) -> object:
+    if is_integer(left) and is_integer(right):
+        return _integer(left * right, left, right)
+    first, second = _numbers("multiplication", left, right)
+    return first * second  # type: ignore[operator]
+
+
+def divide(left: object, right: object) -> object:
+    """``/``: truncates towards zero between integers."""
+    if is_integer(left) and is_integer(right):
+        if right == 0:
+            raise EvaluationError("/ by zero")
+        quotient = abs(left) // abs(right)
+        return _integer(quotient if (left < 0) == (right < 0) else -quotient, left, right)
+    first, second = _numbers("division", left, right)
+    try:
+        return first / second  # type: ignore[operator]
+    except ZeroDivisionError:
+        if first == 0 or first != first:
+            return math.nan
+        return math.inf if (first > 0) == (math.copysign(1, second) > 0) else -math.inf
+    except (DivisionByZero, InvalidOperation):
+        raise EvaluationError("/ by zero") from None
+
+
+def modulo(left: object, right: object) -> object:
+    """``%``: the remainder has the sign of the dividend."""
+    if is_integer(left) and is_integer(right):
+        if right == 0:
+            raise EvaluationError("/ by zero")
+        remainder = abs(left) % abs(right)
+        return -remainder if left < 0 else remainder
+    first, second = _numbers("modulus", left, right)
+    if isinstance(first, Decimal):
+        if second == 0:
+            raise EvaluationError("/ by zero")
+        return first % second  # type: ignore[operator]
+    if second == 0 or math.isinf(first):
+        return math.nan
+    return math.fmod(first, second)
+
+
+def negate(value: object) -> object:
+    """Unary ``-``."""
+    if is_integer(value):
+        return _integer(-value, value)
+    if is_number(value):
+        return -value
+    raise EvaluationError(f"Could not negate {to_string(value)}: it is not a number")
+
+
+def affirm(value: object) -> object:
+    """Unary ``+``."""
+    if is_number(value):
+        return value
+    raise EvaluationError(f"Unary + needs a number, not {to_string(value)}")
+
+
+def compare(operator: str, left: object, right: object) -> bool:
+    """``<``, ``>``, ``<=`` or ``>=`` between two numbers or two texts."""
+    if (is_number(left) and is_number(right)) or (isinstance(left, str) and isinstance(right, str)):
+        if operator == "<":
+            return left < right  # type: ignore[operator]
+        if operator == ">":
+            return left > right  # type: ignore[operator]
+        if operator == "<=":
+            return left <= right  # type: ignore[operator]
+        return left >= right  # type: ignore[operator]
+    raise _refuse(f"comparison {operator}", left, right)
+
+
+def less(left: object, right: object) -> bool:
+    return compare("<", left, right)
+
+
+def greater(left: object, right: object) -> bool:
+    return compare(">", left, right)
+
+
+def at_most(left: object, right: object) -> bool:
+    return compare("<=", left, right)
+
+
+def at_least(left: object, right: object) -> bool:
+    return compare(">=", left, right)
+
+
+def differs(left: object, right: object) -> bool:
+    return not equals(left, right)
+
+
+def contains(left: object, right: object) -> bool:
+    """``contains``: an element of a list, a key of a map, a part of a text; a list asks for all its elements."""
+    if left is None:
+        return False
+    if is_list(right):
+        return all(contains(left, item) for item in right)
+    if isinstance(left, str):
+        if not isinstance(right, str):
+            raise EvaluationError(f"Contains operator on a text needs a text, not {to_string(right)}")
+        return right in left
+    if is_map(left):
+        return _has_key(left, right)
+    if is_list(left) or isinstance(left, Set):
+        return any(equals(item, right) for item in left)
+    raise EvaluationError("Contains operator can only be used on Collections, Maps and arrays.")
+
+
+def _has_key(value: object, key: object) -> bool:
+    try:
+        return key in value  # type: ignore[operator]
+    except TypeError:
+        return False
+
+
+def is_in(left: object, right: object) -> bool:
+    """``isIn``: whether the text of a value is that of an element, or of a key or value of a map."""
+    if left is None or right is None or isinstance(right, str):
+        return False
+    text = to_string(left)
+    if is_map(right):
+        return any(to_string(key) == text or to_string(value) == text for key, value in right.items())
+    if is_list(right) or isinstance(right, Set):
+        return any(to_string(item) == text for item in right)
+    raise EvaluationError(f"isIn needs a list or a map on its right, not {to_string(right)}")
+
+
+def value_range(start: object, end: object, step: object = 1) -> list[object]:
+    """``start..end``: numbers or letters from start to end, both included."""
+    if not is_integer(step) or step == 0:
+        raise EvaluationError("The step of a range must be an integer other than 0")
+    if isinstance(start, str) and isinstance(end, str) and len(start) == len(end) == 1:
+        return [chr(code) for code in _bounded_range(ord(start), ord(end), step)]
+    if is_number(start) and is_number(end):
+        return list(_bounded_range(int(start), int(end), step))
+    raise EvaluationError("A range needs two integers or two letters")
+
+
+def _bounded_range(start: int, end: int, step: int) -> range:
+    numbers = range(start, end + (1 if step > 0 else -1), step)
+    if end - start > _MAX_RANGE * abs(step) or start - end > _MAX_RANGE * abs(step):
+        raise LimitExceededError(f"A range has more than {_MAX_RANGE} elements")
+    return numbers
+
+
+def as_condition(value: object) -> bool:
+    """The truth of a value in ``if``, ``and``, ``or`` and ``not``: only booleans, texts and numbers have one."""
+    if value is True or value is False:
+        return value
+    if isinstance(value, str):
+        return value != ""
+    if is_number(value):
+        return value != 0
+    kind = "null" if value is None else class_name(value)
+    raise EvaluationError(f"Expected a boolean, a text or a number as a condition, got {kind}")

@@ -1,0 +1,215 @@
+"""Compiled templates, and rendering with them."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property, lru_cache
+
+from windhover.expression.analysis import Analysis, FunctionCall, analyse
+from windhover.expression.compiler import Evaluate, Execute, compile_body, compile_expression
+from windhover.expression.errors import EvaluationError, LimitExceededError
+from windhover.expression.nodes import Body, Print, Raw, Text
+from windhover.expression.output import join_output
+from windhover.expression.parser import parse
+from windhover.expression.scope import Frame, Scope
+from windhover.expression.values import is_list, is_map, to_text
+
+_CACHE_SIZE = 4096
+
+
+class Template:
+    """A template, ready to be rendered any number of times and from any thread."""
+
+    def __init__(self, source: str, body: Body) -> None:
+        self.source = source
+        self.body = body
+        statements = body.statements
+        self.is_static = all(isinstance(statement, Text | Raw) for statement in statements)
+        self.is_sole_expression = len(statements) == 1 and isinstance(statements[0], Print)
+        self._text: str | None = None
+        self._evaluate: Evaluate | None = None
+        self._execute: Execute | None = None
+        if self.is_static:
+            self._text = "".join(s.text for s in statements if isinstance(s, Text | Raw))
+        elif len(statements) == 1 and isinstance(statements[0], Print):
+            self._evaluate = compile_expression(source, statements[0].expression)
+        else:
+            self._execute = compile_body(source, body)
+
+    def __repr__(self) -> str:
+        return f"Template({self.source!r})"
+
+    def render(self, scope: Scope) -> str:
+        """The template as text. Raises ExpressionError."""
+        if self._text is not None:
+            return self._text
+        if scope.recursive:
+            return self.render_recursively(Frame(scope, raw_texts=[]))
+        return self.render_in(Frame(scope))
+
+    def evaluate(self, scope: Scope) -> object:
+        """The template as a value.
+
+        A sole expression, or whatever else prints exactly one value, keeps that value. Texts, numbers and
+        booleans side by side are joined to a text. A map or list beside other output makes the whole a text
+        that is then read as JSON if it begins with valid JSON. Raises ExpressionError.
+        """
+        if self._text is not None:
+            return self._text
+        if scope.recursive:
+            return self.render(scope)
+        frame = Frame(scope)
+        try:
+            if self._evaluate is not None:
+                return self._evaluate(frame)
+            parts: list[object] = []
+            if self._execute is not None:
+                self._execute(frame, parts.append)
+        except RecursionError:
+            raise _too_deep() from None
+        return _typed_output(frame, parts)
+
+    def render_in(self, frame: Frame) -> str:
+        """The template as text, within a rendering that has begun."""
+        try:
+            if self._evaluate is not None:
+                value = self._evaluate(frame)
+                return value if value.__class__ is str else to_text(value)  # type: ignore[return-value]
+            if self._execute is not None:
+                parts: list[object] = []
+                self._execute(frame, parts.append)
+                return join_output(frame, parts)
+        except RecursionError:
+            raise _too_deep() from None
+        return self._raw_aside(frame)
+
+    def _raw_aside(self, frame: Frame) -> str:
+        if frame.raw_texts is None or self._text is None:
+            return self._text or ""
+        parts: list[object] = []
+        compile_body(self.source, self.body)(frame, parts.append)
+        return join_output(frame, parts)
+
+    def render_recursively(self, frame: Frame) -> str:
+        """The template as text, rendered again until nothing changes; raw blocks stay as they are."""
+        raw_texts: list[str] = []
+        text = self.source
+        for _ in range(frame.scope.limits.max_passes):
+            template = self if text == self.source else compile_template(text)
+            inner = Frame(frame.scope, frame.visible(), frame.budget, raw_texts)
+            rendered = template.render_in(inner)
+            if rendered == text:
+                break
+            text = rendered
+            frame.budget.check_time()
+        else:
+            raise EvaluationError("Too many rendering attempts")
+        for number, raw in reversed(list(enumerate(raw_texts))):
+            text = text.replace(f"\ue000raw{number}\ue001", raw)
+        return text
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """What the template reads and calls."""
+        return analyse(self.body)
+
+    @property
+    def reads(self) -> frozenset[tuple[str, ...]]:
+        """Every variable path the template reads; a dynamic subscript ends the path."""
+        return frozenset(self.analysis.reads)
+
+    @property
+    def reads_everything(self) -> bool:
+        """Whether the template may read more than ``reads`` says, as with ``printContext()``."""
+        return self.analysis.reads_everything
+
+    @property
+    def calls(self) -> tuple[FunctionCall, ...]:
+        """Calls of functions, with their constant arguments."""
+        return tuple(self.analysis.calls)
+
+    @property
+    def filters(self) -> frozenset[str]:
+        """Names of the filters it uses."""
+        return frozenset(self.analysis.filters)
+
+
+def _too_deep() -> LimitExceededError:
+    return LimitExceededError("The expression is nested too deeply")
+
+
+def _typed_output(frame: Frame, parts: list[object]) -> object:
+    if len(parts) == 1:
+        return parts[0]
+    text = join_output(frame, parts)
+    if any(is_map(part) or is_list(part) for part in parts):
+        try:
+            return json.JSONDecoder().raw_decode(text.lstrip())[0]
+        except (ValueError, RecursionError):
+            return text
+    return text
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def compile_template(text: str) -> Template:
+    """The compiled template of a text, from a cache by text.
+
+    Raises TemplateSyntaxError with line, column and what was expected.
+    """
+    if "{" not in text:
+        return Template(text, Body((Text(text),)))
+    try:
+        return Template(text, parse(text))
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def has_expression(text: str) -> bool:
+    """Whether a text contains ``{{`` or ``{%``, so that it means something to render it."""
+    return "{{" in text or "{%" in text
+
+
+def render_value(value: object, scope: Scope, *, typed: bool = False) -> object:
+    """A value with all texts in it rendered, keys of maps included.
+
+    Numbers, booleans, null and dates stay as they are. With ``typed``, a text becomes the value that
+    ``Template.evaluate`` gives. Raises ExpressionError.
+    """
+    if isinstance(value, str):
+        if "{" not in value:
+            return value
+        template = compile_template(value)
+        return template.evaluate(scope) if typed else template.render(scope)
+    if is_map(value):
+        return {
+            render_value(key, scope) if isinstance(key, str) else key: render_value(item, scope, typed=typed)
+            for key, item in value.items()
+        }
+    if is_list(value):
+        return [render_value(item, scope, typed=typed) for item in value]
+    return value
+
+
+def render_nested(frame: Frame, value: object, *, recursive: bool) -> object:
+    """What ``render(value)`` gives within a rendering: texts rendered, with the variables set so far."""
+    if isinstance(value, str):
+        if "{" not in value:
+            return value
+        frame.budget.enter()
+        template = compile_template(value)
+        if recursive:
+            result = template.render_recursively(frame)
+        else:
+            result = template.render_in(Frame(frame.scope, frame.visible(), frame.budget))
+        frame.budget.leave()
+        return result
+    if is_map(value):
+        return {
+            render_nested(frame, key, recursive=recursive) if isinstance(key, str) else key: render_nested(
+                frame, item, recursive=recursive
+            )
+            for key, item in value.items()
+        }
+    if is_list(value):
+        return [render_nested(frame, item, recursive=recursive) for item in value]
+    return value
