@@ -27,6 +27,10 @@ class CommitBatch:
 
     Log entries carry their sequence numbers already. The whole batch is written or none of it; once
     written it survives a power cut.
+
+    The lists are applied in this order: timers cleared, records written and timers set, task runs removed,
+    executions deleted (with labels, task runs and timers), logs and metrics deleted. ``deleted_executions``,
+    ``deleted_logs`` and ``deleted_metrics`` hold ids of executions.
     """
 
     created: list[Execution] = field(default_factory=list)
@@ -38,6 +42,8 @@ class CommitBatch:
     timers_cleared: list[tuple[str, str]] = field(default_factory=list)
     logs: list[LogEntry] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
+    deleted_logs: list[str] = field(default_factory=list)
+    deleted_metrics: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)

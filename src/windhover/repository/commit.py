@@ -1,0 +1,103 @@
+"""A batch of the executor as statements and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from windhover.model.execution import Execution, Label
+from windhover.model.state import TERMINATED
+from windhover.repository import statements
+from windhover.repository.batch import CommitBatch
+from windhover.repository.records import (
+    execution_row,
+    label_rows,
+    log_row,
+    metric_rows,
+    task_run_row,
+    timer_row,
+)
+from windhover.repository.statement import BulkStatement, Row, Write
+
+#: Labels by the id of their execution.
+Labels = Mapping[str, tuple[Label, ...]]
+
+#: What goes with an execution, always. Logs and metrics may be kept.
+DELETE_EXECUTION: Sequence[BulkStatement] = (
+    statements.DELETE_EXECUTIONS,
+    statements.DELETE_LABELS,
+    statements.DELETE_TASK_RUNS_OF,
+    statements.DELETE_TIMERS_OF,
+)
+
+
+class CommitWriter:
+    """Turns batches into statements.
+
+    An execution is written at each of its steps and its labels hardly ever change, so the writer remembers
+    which labels it wrote for the executions under way and leaves the table of labels alone while they are
+    the same.
+    """
+
+    def __init__(self) -> None:
+        self._written_labels: dict[str, tuple[Label, ...]] = {}
+
+    def prepare(self, batch: CommitBatch) -> tuple[list[Write], Labels]:
+        """The statements of a batch, and the labels to :meth:`remember` once they are committed.
+
+        Of records that are in the batch twice the last counts.
+        """
+        executions = {execution.id: execution for execution in (*batch.created, *batch.updated)}
+        created = {execution.id for execution in batch.created}
+        relabelled = [execution for execution in executions.values() if not self._has_labels(execution)]
+        # Until this is committed, nothing is known of their labels.
+        for id_ in (*(execution.id for execution in relabelled), *batch.deleted_executions):
+            self.forget(id_)
+        old_labels = _keys(execution.id for execution in relabelled if execution.id not in created)
+
+        writes = [
+            Write(statements.DELETE_TIMERS, list(dict.fromkeys(batch.timers_cleared))),
+            Write(statements.UPSERT_EXECUTIONS, [execution_row(each) for each in executions.values()]),
+            Write(statements.DELETE_LABELS, old_labels),
+            Write(statements.INSERT_LABELS, [row for each in relabelled for row in label_rows(each)]),
+            Write(
+                statements.UPSERT_TASK_RUNS,
+                [task_run_row(run) for run in {run.id: run for run in batch.task_runs}.values()],
+            ),
+            Write(
+                statements.UPSERT_TIMERS,
+                [
+                    timer_row(timer)
+                    for timer in {(t.execution_id, t.key): t for t in batch.timers_set}.values()
+                ],
+            ),
+            Write(statements.INSERT_LOGS, [log_row(entry) for entry in batch.logs]),
+            Write(statements.INSERT_METRICS, metric_rows(batch.metrics)),
+            Write(statements.DELETE_TASK_RUNS, _keys(batch.removed_task_runs)),
+            *(Write(statement, _keys(batch.deleted_executions)) for statement in DELETE_EXECUTION),
+            Write(statements.DELETE_LOGS_OF, _keys(batch.deleted_logs)),
+            Write(statements.DELETE_METRICS_OF, _keys(batch.deleted_metrics)),
+        ]
+        return [write for write in writes if write.rows], {
+            execution.id: tuple(execution.labels)
+            for execution in relabelled
+            if execution.state.current not in TERMINATED
+        }
+
+    def remember(self, labels: Labels) -> None:
+        """Note which labels are in the database."""
+        self._written_labels.update(labels)
+
+    def forget(self, execution_id: str) -> None:
+        """Note that someone else may have written the labels of an execution."""
+        self._written_labels.pop(execution_id, None)
+
+    def _has_labels(self, execution: Execution) -> bool:
+        if execution.state.current in TERMINATED:
+            written = self._written_labels.pop(execution.id, None)
+        else:
+            written = self._written_labels.get(execution.id)
+        return written is not None and written == tuple(execution.labels)
+
+
+def _keys(ids: Iterable[str]) -> list[Row]:
+    return [(id_,) for id_ in dict.fromkeys(ids)]

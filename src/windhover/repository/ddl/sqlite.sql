@@ -1,0 +1,126 @@
+-- Made from tables.py by `python -m windhover.repository.migrate`.
+CREATE TABLE execution_labels (
+    execution_id TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (execution_id, "key", value)
+)
+ WITHOUT ROWID;
+CREATE INDEX execution_labels_by_value ON execution_labels ("key", value, execution_id);
+CREATE TABLE executions (
+    id TEXT NOT NULL,
+    tenant_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    flow_id TEXT NOT NULL,
+    flow_revision INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    start_date BIGINT NOT NULL,
+    end_date BIGINT,
+    duration BIGINT,
+    kind TEXT,
+    parent_id TEXT,
+    original_id TEXT NOT NULL,
+    trigger_id TEXT,
+    trigger_execution_id TEXT,
+    schedule_date BIGINT,
+    deleted BOOLEAN NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (id)
+);
+CREATE INDEX executions_by_flow ON executions (tenant_id, namespace, flow_id, start_date);
+CREATE INDEX executions_by_original ON executions (original_id) WHERE original_id <> id;
+CREATE INDEX executions_by_parent ON executions (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX executions_by_start ON executions (tenant_id, start_date);
+CREATE INDEX executions_by_state ON executions (tenant_id, state, start_date);
+CREATE INDEX executions_by_trigger_execution ON executions (trigger_execution_id) WHERE trigger_execution_id IS NOT NULL;
+CREATE INDEX executions_not_ended ON executions (id) WHERE state NOT IN ('CANCELLED', 'FAILED', 'KILLED', 'RESUBMITTED', 'RETRIED', 'SKIPPED', 'SUCCESS', 'WARNING');
+CREATE TABLE flows (
+    tenant_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    latest BOOLEAN NOT NULL,
+    deleted BOOLEAN NOT NULL,
+    disabled BOOLEAN NOT NULL,
+    updated BIGINT NOT NULL,
+    description TEXT,
+    labels TEXT NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, namespace, id, revision)
+);
+CREATE UNIQUE INDEX flows_latest ON flows (tenant_id, namespace, id) WHERE latest;
+CREATE TABLE logs (
+    execution_id TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    tenant_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    flow_id TEXT NOT NULL,
+    timestamp BIGINT NOT NULL,
+    level INTEGER NOT NULL,
+    task_id TEXT,
+    task_run_id TEXT,
+    attempt_number INTEGER,
+    trigger_id TEXT,
+    thread TEXT,
+    message TEXT NOT NULL,
+    PRIMARY KEY (execution_id, sequence)
+)
+ WITHOUT ROWID;
+CREATE INDEX logs_by_flow ON logs (tenant_id, namespace, flow_id, timestamp);
+CREATE INDEX logs_by_time ON logs (tenant_id, timestamp);
+CREATE TABLE metrics (
+    execution_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    tenant_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    flow_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    task_run_id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value FLOAT NOT NULL,
+    timestamp BIGINT NOT NULL,
+    tags TEXT NOT NULL,
+    PRIMARY KEY (execution_id, digest)
+)
+ WITHOUT ROWID;
+CREATE INDEX metrics_by_flow ON metrics (tenant_id, namespace, flow_id, name, timestamp);
+CREATE TABLE services (
+    id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    state TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    heartbeat BIGINT NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (id)
+)
+ WITHOUT ROWID;
+CREATE INDEX services_by_state ON services (state, heartbeat);
+CREATE TABLE settings (
+    "key" TEXT NOT NULL,
+    value TEXT NOT NULL,
+    updated BIGINT NOT NULL,
+    PRIMARY KEY ("key")
+)
+ WITHOUT ROWID;
+CREATE TABLE task_runs (
+    id TEXT NOT NULL,
+    execution_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    data TEXT NOT NULL,
+    outputs TEXT,
+    PRIMARY KEY (id)
+);
+CREATE INDEX task_runs_by_execution ON task_runs (execution_id, position);
+CREATE INDEX task_runs_not_ended ON task_runs (execution_id) WHERE state NOT IN ('CANCELLED', 'FAILED', 'KILLED', 'RESUBMITTED', 'RETRIED', 'SKIPPED', 'SUCCESS', 'WARNING');
+CREATE TABLE timers (
+    execution_id TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    due BIGINT NOT NULL,
+    PRIMARY KEY (execution_id, "key")
+)
+ WITHOUT ROWID;
+CREATE INDEX timers_by_due ON timers (due);
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+INSERT INTO alembic_version (version_num) VALUES ('0001');

@@ -1,0 +1,213 @@
+"""Executions, their task runs and their timers.
+
+Documentation page: ``docs/databases.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from windhover.model.execution import Execution, TaskRun
+from windhover.model.state import TERMINATED, StateType
+from windhover.repository import statements
+from windhover.repository.batch import CommitBatch, Timer
+from windhover.repository.commit import DELETE_EXECUTION, CommitWriter
+from windhover.repository.database import Database
+from windhover.repository.execution_query import ExecutionQuery
+from windhover.repository.filters import Page
+from windhover.repository.instants import duration_micros, from_micros, to_micros
+from windhover.repository.records import execution_of, task_run_of, timer_of
+from windhover.repository.statement import Row, Statement, Write, sql
+
+#: The states in which a server that starts has something to do at once. The others wait for someone, or
+#: for a timer.
+ACTIVE_STATES = frozenset(StateType) - TERMINATED - {StateType.PAUSED, StateType.QUEUED, StateType.BREAKPOINT}
+
+_DELETE_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionCount:
+    """How many executions started in one span of time and are in one state."""
+
+    start: datetime
+    state: StateType
+    count: int
+    #: The sum over those that have ended.
+    duration: timedelta
+
+
+class ExecutionRepository:
+    """Keeps executions. All changes to them come in batches, each one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._commits = CommitWriter()
+
+    async def commit(self, batch: CommitBatch) -> None:
+        """Write a batch, all of it or nothing; when this returns it survives a power cut.
+
+        The batch is read before the first await, so its records may change afterwards. Writing the same
+        batch again changes nothing. Timers are cleared before others are set: one that is in both lists
+        is set afterwards. Task runs are removed, and executions deleted, after all the rest.
+
+        Raises:
+            RepositoryUnavailable: nothing is known to be written; commit the batch again.
+            UnstorableRecord: one record cannot be written as JSON; nothing was written.
+            RepositoryError: the database refuses the batch for good.
+        """
+        writes, labels = self._commits.prepare(batch)
+        if writes:
+            await self._database.write(writes)
+            self._commits.remember(labels)
+
+    async def load(self, execution_id: str) -> tuple[Execution, list[TaskRun]] | None:
+        """An execution and its task runs by position, as of one instant; None when it is not there."""
+        headers, runs = await self._database.fetch_together(
+            [(statements.LOAD_HEADER, (execution_id,)), (statements.LOAD_TASK_RUNS, (execution_id,))]
+        )
+        if not headers:
+            return None
+        self._commits.forget(execution_id)
+        return execution_of(headers[0][0]), [task_run_of(row) for row in runs]
+
+    async def header(self, execution_id: str) -> Execution | None:
+        """An execution without its task runs; None when it is not there."""
+        rows = await self._database.fetch(statements.LOAD_HEADER, (execution_id,))
+        return execution_of(rows[0][0]) if rows else None
+
+    async def task_runs(self, execution_id: str) -> list[TaskRun]:
+        """The task runs of an execution by position."""
+        rows = await self._database.fetch(statements.LOAD_TASK_RUNS, (execution_id,))
+        return [task_run_of(row) for row in rows]
+
+    async def exists(self, execution_id: str) -> bool:
+        return bool(await self._database.fetch(sql("SELECT 1 FROM executions WHERE id = ?"), (execution_id,)))
+
+    async def unfinished(
+        self,
+        after: str | None = None,
+        limit: int = 1000,
+        states: Collection[StateType] = ACTIVE_STATES,
+    ) -> list[str]:
+        """Ids, in order, of executions that are in one of ``states`` or have a task run in one of them.
+
+        So an execution is found that has ended while its last tasks still run, or that is paused while a
+        branch goes on. States in which nothing follows find nothing.
+        """
+        names = [state.value for state in states if state not in TERMINATED]
+        if not names:
+            return []
+        rows = await self._database.fetch(
+            _unfinished(len(names)), [*names, after or "", *names, after or "", limit]
+        )
+        return [row[0] for row in rows]
+
+    async def due_timers(self, now: datetime, limit: int = 1000) -> list[Timer]:
+        """Timers whose instant has come, the most overdue first."""
+        rows = await self._database.fetch(statements.DUE_TIMERS, (to_micros(now), limit))
+        return [timer_of(row) for row in rows]
+
+    async def next_timer(self) -> datetime | None:
+        """The instant of the timer that is due first; None when there is none."""
+        rows = await self._database.fetch(statements.NEXT_TIMER)
+        return None if rows[0][0] is None else from_micros(rows[0][0])
+
+    async def timers(self, execution_id: str) -> list[Timer]:
+        """The timers of one execution, the earliest first."""
+        return [timer_of(row) for row in await self._database.fetch(statements.TIMERS_OF, (execution_id,))]
+
+    async def last_log_sequence(self, execution_id: str) -> int:
+        """The number of the last log line of an execution, 0 when it has none."""
+        rows = await self._database.fetch(statements.LAST_LOG_SEQUENCE, (execution_id,))
+        return rows[0][0] or 0
+
+    async def search(self, query: ExecutionQuery) -> Page[Execution]:
+        """One page of the executions that meet the conditions, and how many do.
+
+        Raises:
+            InvalidFilter: a condition cannot be searched for.
+        """
+        from windhover.repository import execution_search
+        from windhover.repository.searching import fetch_page
+
+        rows, total = await fetch_page(
+            self._database, execution_search.records(query), execution_search.order(query), query.paging
+        )
+        return Page([execution_of(row[0]) for row in rows], total)
+
+    async def ids(self, query: ExecutionQuery, after: str | None = None, limit: int = 1000) -> list[str]:
+        """Ids of the executions that meet the conditions, from the oldest on, after a given one.
+
+        Paging by the last id seen costs the same on every page and skips nothing when rows are deleted
+        meanwhile: for actions on all that a search finds. Sort and paging of the query do not matter.
+        """
+        from windhover.repository import execution_search
+        from windhover.repository.searching import fetch
+
+        rows = await fetch(self._database, execution_search.ids_after(query, after, limit))
+        return [row[0] for row in rows]
+
+    async def stream(self, query: ExecutionQuery, size: int = 500) -> AsyncIterator[Execution]:
+        """All executions that meet the conditions, from the oldest on, ``size`` in memory at a time."""
+        from windhover.repository import execution_search
+        from windhover.repository.searching import fetch
+
+        after: str | None = None
+        while True:
+            rows = await fetch(self._database, execution_search.records_after(query, after, size))
+            for row in rows:
+                execution = execution_of(row[0])
+                after = execution.id
+                yield execution
+            if len(rows) < size:
+                return
+
+    async def count_by_state(self, query: ExecutionQuery) -> dict[StateType, int]:
+        """How many executions meet the conditions, by state; states without any are left out."""
+        from windhover.repository import execution_search
+        from windhover.repository.searching import fetch
+
+        rows = await fetch(self._database, execution_search.counts_by_state(query))
+        return {StateType(state): count for state, count in rows}
+
+    async def count_over_time(self, query: ExecutionQuery, bucket: timedelta) -> list[ExecutionCount]:
+        """How many executions started in each span of time, by state, in order; empty spans are left out.
+
+        Spans are counted from 1970 in UTC.
+        """
+        from windhover.repository import execution_search
+        from windhover.repository.searching import fetch
+
+        rows = await fetch(self._database, execution_search.counts_over_time(query, duration_micros(bucket)))
+        return [
+            ExecutionCount(
+                from_micros(start), StateType(state), count, timedelta(microseconds=int(duration or 0))
+            )
+            for start, state, count, duration in rows
+        ]
+
+    async def delete(self, ids: Sequence[str], *, logs: bool = True, metrics: bool = True) -> None:
+        """Delete executions and what belongs to them, at most a few hundred in one transaction."""
+        unique = list(dict.fromkeys(ids))
+        for start in range(0, len(unique), _DELETE_AT_ONCE):
+            keys: list[Row] = [(id_,) for id_ in unique[start : start + _DELETE_AT_ONCE]]
+            deletions = [*DELETE_EXECUTION]
+            if logs:
+                deletions.append(statements.DELETE_LOGS_OF)
+            if metrics:
+                deletions.append(statements.DELETE_METRICS_OF)
+            await self._database.write([Write(statement, keys) for statement in deletions])
+
+
+def _unfinished(states: int) -> Statement:
+    marks = ", ".join("?" * states)
+    # The first condition repeats that of the index: without it the index would not be used.
+    open_ = f"state NOT IN ({statements.ENDED}) AND state IN ({marks})"
+    return sql(
+        f"SELECT id FROM executions WHERE {open_} AND id > ? "
+        f"UNION SELECT execution_id FROM task_runs WHERE {open_} AND execution_id > ? "
+        "ORDER BY 1 LIMIT ?"
+    )

@@ -1,0 +1,141 @@
+"""The log lines of executions. They are written by the commits of the executor.
+
+Documentation page: ``docs/logs.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from windhover.model.log import LogEntry, LogLevel
+from windhover.repository.database import Database
+from windhover.repository.filters import FIRST_PAGE, Page, Paging, TextMatch, TimeRange
+from windhover.repository.records import log_of
+from windhover.repository.statement import sql
+from windhover.repository.statements import LOG_COLUMNS
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+_STREAM = sql(
+    f"SELECT {', '.join(LOG_COLUMNS)} FROM logs "
+    "WHERE execution_id = ? AND sequence > ? AND level >= ? ORDER BY sequence LIMIT ?"
+)
+_DELETE_OF_EXECUTION = sql("DELETE FROM logs WHERE execution_id = ?")
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Conditions that a log line must meet, all of them; those left out say nothing.
+
+    ``levels`` selects single levels, ``min_level`` a level and all above. ``text`` occurs in the message.
+    Lines of one execution are sorted by their sequence, others by time.
+    """
+
+    tenant_id: str
+    execution_id: str | None = None
+    text: str | None = None
+    min_level: LogLevel | None = None
+    levels: tuple[LogLevel, ...] = ()
+    namespace: tuple[TextMatch, ...] = ()
+    flow_id: tuple[TextMatch, ...] = ()
+    execution_ids: tuple[TextMatch, ...] = ()
+    task_id: tuple[TextMatch, ...] = ()
+    task_run_id: tuple[TextMatch, ...] = ()
+    trigger_id: tuple[TextMatch, ...] = ()
+    attempt_number: int | None = None
+    time: TimeRange | None = None
+    descending: bool = False
+    paging: Paging = FIRST_PAGE
+
+
+class LogRepository:
+    """Reads and deletes log lines."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, query: LogQuery) -> Page[LogEntry]:
+        """One page of the lines that meet the conditions, and how many do.
+
+        Raises:
+            InvalidFilter: a condition cannot be searched for.
+        """
+        from sqlalchemy import select
+
+        from windhover.repository.searching import fetch_page, ordered
+        from windhover.repository.tables import logs
+
+        selected = select(*(logs.c[name] for name in LOG_COLUMNS)).where(_conditions(query))
+        key = (
+            (logs.c.sequence,)
+            if query.execution_id
+            else (logs.c.timestamp, logs.c.execution_id, logs.c.sequence)
+        )
+        order = [ordered(column, descending=query.descending) for column in key]
+        rows, total = await fetch_page(self._database, selected, order, query.paging)
+        return Page([log_of(row) for row in rows], total)
+
+    async def stream(
+        self,
+        execution_id: str,
+        after_sequence: int = 0,
+        *,
+        min_level: LogLevel = LogLevel.TRACE,
+        size: int = 1000,
+    ) -> AsyncIterator[LogEntry]:
+        """The lines of one execution after a given one, in order, ``size`` in memory at a time.
+
+        Ends with the last line there is; lines that are committed meanwhile are part of it.
+        """
+        while True:
+            rows = await self._database.fetch(_STREAM, (execution_id, after_sequence, int(min_level), size))
+            for row in rows:
+                entry = log_of(row)
+                after_sequence = entry.sequence
+                yield entry
+            if len(rows) < size:
+                return
+
+    async def delete_execution(self, execution_id: str) -> int:
+        """Delete all lines of one execution and return how many there were."""
+        return await self._database.execute(_DELETE_OF_EXECUTION, (execution_id,))
+
+    async def delete(self, query: LogQuery) -> int:
+        """Delete the lines that meet the conditions and return how many there were.
+
+        It is one transaction: ask for a span of time at once rather than for years.
+        """
+        from sqlalchemy import delete
+
+        from windhover.repository.searching import compiled
+        from windhover.repository.tables import logs
+
+        statement = delete(logs).where(_conditions(query))
+        return await self._database.execute(*compiled(statement, self._database.dialect))
+
+
+def _conditions(query: LogQuery) -> ColumnElement[bool]:
+    from windhover.repository.searching import all_match, all_of, occurs_in_any, one_of, within
+    from windhover.repository.tables import logs
+
+    c: Any = logs.c
+    return all_of(
+        (
+            c.tenant_id == query.tenant_id,
+            None if query.execution_id is None else c.execution_id == query.execution_id,
+            occurs_in_any((c.message,), query.text),
+            None if query.min_level is None else c.level >= int(query.min_level),
+            one_of(c.level, [int(level) for level in query.levels]),
+            all_match(c.namespace, query.namespace),
+            all_match(c.flow_id, query.flow_id),
+            all_match(c.execution_id, query.execution_ids),
+            all_match(c.task_id, query.task_id),
+            all_match(c.task_run_id, query.task_run_id),
+            all_match(c.trigger_id, query.trigger_id),
+            None if query.attempt_number is None else c.attempt_number == query.attempt_number,
+            within(c.timestamp, query.time),
+        )
+    )

@@ -1,0 +1,161 @@
+"""The first tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+Key = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+NOT_ENDED = (
+    "state NOT IN ('CANCELLED', 'FAILED', 'KILLED', 'RESUBMITTED', "
+    "'RETRIED', 'SKIPPED', 'SUCCESS', 'WARNING')"
+)
+
+
+def where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
+def upgrade() -> None:
+    op.create_table(
+        "execution_labels",
+        sa.Column("execution_id", Key, nullable=False),
+        sa.Column("key", Key, nullable=False),
+        sa.Column("value", Key, nullable=False),
+        sa.PrimaryKeyConstraint("execution_id", "key", "value"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("execution_labels_by_value", "execution_labels", ["key", "value", "execution_id"])
+    op.create_table(
+        "executions",
+        sa.Column("id", Key, nullable=False),
+        sa.Column("tenant_id", Key, nullable=False),
+        sa.Column("namespace", Key, nullable=False),
+        sa.Column("flow_id", Key, nullable=False),
+        sa.Column("flow_revision", sa.Integer(), nullable=False),
+        sa.Column("state", Key, nullable=False),
+        sa.Column("start_date", sa.BigInteger(), nullable=False),
+        sa.Column("end_date", sa.BigInteger()),
+        sa.Column("duration", sa.BigInteger()),
+        sa.Column("kind", Key),
+        sa.Column("parent_id", Key),
+        sa.Column("original_id", Key, nullable=False),
+        sa.Column("trigger_id", Key),
+        sa.Column("trigger_execution_id", Key),
+        sa.Column("schedule_date", sa.BigInteger()),
+        sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("executions_by_flow", "executions", ["tenant_id", "namespace", "flow_id", "start_date"])
+    op.create_index("executions_by_original", "executions", ["original_id"], **where("original_id <> id"))
+    op.create_index("executions_by_parent", "executions", ["parent_id"], **where("parent_id IS NOT NULL"))
+    op.create_index("executions_by_start", "executions", ["tenant_id", "start_date"])
+    op.create_index("executions_by_state", "executions", ["tenant_id", "state", "start_date"])
+    op.create_index(
+        "executions_by_trigger_execution",
+        "executions",
+        ["trigger_execution_id"],
+        **where("trigger_execution_id IS NOT NULL"),
+    )
+    op.create_index("executions_not_ended", "executions", ["id"], **where(NOT_ENDED))
+    op.create_table(
+        "flows",
+        sa.Column("tenant_id", Key, nullable=False),
+        sa.Column("namespace", Key, nullable=False),
+        sa.Column("id", Key, nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("latest", sa.Boolean(), nullable=False),
+        sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.Column("disabled", sa.Boolean(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("description", sa.Text()),
+        sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "namespace", "id", "revision"),
+    )
+    op.create_index("flows_latest", "flows", ["tenant_id", "namespace", "id"], unique=True, **where("latest"))
+    op.create_table(
+        "logs",
+        sa.Column("execution_id", Key, nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("tenant_id", Key, nullable=False),
+        sa.Column("namespace", Key, nullable=False),
+        sa.Column("flow_id", Key, nullable=False),
+        sa.Column("timestamp", sa.BigInteger(), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("task_id", Key),
+        sa.Column("task_run_id", Key),
+        sa.Column("attempt_number", sa.Integer()),
+        sa.Column("trigger_id", Key),
+        sa.Column("thread", sa.Text()),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("execution_id", "sequence"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("logs_by_flow", "logs", ["tenant_id", "namespace", "flow_id", "timestamp"])
+    op.create_index("logs_by_time", "logs", ["tenant_id", "timestamp"])
+    op.create_table(
+        "metrics",
+        sa.Column("execution_id", Key, nullable=False),
+        sa.Column("digest", Key, nullable=False),
+        sa.Column("tenant_id", Key, nullable=False),
+        sa.Column("namespace", Key, nullable=False),
+        sa.Column("flow_id", Key, nullable=False),
+        sa.Column("task_id", Key, nullable=False),
+        sa.Column("task_run_id", Key, nullable=False),
+        sa.Column("type", Key, nullable=False),
+        sa.Column("name", Key, nullable=False),
+        sa.Column("value", sa.Float(53), nullable=False),
+        sa.Column("timestamp", sa.BigInteger(), nullable=False),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("execution_id", "digest"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("metrics_by_flow", "metrics", ["tenant_id", "namespace", "flow_id", "name", "timestamp"])
+    op.create_table(
+        "services",
+        sa.Column("id", Key, nullable=False),
+        sa.Column("type", Key, nullable=False),
+        sa.Column("state", Key, nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("heartbeat", sa.BigInteger(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("services_by_state", "services", ["state", "heartbeat"])
+    op.create_table(
+        "settings",
+        sa.Column("key", Key, nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "task_runs",
+        sa.Column("id", Key, nullable=False),
+        sa.Column("execution_id", Key, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("state", Key, nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("outputs", sa.Text()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("task_runs_by_execution", "task_runs", ["execution_id", "position"])
+    op.create_index("task_runs_not_ended", "task_runs", ["execution_id"], **where(NOT_ENDED))
+    op.create_table(
+        "timers",
+        sa.Column("execution_id", Key, nullable=False),
+        sa.Column("key", Key, nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("execution_id", "key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("timers_by_due", "timers", ["due"])

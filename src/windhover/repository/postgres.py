@@ -1,0 +1,187 @@
+"""PostgreSQL, for servers of several machines.
+
+Statements run on asyncpg directly. A batch takes one round trip a table, however many rows it has: the
+rows of a statement travel as one array a column. Connections that broke are replaced by the pool; what
+was under way on them fails as unavailable.
+
+Documentation page: ``docs/databases.md``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import asyncpg
+
+from windhover.repository.database import Dialect
+from windhover.repository.errors import ConstraintViolated, RepositoryError, RepositoryUnavailable
+from windhover.repository.schema import prepare_postgres
+from windhover.repository.statement import Row, Statement, Write
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_POOL_SIZE = 10
+#: Seconds until a connection attempt, or a statement whose server fell silent, is given up.
+_CONNECT_TIMEOUT = 10.0
+_COMMAND_TIMEOUT = 120.0
+
+_UNAVAILABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shut down, crashed, starting up, terminated by an administrator
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.PostgresSystemError,  # input or output failed on the server
+    asyncpg.TransactionRollbackError,  # deadlock, serialization
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that is not yet, or no longer, the primary
+    asyncpg.InvalidCachedStatementError,
+    OSError,
+    TimeoutError,
+)
+_BROKEN_CONNECTION = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+)
+
+_Result = TypeVar("_Result")
+
+
+class PostgresDatabase:
+    """A PostgreSQL database, reached through a pool of connections.
+
+    The tables are those of the first schema in the search path; ``?search_path=name`` in the DSN sets it.
+    """
+
+    dialect: Dialect = "postgresql"
+
+    def __init__(self, dsn: str, *, pool_size: int = DEFAULT_POOL_SIZE) -> None:
+        self._dsn = dsn
+        self._pool_size = pool_size
+        self._pool: asyncpg.Pool | None = None
+
+    def __repr__(self) -> str:
+        return f"PostgresDatabase({_without_password(self._dsn)!r})"
+
+    async def open(self) -> None:
+        self._pool = await self._translating(self._connect())
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def write(self, writes: Sequence[Write]) -> None:
+        async def work(connection: asyncpg.Connection) -> None:
+            if len(writes) == 1:
+                await _run(connection, writes[0])
+                return
+            async with connection.transaction():
+                for write in writes:
+                    await _run(connection, write)
+
+        await self._with_connection(work)
+
+    async def execute(self, statement: Statement, parameters: Row = ()) -> int:
+        async def work(connection: asyncpg.Connection) -> int:
+            status: str = await connection.execute(statement.postgresql, *parameters)
+            return int(status.rpartition(" ")[2])
+
+        return await self._with_connection(work)
+
+    async def fetch(self, statement: Statement, parameters: Row = ()) -> Sequence[Row]:
+        async def work(connection: asyncpg.Connection) -> Sequence[Row]:
+            rows: Sequence[Row] = await connection.fetch(statement.postgresql, *parameters)
+            return rows
+
+        return await self._with_connection(work, repeatable=True)
+
+    async def fetch_together(self, queries: Sequence[tuple[Statement, Row]]) -> Sequence[Sequence[Row]]:
+        async def work(connection: asyncpg.Connection) -> Sequence[Sequence[Row]]:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                return [await connection.fetch(query.postgresql, *row) for query, row in queries]
+
+        return await self._with_connection(work, repeatable=True)
+
+    async def reclaim_space(self) -> None:
+        """Nothing to ask for: the server's autovacuum does it."""
+
+    async def _connect(self) -> asyncpg.Pool:
+        pool = await asyncpg.create_pool(
+            self._dsn,
+            min_size=1,
+            max_size=self._pool_size,
+            timeout=_CONNECT_TIMEOUT,
+            command_timeout=_COMMAND_TIMEOUT,
+            # Compiling a plan costs more than any of these statements.
+            server_settings={"application_name": "windhover", "jit": "off"},
+        )
+        try:
+            async with pool.acquire() as connection:
+                await prepare_postgres(connection)
+                if await connection.fetchval("SHOW synchronous_commit") == "off":
+                    logger.warning(
+                        "The PostgreSQL server runs with synchronous_commit=off: "
+                        "what was acknowledged last may be lost when it crashes."
+                    )
+        except BaseException:
+            pool.terminate()
+            raise
+        return pool
+
+    async def _with_connection(
+        self, work: Callable[[asyncpg.Connection], Awaitable[_Result]], *, repeatable: bool = False
+    ) -> _Result:
+        async def attempt() -> _Result:
+            if self._pool is None:
+                raise RepositoryUnavailable("The database is closed.")
+            async with self._pool.acquire(timeout=_CONNECT_TIMEOUT) as connection:
+                return await work(connection)
+
+        if repeatable:
+            try:
+                return await attempt()
+            except _BROKEN_CONNECTION as error:
+                # The pool notices a server that was restarted only when it uses the old connection.
+                logger.info("Reading again on another connection: %s", error)
+            except Exception as error:
+                raise self._translated(error) from error
+        return await self._translating(attempt())
+
+    async def _translating(self, work: Awaitable[_Result]) -> _Result:
+        try:
+            return await work
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> Exception:
+        where = _without_password(self._dsn)
+        if isinstance(error, RepositoryUnavailable | RepositoryError):
+            return error
+        if isinstance(error, asyncpg.UniqueViolationError):
+            return ConstraintViolated(str(error))
+        if isinstance(error, asyncpg.DataError | asyncpg.exceptions.UnsupportedClientFeatureError):
+            return RepositoryError(f"A value cannot be stored in {where}: {error}")
+        # InterfaceError also says that a connection was closed under a statement.
+        if isinstance(error, (*_UNAVAILABLE, asyncpg.InterfaceError)):
+            return RepositoryUnavailable(f"{where} does not serve now: {error or type(error).__name__}")
+        if isinstance(error, asyncpg.PostgresError | UnicodeEncodeError | OverflowError):
+            return RepositoryError(f"{where} refuses: {error}")
+        return error
+
+
+async def _run(connection: asyncpg.Connection, write: Write) -> None:
+    await connection.execute(write.statement.postgresql, *zip(*write.rows, strict=True))
+
+
+def _without_password(dsn: str) -> str:
+    scheme, separator, rest = dsn.partition("://")
+    credentials, at, location = rest.rpartition("@")
+    user = credentials.partition(":")[0]
+    return f"{scheme}{separator}{user}{at}{location.partition('?')[0]}"

@@ -1,0 +1,236 @@
+"""Rows from records, and records from rows.
+
+A row is made at once, in the call: the record may change as soon as the call has returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from windhover.model.execution import Execution, Label, TaskRun
+from windhover.model.log import LogEntry, LogLevel, Metric
+from windhover.repository.batch import Timer
+from windhover.repository.errors import UnstorableRecord
+from windhover.repository.instants import duration_micros, from_micros, to_micros
+from windhover.repository.statement import Row
+
+#: Longer names are cut in the columns that are indexed (PostgreSQL takes 2,700 bytes an entry), never in
+#: the records themselves.
+INDEXED_LENGTH = 255
+
+_encoder = msgspec.json.Encoder()
+_execution_decoder = msgspec.json.Decoder(Execution)
+_task_run_decoder = msgspec.json.Decoder(TaskRun)
+_json_decoder = msgspec.json.Decoder()
+_labels_decoder = msgspec.json.Decoder(list[Label])
+_tags_decoder = msgspec.json.Decoder(dict[str, str])
+
+_NOT_JSON = (TypeError, ValueError, OverflowError, RecursionError)
+
+
+def execution_row(execution: Execution) -> Row:
+    """The columns of ``statements.EXECUTION_COLUMNS``."""
+    state = execution.state
+    start, end = state.start_date, state.end_date
+    trigger = execution.trigger
+    started_by = trigger.variables.get("executionId") if trigger is not None else None
+    try:
+        return (
+            execution.id,
+            execution.tenant_id,
+            execution.namespace,
+            execution.flow_id,
+            execution.flow_revision,
+            state.current.value,
+            to_micros(start),
+            to_micros(end),
+            None if end is None else duration_micros(end - start),
+            execution.kind,
+            execution.parent_id,
+            execution.original_id,
+            None if trigger is None else trigger.id,
+            started_by if isinstance(started_by, str) else None,
+            to_micros(execution.schedule_date),
+            execution.deleted,
+            _encoder.encode(execution).decode(),
+        )
+    except _NOT_JSON as error:
+        raise UnstorableRecord(execution.id, "The header", str(error)) from error
+
+
+def execution_of(data: str) -> Execution:
+    return _execution_decoder.decode(data)
+
+
+def label_rows(execution: Execution) -> list[Row]:
+    """The columns of ``statements.LABEL_COLUMNS``, without repetitions."""
+    labels = {indexed_label(label.key, label.value) for label in execution.labels}
+    return [(execution.id, key, value) for key, value in sorted(labels)]
+
+
+def indexed_label(key: str, value: str) -> tuple[str, str]:
+    """A label as the table of labels holds it."""
+    return storable_text(key)[:INDEXED_LENGTH], storable_text(value)[:INDEXED_LENGTH]
+
+
+def task_run_row(run: TaskRun) -> Row:
+    """The columns of ``statements.TASK_RUN_COLUMNS``; the outputs stand apart from the rest."""
+    outputs = run.outputs
+    try:
+        return (
+            run.id,
+            run.execution_id,
+            run.position,
+            run.state.current.value,
+            _encoder.encode(run if outputs is None else msgspec.structs.replace(run, outputs=None)).decode(),
+            None if outputs is None else _encoder.encode(outputs).decode(),
+        )
+    except _NOT_JSON as error:
+        raise UnstorableRecord(run.execution_id, f"Task run '{run.task_id}'", str(error)) from error
+
+
+def task_run_of(row: Row) -> TaskRun:
+    """A task run from its columns ``data`` and ``outputs``."""
+    data, outputs = row
+    run = _task_run_decoder.decode(data)
+    if outputs is not None:
+        run.outputs = _json_decoder.decode(outputs)
+    return run
+
+
+def log_row(entry: LogEntry) -> Row:
+    """The columns of ``statements.LOG_COLUMNS``."""
+    return (
+        entry.execution_id,
+        entry.sequence,
+        entry.tenant_id,
+        entry.namespace,
+        entry.flow_id,
+        to_micros(entry.timestamp),
+        int(entry.level),
+        entry.task_id,
+        entry.task_run_id,
+        entry.attempt_number,
+        entry.trigger_id,
+        entry.thread,
+        storable_text(entry.message),
+    )
+
+
+def log_of(row: Row) -> LogEntry:
+    (
+        execution_id,
+        sequence,
+        tenant_id,
+        namespace,
+        flow_id,
+        timestamp,
+        level,
+        task_id,
+        task_run_id,
+        attempt_number,
+        trigger_id,
+        thread,
+        message,
+    ) = row
+    return LogEntry(
+        tenant_id=tenant_id,
+        namespace=namespace,
+        flow_id=flow_id,
+        execution_id=execution_id,
+        timestamp=from_micros(timestamp),
+        level=LogLevel(level),
+        message=message,
+        task_id=task_id,
+        task_run_id=task_run_id,
+        attempt_number=attempt_number,
+        trigger_id=trigger_id,
+        thread=thread,
+        sequence=sequence,
+    )
+
+
+def metric_rows(metrics: Sequence[Metric]) -> list[Row]:
+    """The columns of ``statements.METRIC_COLUMNS``.
+
+    Metrics have no number of their own. A digest of all that a metric says makes writing it twice the
+    same as writing it once; equal metrics of one batch are told apart by how many came before.
+    """
+    seen: dict[str, int] = {}
+    rows: list[Row] = []
+    for metric in metrics:
+        try:
+            encoded = _encoder.encode(metric)
+        except _NOT_JSON as error:
+            raise UnstorableRecord(metric.execution_id, f"Metric '{metric.name}'", str(error)) from error
+        digest = blake2b(encoded, digest_size=16).hexdigest()
+        repeated = seen[digest] = seen.get(digest, 0) + 1
+        rows.append(
+            (
+                metric.execution_id,
+                digest if repeated == 1 else f"{digest}-{repeated}",
+                metric.tenant_id,
+                metric.namespace,
+                metric.flow_id,
+                metric.task_id,
+                metric.task_run_id,
+                metric.type,
+                storable_text(metric.name)[:INDEXED_LENGTH],
+                float(metric.value),
+                to_micros(metric.timestamp),
+                json_text(metric.tags),
+            )
+        )
+    return rows
+
+
+def metric_of(row: Row) -> Metric:
+    """A metric from the columns of ``statements.METRIC_COLUMNS``."""
+    execution_id, _, tenant_id, namespace, flow_id, task_id, task_run_id, type_, name, value, at, tags = row
+    return Metric(
+        tenant_id=tenant_id,
+        namespace=namespace,
+        flow_id=flow_id,
+        execution_id=execution_id,
+        task_id=task_id,
+        task_run_id=task_run_id,
+        type=type_,
+        name=name,
+        value=value,
+        timestamp=from_micros(at),
+        tags=_tags_decoder.decode(tags),
+    )
+
+
+def timer_row(timer: Timer) -> Row:
+    """The columns of ``statements.TIMER_COLUMNS``."""
+    return timer.execution_id, timer.key, to_micros(timer.due)
+
+
+def timer_of(row: Row) -> Timer:
+    execution_id, key, due = row
+    return Timer(execution_id, key, from_micros(due))
+
+
+def labels_text(labels: Sequence[Label]) -> str:
+    return _encoder.encode(labels).decode()
+
+
+def labels_of(text: str) -> list[Label]:
+    return _labels_decoder.decode(text)
+
+
+def json_text(value: object) -> str:
+    return _encoder.encode(value).decode()
+
+
+def storable_text(text: str) -> str:
+    """The text without what no database takes: the character NUL, and halves of surrogate pairs."""
+    if "\0" in text:
+        text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    return text

@@ -1,0 +1,92 @@
+"""SQL text in the two dialects, without a library: what the hot path runs.
+
+The tables themselves are defined in ``tables.py``; a test holds the columns named here against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, NamedTuple
+
+#: One row as a driver takes and gives it: text, whole numbers, floats, booleans and None.
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement. ``sqlite`` has ``?`` for its parameters, ``postgresql`` has ``$1``, ``$2``, …"""
+
+    sqlite: str
+    postgresql: str
+
+
+@dataclass(frozen=True, slots=True)
+class BulkStatement:
+    """A statement for many rows at once.
+
+    SQLite runs it once a row. PostgreSQL runs it once for all of them and takes each column as an array,
+    so no two rows may have the same key.
+    """
+
+    sqlite: str
+    postgresql: str
+
+
+class Write(NamedTuple):
+    """A statement and the rows to run it with."""
+
+    statement: BulkStatement
+    rows: Sequence[Row]
+
+
+def sql(text: str) -> Statement:
+    """A statement that reads the same in both dialects, written with ``?`` for each parameter."""
+    numbers = count(1)
+    parts = text.split("?")
+    numbered = parts[0] + "".join(f"${next(numbers)}{part}" for part in parts[1:])
+    return Statement(sqlite=text, postgresql=numbered)
+
+
+def upsert(
+    table: str, columns: Mapping[str, str], key: Sequence[str], update: Iterable[str] | None = None
+) -> BulkStatement:
+    """Insert rows, or change those whose key is there already.
+
+    ``columns`` maps names to PostgreSQL types. ``update`` names the columns to change, by default all but
+    the key; when empty, rows that are there stay as they are.
+    """
+    names = ", ".join(columns)
+    changed = [name for name in columns if name not in key] if update is None else list(update)
+    assignments = ", ".join(f"{name} = excluded.{name}" for name in changed)
+    conflict = f"ON CONFLICT ({', '.join(key)}) DO " + (f"UPDATE SET {assignments}" if changed else "NOTHING")
+    marks = ", ".join("?" * len(columns))
+    return BulkStatement(
+        sqlite=f"INSERT INTO {table} ({names}) VALUES ({marks}) {conflict}",
+        postgresql=f"INSERT INTO {table} ({names}) SELECT * FROM unnest({_arrays(columns)}) {conflict}",
+    )
+
+
+def insert(table: str, columns: Mapping[str, str]) -> BulkStatement:
+    """Insert rows; one that is there already is a violated constraint."""
+    names = ", ".join(columns)
+    marks = ", ".join("?" * len(columns))
+    return BulkStatement(
+        sqlite=f"INSERT INTO {table} ({names}) VALUES ({marks})",
+        postgresql=f"INSERT INTO {table} ({names}) SELECT * FROM unnest({_arrays(columns)})",
+    )
+
+
+def delete(table: str, key: Mapping[str, str]) -> BulkStatement:
+    """Delete the rows of the given keys."""
+    names = ", ".join(key)
+    matches = " AND ".join(f"{table}.{name} = doomed.{name}" for name in key)
+    return BulkStatement(
+        sqlite=f"DELETE FROM {table} WHERE " + " AND ".join(f"{name} = ?" for name in key),
+        postgresql=f"DELETE FROM {table} USING unnest({_arrays(key)}) AS doomed ({names}) WHERE {matches}",
+    )
+
+
+def _arrays(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(columns.values(), 1))

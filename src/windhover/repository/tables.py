@@ -1,0 +1,207 @@
+"""The tables, once for all databases.
+
+Instants are whole microseconds since 1970 (UTC) and durations whole microseconds, in both databases: they
+sort, compare and divide into buckets the same way everywhere. Records are kept as JSON text (``data``);
+beside it stand the columns that searches, purges and the start of a server need. There are no foreign
+keys: what belongs to an execution is deleted by the transaction that deletes it.
+
+Importing this module costs the import of SQLAlchemy. Only searches, migrations and tests do.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+from windhover.repository.statements import ENDED
+
+metadata = MetaData()
+
+#: Text that is compared: bytewise, so that both databases sort alike and a prefix is a range of an index.
+Key = Text().with_variant(Text(collation="C"), "postgresql")
+#: Microseconds.
+Instant = BigInteger
+Duration = BigInteger
+
+_NOT_ENDED = text(f"state NOT IN ({ENDED})")
+_LATEST = text("latest")
+
+flows = Table(
+    "flows",
+    metadata,
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("id", Key, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("latest", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("updated", Instant, nullable=False),
+    Column("description", Text),
+    Column("labels", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "namespace", "id", "revision"),
+    Index(
+        "flows_latest",
+        "tenant_id",
+        "namespace",
+        "id",
+        unique=True,
+        sqlite_where=_LATEST,
+        postgresql_where=_LATEST,
+    ),
+)
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("flow_id", Key, nullable=False),
+    Column("flow_revision", Integer, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("start_date", Instant, nullable=False),
+    Column("end_date", Instant),
+    Column("duration", Duration),
+    Column("kind", Key),
+    Column("parent_id", Key),
+    Column("original_id", Key, nullable=False),
+    Column("trigger_id", Key),
+    Column("trigger_execution_id", Key),
+    Column("schedule_date", Instant),
+    Column("deleted", Boolean, nullable=False),
+    Column("data", Text, nullable=False),
+    Index("executions_by_start", "tenant_id", "start_date"),
+    Index("executions_by_flow", "tenant_id", "namespace", "flow_id", "start_date"),
+    Index("executions_by_state", "tenant_id", "state", "start_date"),
+    Index("executions_not_ended", "id", sqlite_where=_NOT_ENDED, postgresql_where=_NOT_ENDED),
+    Index(
+        "executions_by_parent",
+        "parent_id",
+        sqlite_where=text("parent_id IS NOT NULL"),
+        postgresql_where=text("parent_id IS NOT NULL"),
+    ),
+    Index(
+        "executions_by_original",
+        "original_id",
+        sqlite_where=text("original_id <> id"),
+        postgresql_where=text("original_id <> id"),
+    ),
+    Index(
+        "executions_by_trigger_execution",
+        "trigger_execution_id",
+        sqlite_where=text("trigger_execution_id IS NOT NULL"),
+        postgresql_where=text("trigger_execution_id IS NOT NULL"),
+    ),
+)
+
+execution_labels = Table(
+    "execution_labels",
+    metadata,
+    Column("execution_id", Key, nullable=False),
+    Column("key", Key, nullable=False),
+    Column("value", Key, nullable=False),
+    PrimaryKeyConstraint("execution_id", "key", "value"),
+    Index("execution_labels_by_value", "key", "value", "execution_id"),
+    sqlite_with_rowid=False,
+)
+
+task_runs = Table(
+    "task_runs",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("execution_id", Key, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("outputs", Text),
+    Index("task_runs_by_execution", "execution_id", "position"),
+    Index("task_runs_not_ended", "execution_id", sqlite_where=_NOT_ENDED, postgresql_where=_NOT_ENDED),
+)
+
+logs = Table(
+    "logs",
+    metadata,
+    Column("execution_id", Key, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("flow_id", Key, nullable=False),
+    Column("timestamp", Instant, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("task_id", Key),
+    Column("task_run_id", Key),
+    Column("attempt_number", Integer),
+    Column("trigger_id", Key),
+    Column("thread", Text),
+    Column("message", Text, nullable=False),
+    PrimaryKeyConstraint("execution_id", "sequence"),
+    Index("logs_by_time", "tenant_id", "timestamp"),
+    Index("logs_by_flow", "tenant_id", "namespace", "flow_id", "timestamp"),
+    sqlite_with_rowid=False,
+)
+
+metrics = Table(
+    "metrics",
+    metadata,
+    Column("execution_id", Key, nullable=False),
+    Column("digest", Key, nullable=False),
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("flow_id", Key, nullable=False),
+    Column("task_id", Key, nullable=False),
+    Column("task_run_id", Key, nullable=False),
+    Column("type", Key, nullable=False),
+    Column("name", Key, nullable=False),
+    Column("value", Float(53), nullable=False),
+    Column("timestamp", Instant, nullable=False),
+    Column("tags", Text, nullable=False),
+    PrimaryKeyConstraint("execution_id", "digest"),
+    Index("metrics_by_flow", "tenant_id", "namespace", "flow_id", "name", "timestamp"),
+    sqlite_with_rowid=False,
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("execution_id", Key, nullable=False),
+    Column("key", Key, nullable=False),
+    Column("due", Instant, nullable=False),
+    PrimaryKeyConstraint("execution_id", "key"),
+    Index("timers_by_due", "due"),
+    sqlite_with_rowid=False,
+)
+
+services = Table(
+    "services",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("type", Key, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("heartbeat", Instant, nullable=False),
+    Column("data", Text, nullable=False),
+    Index("services_by_state", "state", "heartbeat"),
+    sqlite_with_rowid=False,
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("updated", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
