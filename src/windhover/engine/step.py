@@ -388,7 +388,7 @@ class Step:
             return True
         renderer = Renderer(execution_variables(self.live, self.environment), self.environment, record.id)
         try:
-            resolved = resolve_outputs(flow.outputs, renderer.evaluate)
+            resolved = resolve_outputs(flow.outputs, renderer)
         except FlowOutputError as error:
             self._log(LogLevel.ERROR, str(error))
             return False

@@ -9,18 +9,19 @@ Documentation page: ``docs/inputs.md``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
+from windhover.model.definition import Definition, Text
 from windhover.model.execution import JsonValue
 from windhover.model.inputs.base import (
     INPUT_ID_PATTERN,
     DependsOn,
     InputBase,
     InputId,
-    Text,
     ValueType,
 )
 from windhover.model.inputs.types import (
@@ -45,7 +46,6 @@ from windhover.model.inputs.types import (
     ValueInput,
     YamlInput,
 )
-from windhover.model.task import Definition
 
 __all__ = [
     "INPUT_ID_PATTERN",
@@ -75,6 +75,7 @@ __all__ = [
     "ValueInput",
     "ValueType",
     "YamlInput",
+    "expand_reusable",
     "parse_input",
 ]
 
@@ -115,6 +116,18 @@ Input = Annotated[
     Annotated[ValueInput | FormInput | ReusableInputs, Field(discriminator="type")],
     BeforeValidator(_check_input_type),
 ]
+
+
+def expand_reusable(reference: ReusableInputs, members: Sequence[JsonValue]) -> FormInput:
+    """The form that takes the place of a reference to reusable inputs; ``members`` are their YAML maps.
+
+    Raises:
+        pydantic.ValidationError: a member is no valid input.
+    """
+    own = reference.model_dump(
+        by_alias=True, exclude_unset=True, exclude={"type", "ref", "namespace", "revision"}
+    )
+    return FormInput.model_validate({**own, "type": "FORM", "inputs": list(members)})
 
 
 class FlowOutput(Definition):

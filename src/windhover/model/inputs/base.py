@@ -5,17 +5,15 @@ Documentation page: ``docs/inputs.md``.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, model_validator
 from pydantic_core import PydanticCustomError
 
+from windhover.model.definition import Definition, Text, identifier
 from windhover.model.execution import JsonValue
-from windhover.model.task import Definition
 
 INPUT_ID_PATTERN = "^[a-zA-Z0-9][.a-zA-Z0-9_-]*"
-_INPUT_ID = re.compile(INPUT_ID_PATTERN)
 
 #: The types of single values: what the items of a list, and flow outputs, may be.
 ValueType = Literal[
@@ -41,27 +39,10 @@ ValueType = Literal[
 ]
 
 
-def _scalar_as_text(value: object) -> object:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return str(value)
-    return value
-
-
-def _check_input_id(value: str) -> str:
-    if not value.strip():
-        raise PydanticCustomError("blank", "must not be blank")
-    if _INPUT_ID.fullmatch(value) is None:
-        raise PydanticCustomError("pattern", 'must match "{pattern}"', {"pattern": INPUT_ID_PATTERN})
-    return value
-
-
-#: Text in YAML; a bare number or boolean is taken as the text it is written as.
-Text = Annotated[str, BeforeValidator(_scalar_as_text)]
-
 #: Letters, digits, ``_``, ``-`` and dots; a dot makes the value a member of a nested map.
-InputId = Annotated[Text, AfterValidator(_check_input_id)]
+InputId = Annotated[
+    Text, AfterValidator(identifier(INPUT_ID_PATTERN, 1000, "size must be between 1 and 1000"))
+]
 
 
 class DependsOn(Definition):
@@ -87,6 +68,11 @@ class InputBase(Definition):
     defaults: JsonValue = None
     prefill: JsonValue = None
 
+    @property
+    def selects_first(self) -> bool:
+        """Whether the first of the written values stands in for a default."""
+        return False
+
     @model_validator(mode="before")
     @classmethod
     def _take_name_as_id(cls, data: object) -> object:
@@ -96,12 +82,13 @@ class InputBase(Definition):
 
     @model_validator(mode="after")
     def _check_defaults(self) -> Self:
-        if self.defaults is not None and not self.required:
+        has_default = self.defaults is not None or self.selects_first
+        if has_default and not self.required:
             raise PydanticCustomError(
                 "default_of_optional",
                 "Inputs with a default value must be required, since the default is always applied.",
             )
-        if self.defaults is not None and self.prefill is not None:
+        if has_default and self.prefill is not None:
             raise PydanticCustomError(
                 "default_and_prefill", "Inputs with a default value cannot also have a prefill."
             )

@@ -14,9 +14,8 @@ _TIME = re.compile(
     r"(?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d{0,9}))?)?", re.ASCII
 )
 _OFFSET = re.compile(
-    r"Z|z|(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})(?::?(?P<seconds>\d{2}))?", re.ASCII
+    r"Z|z|(?P<sign>[+-])(?P<hours>\d{2}):(?P<minutes>\d{2})(?::(?P<seconds>\d{2}))?", re.ASCII
 )
-_REGION = re.compile(r"\[[^\]]+\]")
 
 _DATE_SHAPE = "dddd-dd-dd"
 _TIME_SHAPE = "dd:dd"
@@ -53,14 +52,19 @@ def parse_instant(text: str) -> datetime:
     day, end = _read_date(text, 0)
     if text[end : end + 1].upper() != "T":
         raise _stopped(text, end)
-    clock, end = _read_time(text, end + 1)
+    clock_start = end + 1
+    at_end_of_day = text.startswith("24:00:00", clock_start)
+    readable = f"{text[:clock_start]}00{text[clock_start + 2 :]}" if at_end_of_day else text
+    clock, end = _read_time(readable, clock_start)
+    if end - clock_start < len("10:15:30"):
+        raise _stopped(text, end)
     offset = _OFFSET.match(text, end)
     if offset is None:
         raise _stopped(text, end)
-    region = _REGION.match(text, offset.end())
-    _expect_end(text, region.end() if region else offset.end())
+    _expect_end(text, offset.end())
     try:
-        return datetime.combine(day, clock, _timezone(offset)).astimezone(UTC)
+        instant = datetime.combine(day, clock, _timezone(offset)).astimezone(UTC)
+        return instant + timedelta(days=1) if at_end_of_day else instant
     except (ValueError, OverflowError) as error:
         raise ValueError(f"Text '{text}' could not be parsed: {error}") from None
 
@@ -68,6 +72,14 @@ def parse_instant(text: str) -> datetime:
 def format_instant(instant: datetime) -> str:
     """Write an instant in UTC with six digits of a second: ``2024-01-02T01:04:05.000000Z``."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def format_instant_bound(instant: datetime) -> str:
+    """Write an instant in UTC with the groups of three digits it needs: none, ``.500``, ``.000250``."""
+    text = format_instant(instant).removesuffix("Z")
+    for empty in ("000", "000", "."):
+        text = text.removesuffix(empty)
+    return text + "Z"
 
 
 def format_time(clock: time) -> str:

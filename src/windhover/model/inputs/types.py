@@ -5,7 +5,6 @@ Documentation page: ``docs/inputs.md``.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
@@ -20,10 +19,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from windhover.model.definition import Text, whole_number
 from windhover.model.execution import JsonValue
-from windhover.model.inputs.base import InputBase, Text, ValueType
+from windhover.model.inputs.base import InputBase, ValueType
+from windhover.model.inputs.patterns import compile_pattern
 from windhover.model.inputs.temporal import (
-    format_instant,
+    format_instant_bound,
     format_time,
     parse_date,
     parse_instant,
@@ -33,11 +34,9 @@ from windhover.util.durations import format_duration, parse_duration
 
 
 def _check_pattern(value: str) -> str:
-    import regex
-
     try:
-        regex.compile(value)
-    except regex.error:
+        compile_pattern(value)
+    except ValueError:
         raise PydanticCustomError(
             "invalid_pattern", "invalid pattern [{pattern}]", {"pattern": value}
         ) from None
@@ -62,30 +61,27 @@ def _reading(parse: Callable[[str], object]) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-def _drop_fraction(value: object) -> object:
-    return int(value) if isinstance(value, float) and math.isfinite(value) else value
-
-
-IntBound = Annotated[int, BeforeValidator(_drop_fraction)]
+IntBound = Annotated[int, BeforeValidator(whole_number)]
 DateBound = Annotated[date, _reading(parse_date)]
 TimeBound = Annotated[
     time, _reading(parse_time), PlainSerializer(format_time, return_type=str, when_used="json")
 ]
 InstantBound = Annotated[
-    datetime, _reading(parse_instant), PlainSerializer(format_instant, return_type=str, when_used="json")
+    datetime,
+    _reading(parse_instant),
+    PlainSerializer(format_instant_bound, return_type=str, when_used="json"),
 ]
 DurationBound = Annotated[
     timedelta, _reading(parse_duration), PlainSerializer(format_duration, return_type=str, when_used="json")
 ]
 
-_LIST_TYPES = frozenset({"ARRAY", "MULTISELECT"})
-_CHOICE_TYPES = frozenset({"ENUM", "SELECT"})
+_NO_ITEM_TYPES = frozenset({"ARRAY", "MULTISELECT", "ENUM", "SELECT", "SECRET"})
 _NAMES_A_FILE = re.compile(r"(file|nsfile)://|\{[{%]")
 
 
-def _refuse_item_type(item_type: ValueType, refused: frozenset[str]) -> None:
-    if item_type in refused:
-        raise PydanticCustomError("item_type", "`itemType` cannot be {type}", {"type": item_type})
+def _check_item_type(value: ValueType) -> None:
+    if value in _NO_ITEM_TYPES:
+        raise PydanticCustomError("item_type", "`itemType` cannot be {type}", {"type": value})
 
 
 class StringInput(InputBase):
@@ -138,6 +134,10 @@ class SelectInput(InputBase):
     is_radio: bool = False
     auto_select_first: bool = False
 
+    @property
+    def selects_first(self) -> bool:
+        return self.auto_select_first and bool(self.values)
+
 
 class MultiselectInput(InputBase):
     """Any number of ``values`` (older name: ``options``), or of the list that ``expression`` gives."""
@@ -150,9 +150,13 @@ class MultiselectInput(InputBase):
     allow_custom_value: bool = False
     auto_select_first: bool = False
 
+    @property
+    def selects_first(self) -> bool:
+        return self.auto_select_first and bool(self.values or self.options)
+
     @model_validator(mode="after")
-    def _check_item_type(self) -> Self:
-        _refuse_item_type(self.item_type, _LIST_TYPES)
+    def _check_items(self) -> Self:
+        _check_item_type(self.item_type)
         return self
 
 
@@ -163,8 +167,8 @@ class ArrayInput(InputBase):
     item_type: ValueType
 
     @model_validator(mode="after")
-    def _check_item_type(self) -> Self:
-        _refuse_item_type(self.item_type, _LIST_TYPES | _CHOICE_TYPES)
+    def _check_items(self) -> Self:
+        _check_item_type(self.item_type)
         return self
 
 

@@ -1,0 +1,371 @@
+"""Inputs of an execution: what was given becomes what the flow declares, or a list of what is wrong.
+
+Inputs are resolved after those they depend on. All that is wrong is told at once, each problem with
+its input, its value and the rule.
+
+Documentation page: ``docs/inputs.md``.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from windhover.engine.encryption import Encrypt, is_encrypted
+from windhover.engine.flow_outputs import FlowOutputError, ResolvedOutputs, resolve_outputs
+from windhover.engine.input_rules import allowed_values, check_rules
+from windhover.engine.input_values import InvalidValue, read_default, read_value
+from windhover.expression import ExpressionError, Scope, render_value
+from windhover.model.execution import JsonValue
+from windhover.model.inputs import (
+    ArrayInput,
+    FormInput,
+    Input,
+    InputBase,
+    MultiselectInput,
+    SecretInput,
+    SelectInput,
+    ValueType,
+)
+from windhover.model.inputs.graph import FlatInput, dependency_order, flatten
+
+__all__ = [
+    "MASK",
+    "FlowOutputError",
+    "GivenValue",
+    "InputProblem",
+    "InputRenderer",
+    "ResolvedInput",
+    "ResolvedInputs",
+    "ResolvedOutputs",
+    "ScopedRenderer",
+    "add_defaults",
+    "nest",
+    "resolve_inputs",
+    "resolve_outputs",
+]
+
+MASK = "******"
+
+#: What was given for an input: text of a form part, or data; a file is given by the URI it is stored under.
+GivenValue = JsonValue
+
+
+class InputRenderer(Protocol):
+    """Renders the expressions of inputs, with extra variables on top of the flow's own.
+
+    Both raise ``windhover.expression.ExpressionError``.
+    """
+
+    def render(self, template: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
+        """Render text to text; lists and maps deeply."""
+
+    def evaluate(self, template: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
+        """As :meth:`render`, but a sole ``{{ expression }}`` keeps its type."""
+
+
+class ScopedRenderer:
+    """Renders inputs with the expression language, in scopes that ``scope`` makes of variables."""
+
+    def __init__(
+        self, variables: Mapping[str, JsonValue], scope: Callable[[Mapping[str, object]], Scope] = Scope
+    ) -> None:
+        self._variables = variables
+        self._scope = scope
+
+    def render(self, template: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
+        return render_value(template, self._around(variables))
+
+    def evaluate(self, template: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
+        return render_value(template, self._around(variables), typed=True)
+
+    def _around(self, variables: Mapping[str, JsonValue]) -> Scope:
+        return self._scope(ChainMap(dict(variables), self._variables))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class InputProblem:
+    """Why an input is refused. ``value`` is what was given, masked for a SECRET."""
+
+    id: str
+    value: JsonValue
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedInput:
+    """One input as a form shows it, under its full id. ``options``: what may be chosen."""
+
+    id: str
+    definition: InputBase
+    enabled: bool
+    value: JsonValue = None
+    is_default: bool = False
+    options: tuple[str, ...] | None = None
+    problem: InputProblem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedInputs:
+    """``values`` is what the execution holds: nested where ids have dots. It counts only without problems."""
+
+    values: dict[str, JsonValue]
+    problems: list[InputProblem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    inputs: list[ResolvedInput] = field(default_factory=list)
+
+
+def resolve_inputs(
+    inputs: Sequence[Input],
+    given: Mapping[str, GivenValue],
+    renderer: InputRenderer,
+    *,
+    workflow: str,
+    encrypt: Encrypt | None = None,
+) -> ResolvedInputs:
+    """Type and check what was given, and fill in defaults.
+
+    ``given`` holds values by input id (``nested.more.int``) or nested as ``values`` are. ``workflow``
+    names the flow in warnings (``namespace.id``). Without ``encrypt`` SECRET inputs are refused.
+    Whatever is given, nothing is raised.
+    """
+    declared = flatten(inputs)
+    offered = _by_id(given, declared)
+    resolution = _Resolution(declared, offered, renderer, encrypt)
+    for flat in dependency_order(declared):
+        resolution.resolve(flat)
+    for name in offered.keys() - declared.keys():
+        resolution.warnings.append(
+            f"Input {name} was provided for workflow {workflow} but isn't declared in the workflow inputs"
+        )
+    resolved = [resolution.resolved[name] for name in declared]
+    return ResolvedInputs(
+        values=nest({name: resolution.stored[name] for name in declared if name in resolution.stored}),
+        problems=[one.problem for one in resolved if one.problem is not None],
+        warnings=resolution.warnings,
+        inputs=resolved,
+    )
+
+
+def add_defaults(
+    inputs: Sequence[Input],
+    values: Mapping[str, JsonValue],
+    renderer: InputRenderer,
+    *,
+    encrypt: Encrypt | None = None,
+) -> dict[str, JsonValue]:
+    """Values of an execution and the defaults of all inputs not among them, for expressions to read.
+
+    Inputs that were switched off, and those of executions that a trigger started without checking, still
+    show their defaults. A default that cannot be rendered stays out.
+    """
+    declared = flatten(inputs)
+    present = _by_id(values, declared)
+    resolution = _Resolution(declared, {}, renderer, encrypt)
+    for name, value in present.items():
+        resolution.show(name, value)
+    for name, flat in declared.items():
+        if name not in present and flat.definition.defaults is not None:
+            resolution.resolve_default(flat)
+    return nest({**present, **resolution.stored})
+
+
+def nest(values: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Values by dotted ids as nested maps: ``{"a.b": 1}`` becomes ``{"a": {"b": 1}}``.
+
+    Where a plain value stands in the way, the rest of the id stays one key.
+    """
+    found: dict[str, JsonValue] = {}
+    for name, value in values.items():
+        place = found
+        *folders, last = _segments(name)
+        for position, folder in enumerate(folders):
+            below = place.setdefault(folder, {})
+            if not isinstance(below, dict):
+                last = ".".join([*folders[position:], last])
+                break
+            place = below
+        standing = place.get(last)
+        if isinstance(standing, dict) and isinstance(value, Mapping):
+            place[last] = {**value, **standing}
+        elif isinstance(value, Mapping):
+            place[last] = dict(value)
+        else:
+            place[last] = value
+    return found
+
+
+class _Resolution:
+    """One pass over the inputs of a flow: what is known so far, and what was wrong."""
+
+    def __init__(
+        self,
+        declared: Mapping[str, FlatInput],
+        offered: Mapping[str, GivenValue],
+        renderer: InputRenderer,
+        encrypt: Encrypt | None,
+    ) -> None:
+        self.stored: dict[str, JsonValue] = {}
+        self.resolved: dict[str, ResolvedInput] = {}
+        self.warnings: list[str] = []
+        self._declared = declared
+        self._offered = offered
+        self._renderer = renderer
+        self._encrypt = encrypt
+        self._visible: dict[str, JsonValue] = {}
+
+    def resolve(self, flat: FlatInput) -> None:
+        """Decide what one input is, given those before it."""
+        definition = flat.definition
+        if not self._is_enabled(flat):
+            self.resolved[flat.id] = ResolvedInput(flat.id, definition, enabled=False)
+            return
+        if isinstance(definition, FormInput):
+            self.resolved[flat.id] = ResolvedInput(flat.id, definition, enabled=True)
+            return
+        given = self._offered.get(flat.id)
+        options: tuple[str, ...] | None = None
+        value: JsonValue = None
+        problem: InputProblem | None = None
+        try:
+            options = allowed_values(flat.id, definition, self._evaluate)
+            raw = given if given is not None else self._fallback(definition, options)
+            if raw is None and definition.required:
+                problem = InputProblem(flat.id, None, f"Missing required input:{flat.id}")
+            else:
+                value = self._accept(flat, raw, options, is_default=given is None)
+        except InvalidValue as error:
+            problem = self._refusal(flat, given, error)
+        self.resolved[flat.id] = ResolvedInput(
+            flat.id, definition, True, value, given is None and value is not None, options, problem
+        )
+
+    def resolve_default(self, flat: FlatInput) -> None:
+        """Take the default of an input, if it can be had."""
+        try:
+            raw = self._fallback(flat.definition, None)
+            self._accept(flat, raw, None, is_default=True, checked=False)
+        except InvalidValue as error:
+            self.warnings.append(str(self._refusal(flat, None, error).message))
+
+    def show(self, name: str, value: JsonValue) -> None:
+        """Let the inputs that follow read a value as ``inputs.<name>``."""
+        self._visible[name] = value
+
+    def _is_enabled(self, flat: FlatInput) -> bool:
+        if flat.form is not None and not self._is_on(flat.form):
+            return False
+        depends_on = flat.definition.depends_on
+        if depends_on is None:
+            return True
+        if not all(self._is_on(name) for name in flat.dependencies):
+            return False
+        if depends_on.condition is None:
+            return True
+        try:
+            return self._evaluate(depends_on.condition) is True
+        except ExpressionError as error:
+            self.warnings.append(f"Input {flat.id} is left out, its condition cannot be rendered: {error}")
+            return False
+
+    def _is_on(self, name: str) -> bool:
+        """Whether an input is switched on and, unless it is a form, has a value."""
+        resolved = self.resolved.get(name)
+        if resolved is None or not resolved.enabled:
+            return False
+        return isinstance(resolved.definition, FormInput) or resolved.value is not None
+
+    def _fallback(self, definition: InputBase, options: tuple[str, ...] | None) -> JsonValue:
+        """The default, rendered; else the first of the options where the input asks for that; else None."""
+        if definition.defaults is not None:
+            try:
+                return self._render(definition.defaults)
+            except ExpressionError as error:
+                raise InvalidValue(str(error)) from None
+        if (
+            isinstance(definition, (SelectInput, MultiselectInput))
+            and definition.auto_select_first
+            and options
+        ):
+            return [options[0]] if isinstance(definition, MultiselectInput) else options[0]
+        return None
+
+    def _accept(
+        self,
+        flat: FlatInput,
+        raw: JsonValue,
+        options: tuple[str, ...] | None,
+        *,
+        is_default: bool,
+        checked: bool = True,
+    ) -> JsonValue:
+        """Type and check a value, keep it, and return it as a form shows it."""
+        definition = flat.definition
+        if isinstance(definition, SecretInput) and is_encrypted(raw):
+            self.stored[flat.id] = dict(raw)
+            return MASK
+        value = None
+        if raw is not None:
+            read = read_default if is_default else read_value
+            value = read(_type_of(definition), raw, _item_type_of(definition))
+            if checked:
+                check_rules(flat.id, definition, value, options)
+        self.stored[flat.id] = self._protect(definition, value)
+        self.show(flat.id, value)
+        return MASK if isinstance(definition, SecretInput) and value is not None else value
+
+    def _protect(self, definition: InputBase, value: JsonValue) -> JsonValue:
+        if value is None or not isinstance(definition, SecretInput):
+            return value
+        if self._encrypt is None:
+            raise InvalidValue(
+                "secrets cannot be stored, no encryption key is configured"
+                " (set `kestra.encryption.secret-key`)"
+            )
+        return self._encrypt(value)
+
+    def _refusal(self, flat: FlatInput, given: GivenValue, error: InvalidValue) -> InputProblem:
+        shown = given if given is not None else flat.definition.defaults
+        if isinstance(flat.definition, SecretInput) and shown is not None:
+            shown = MASK
+        return InputProblem(flat.id, shown, f"Invalid value for input `{flat.id}`. Cause: {error}")
+
+    def _evaluate(self, template: JsonValue) -> JsonValue:
+        return self._renderer.evaluate(template, {"inputs": nest(self._visible)})
+
+    def _render(self, template: JsonValue) -> JsonValue:
+        """Render a default. An expression that gives null is no default."""
+        rendered = self._renderer.render(template, {"inputs": nest(self._visible)})
+        if rendered == "" and template != "" and self._evaluate(template) is None:
+            return None
+        return rendered
+
+
+def _type_of(definition: InputBase) -> ValueType:
+    type_: ValueType = definition.type  # type: ignore[attr-defined]
+    return type_
+
+
+def _item_type_of(definition: InputBase) -> ValueType | None:
+    return definition.item_type if isinstance(definition, (ArrayInput, MultiselectInput)) else None
+
+
+def _by_id(given: Mapping[str, GivenValue], declared: Mapping[str, FlatInput]) -> dict[str, GivenValue]:
+    """Given values by the ids of inputs: maps under undeclared names are taken apart at their dots."""
+    found: dict[str, GivenValue] = {}
+    waiting = list(reversed(list(given.items())))
+    while waiting:
+        name, value = waiting.pop()
+        is_folder = isinstance(value, Mapping) and any(one.startswith(f"{name}.") for one in declared)
+        holds_value = name in declared and not isinstance(declared[name].definition, FormInput)
+        if is_folder and not holds_value:
+            waiting.extend((f"{name}.{key}", item) for key, item in reversed(list(value.items())))
+        else:
+            found[name] = value
+    return found
+
+
+def _segments(name: str) -> list[str]:
+    return name.rstrip(".").split(".")
