@@ -7,8 +7,8 @@ the end of a child never asks for a look at its siblings.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
 
 from windhover.model.execution import Phase, TaskRun
 from windhover.model.state import StateType
@@ -75,15 +75,15 @@ class Frame:
         self.closing = False
         self._enabled: tuple[Sequence[Task], tuple[Task, ...]] = ((), ())
         # Only for lanes that wait for others: how many of those have not ended, who waits for a
-        # lane, and which lanes may start.
+        # lane, and which lanes may start (a heap: those written first start first).
         self._waiting_for = {lane: len(before) for lane, before in body.after.items() if before}
         self._dependents: dict[int, list[int]] = {}
         for lane, before in body.after.items():
             for other in before:
                 self._dependents.setdefault(other, []).append(lane)
-        self._ready: deque[int] | None = None
+        self._ready: list[int] | None = None
         if body.after:
-            self._ready = deque(i for i in range(len(body.lanes)) if i not in self._waiting_for)
+            self._ready = [i for i in range(len(body.lanes)) if i not in self._waiting_for]
 
     @property
     def failed(self) -> bool:
@@ -110,6 +110,10 @@ class Frame:
             self._enabled = (tasks, found)
         return found
 
+    def has(self, phase: Phase) -> bool:
+        """There is an enabled task in that branch."""
+        return bool(self.phase_tasks.get(phase))
+
     def take_lane(self) -> int | None:
         """Start the next lane that may start and return its index; None when there is none now."""
         limit = self.body.limit
@@ -119,7 +123,7 @@ class Frame:
             if not self._ready:
                 return None
             self.active += 1
-            return self._ready.popleft()
+            return heappop(self._ready)
         if self.next_lane >= len(self.body.lanes):
             return None
         self.next_lane += 1
@@ -138,7 +142,7 @@ class Frame:
             else:
                 del self._waiting_for[dependent]
                 assert self._ready is not None, "only frames with dependencies have dependents"
-                self._ready.append(dependent)
+                heappush(self._ready, dependent)
 
     def child_ended(self, node: Node) -> None:
         """Take an ended child out of the open ones and count it."""
@@ -160,6 +164,7 @@ class Frame:
             # A lane that waited only for lanes without enabled tasks may still be listed as waiting.
             if self._ready is not None and self._waiting_for.pop(record.lane, None) is None:
                 self._ready.remove(record.lane)
+                heapify(self._ready)
             self.next_lane = max(self.next_lane, record.lane + 1)
             self.active += 1
         if node.ended:

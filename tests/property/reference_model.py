@@ -1,0 +1,270 @@
+"""A slow, obvious model of flow control, to compare the engine with.
+
+It keeps a plain list of task runs and, whenever something happened, looks at all of it again until
+nothing more follows. No counters, no frames, nothing remembered: only the rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from windhover.core.flow.for_each import ForEach
+from windhover.model.execution import Phase
+from windhover.model.state import TERMINATED, StateType
+from windhover.model.task import Task
+from windhover.plugin.flowable import FlowableTask
+
+Path = tuple[str, ...]
+
+
+@dataclass(eq=False)
+class Run:
+    """A task run: where it stands, and its state."""
+
+    path: Path
+    task: Task
+    parent: Run | None
+    phase: Phase
+    lane: int
+    index: int
+    state: StateType = StateType.CREATED
+    phase_now: Phase = Phase.TASKS
+    cut: StateType | None = None
+    closing: bool = False
+    resolved: object = None
+    begun: bool = False
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINATED
+
+
+@dataclass
+class Model:
+    """The whole flow is the run ``top`` whose task is None."""
+
+    flow: object
+    runs: list[Run] = field(default_factory=list)
+    state: StateType = StateType.CREATED
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        self.top = Run((), None, None, Phase.TASKS, 0, 0, StateType.RUNNING)  # type: ignore[arg-type]
+
+    # -- what a container holds
+
+    def lanes(self, container: Run) -> list[list[Task]]:
+        if container is self.top:
+            return [active(self.flow.tasks)]
+        return [active(lane.tasks) for lane in container.task.body(container.resolved).lanes]
+
+    def branch(self, container: Run, phase: Phase) -> list[Task]:
+        holder = self.flow if container is self.top else container.task
+        return {
+            Phase.ERRORS: active(holder.errors),
+            Phase.FINALLY: active(holder.finally_),
+            Phase.AFTER_EXECUTION: active(getattr(holder, "after_execution", ())),
+        }[phase]
+
+    def children(self, container: Run, phase: Phase | None = None) -> list[Run]:
+        return [r for r in self.runs if r.parent is container and phase in (None, r.phase)]
+
+    def failed(self, container: Run) -> bool:
+        return any(r.state is StateType.FAILED for r in self.children(container, Phase.TASKS))
+
+    def outcome(self, container: Run) -> StateType:
+        states = [r.state for r in self.children(container, Phase.TASKS)]
+        for state in (StateType.KILLED, StateType.FAILED, StateType.WARNING):
+            if state in states:
+                break
+        else:
+            state = StateType.SUCCESS
+        if container is self.top:
+            return state
+        counts = {s: states.count(s) for s in states}
+        return softened(container.task, container.task.end_state(counts))
+
+    # -- what happens
+
+    def begin(self) -> None:
+        self.settle()
+
+    def leaf_ended(self, path: Path, state: StateType) -> None:
+        run = next(r for r in self.runs if r.path == path)
+        run.state = softened(run.task, state)
+        self.settle()
+
+    def kill(self) -> None:
+        if self.state in TERMINATED:
+            return
+        self.state = StateType.KILLING
+        self.cut(self.top, StateType.KILLED)
+        self.settle()
+
+    def open_leaves(self) -> list[Path]:
+        return [r.path for r in self.runs if not r.ended and not isinstance(r.task, FlowableTask)]
+
+    def settle(self) -> None:
+        while self.begin_created() or self.look_at_containers():
+            pass
+
+    def begin_created(self) -> bool:
+        """What was created together begins together, before anything else follows from it."""
+        waiting = [run for run in self.runs if not run.begun]
+        for run in waiting:
+            self.begin_run(run)
+        return bool(waiting)
+
+    def look_at_containers(self) -> bool:
+        """Do one round of what there is to do; True when there was something."""
+        for container in [self.top, *self.runs]:
+            done = False
+            while self.is_container(container) and self.look_at(container):
+                done = True
+            if done:
+                return True
+        return False
+
+    def is_container(self, run: Run) -> bool:
+        return run is self.top or (isinstance(run.task, FlowableTask) and run.state is StateType.RUNNING)
+
+    def look_at(self, container: Run) -> bool:
+        """Do one thing to a container, if there is one to do."""
+        if container is self.top and self.state in TERMINATED:
+            return self.after(container)
+        if container.cut or container.closing:
+            if all(r.ended for r in self.children(container)):
+                return self.end(container, container.cut or self.outcome(container))
+            return False
+        if container.phase_now is not Phase.TASKS:
+            return self.go_on(container, container.phase_now)
+        if self.failed(container):
+            wanted = Phase.ERRORS if self.branch(container, Phase.ERRORS) else Phase.FINALLY
+            return self.turn_to(container, wanted)
+        return self.start_lanes(container)
+
+    def start_lanes(self, container: Run) -> bool:
+        lanes = self.lanes(container)
+        body = None if container is self.top else container.task.body(container.resolved)
+        limit = 1 if body is None else body.limit
+        children = self.children(container, Phase.TASKS)
+        done = [self.lane_done(children, i, lane) for i, lane in enumerate(lanes)]
+        under_way = [i for i, _ in enumerate(lanes) if not done[i] and any(r.lane == i for r in children)]
+        for i in under_way:
+            mine = [r for r in children if r.lane == i]
+            if all(r.ended for r in mine):
+                self.create(container, Phase.TASKS, i, len(mine), lanes[i])
+                return True
+        for i, lane in enumerate(lanes):
+            if done[i] or i in under_way or (limit and len(under_way) >= limit):
+                continue
+            if body is not None and not all(done[j] for j in body.after.get(i, ())):
+                continue
+            self.create(container, Phase.TASKS, i, 0, lane)
+            return True
+        if all(done):
+            return self.turn_to(container, Phase.FINALLY)
+        return False
+
+    @staticmethod
+    def lane_done(children: list[Run], index: int, lane: list[Task]) -> bool:
+        mine = [r for r in children if r.lane == index]
+        return len(mine) == len(lane) and all(r.ended for r in mine)
+
+    def turn_to(self, container: Run, phase: Phase) -> bool:
+        if self.branch(container, phase):
+            container.phase_now = phase
+            return self.go_on(container, phase)
+        container.closing = True
+        for child in self.children(container):
+            if self.is_container(child):
+                self.cut(child, self.outcome(container))
+        return True
+
+    def go_on(self, container: Run, phase: Phase) -> bool:
+        tasks = self.branch(container, phase)
+        mine = self.children(container, phase)
+        if any(not r.ended for r in mine):
+            return False
+        if len(mine) < len(tasks):
+            self.create(container, phase, 0, len(mine), tasks)
+            return True
+        return self.turn_to(container, Phase.FINALLY) if phase is Phase.ERRORS else self.close(container)
+
+    def close(self, container: Run) -> bool:
+        container.closing = True
+        for child in self.children(container):
+            if self.is_container(child):
+                self.cut(child, self.outcome(container))
+        return True
+
+    def cut(self, container: Run, state: StateType) -> None:
+        container.cut = state
+        for child in self.children(container):
+            if self.is_container(child):
+                self.cut(child, state)
+
+    def create(self, container: Run, phase: Phase, lane: int, index: int, tasks: list[Task]) -> None:
+        task = tasks[index]
+        place = [task.id]
+        if phase is Phase.TASKS and isinstance(container.task, ForEach):
+            place.append(f"#{lane}")
+        run = Run((*container.path, *place), task, container, phase, lane, index)
+        self.runs.append(run)
+        if self.state is StateType.CREATED:
+            self.state = StateType.RUNNING
+
+    def begin_run(self, run: Run) -> None:
+        task = run.task
+        run.begun = True
+        if run.parent.cut:
+            run.state = run.parent.cut
+        elif task.run_if == "false":
+            run.state = StateType.SKIPPED
+        elif isinstance(task, FlowableTask):
+            run.state = StateType.RUNNING
+            run.resolved = task.resolve(Literal())
+            if task.body(run.resolved).missing:
+                run.state = softened(task, StateType.FAILED)
+
+    def end(self, container: Run, state: StateType) -> bool:
+        if container is self.top:
+            self.state = state
+            container.cut = None
+        else:
+            container.state = state
+        return True
+
+    def after(self, container: Run) -> bool:
+        if self.over:
+            return False
+        tasks = self.branch(container, Phase.AFTER_EXECUTION)
+        mine = self.children(container, Phase.AFTER_EXECUTION)
+        if any(not r.ended for r in mine):
+            return False
+        if len(mine) < len(tasks):
+            self.create(container, Phase.AFTER_EXECUTION, 0, len(mine), tasks)
+            return True
+        self.over = True
+        return False
+
+
+class Literal:
+    """Renders nothing: the flows of this test hold no expressions."""
+
+    def render(self, template: object) -> object:
+        return template
+
+    evaluate = render
+
+
+def active(tasks: object) -> list[Task]:
+    return [task for task in tasks if not task.disabled]  # type: ignore[attr-defined]
+
+
+def softened(task: Task, state: StateType) -> StateType:
+    if state is StateType.FAILED and task.allow_failure:
+        state = StateType.WARNING
+    if state is StateType.WARNING and task.allow_warning:
+        state = StateType.SUCCESS
+    return state

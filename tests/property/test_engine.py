@@ -1,0 +1,212 @@
+"""The engine against the slow model: random flows, random order of events, crashes at random commits."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path as FilePath
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from windhover.engine.advance import advance
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.events import Begin, EngineEvent, KillRequested, Recover, TimerFired
+from windhover.engine.live import LiveExecution
+from windhover.engine.messages import Job, TaskEnded, TaskStarted
+from windhover.model.execution import Execution, ExecutionMetadata, Phase, TaskRun
+from windhover.model.state import TERMINATED, State, StateType
+
+sys.path.insert(0, str(FilePath(__file__).parent))
+from flow_trees import FlowTree, flows  # noqa: E402
+from reference_model import Model, Path  # noqa: E402
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Harness:
+    """Plays executor, worker and database for one execution."""
+
+    def __init__(self, flow: FlowTree) -> None:
+        self.flow = flow
+        self.ticks = itertools.count()
+        ids = itertools.count()
+        self.environment = EngineEnvironment(new_id=lambda: f"run{next(ids):06d}")
+        record = Execution(
+            id="execution",
+            tenant_id="main",
+            namespace="test",
+            flow_id="flow",
+            flow_revision=1,
+            state=State.created(START),
+            original_id="execution",
+            metadata=ExecutionMetadata(1, START),
+        )
+        self.live = LiveExecution(flow, record)  # type: ignore[arg-type]
+        self.stored_header = b""
+        self.stored_runs: dict[str, bytes] = {}
+        self.jobs: dict[str, Job] = {}
+        self.ended = False
+        self.timers: set[str] = set()
+
+    def apply(self, event: EngineEvent) -> None:
+        now = START + timedelta(seconds=next(self.ticks))
+        effects = advance(self.live, event, now, self.environment)
+        for run_id, record in effects.task_runs.items():
+            self.stored_runs[run_id] = msgspec.json.encode(record)
+        if effects.header_changed or not self.stored_header:
+            self.stored_header = msgspec.json.encode(self.live.record)
+        for job in effects.jobs:
+            self.jobs[job.identity.task_run_id] = job
+        self.timers -= effects.timers_cleared
+        self.timers |= set(effects.timers_set)
+        self.ended = self.ended or effects.ended
+
+    def crash(self) -> None:
+        """Forget everything that is not stored, and take the execution up again."""
+        self.jobs.clear()
+        record = msgspec.json.decode(self.stored_header, type=Execution)
+        runs = [msgspec.json.decode(raw, type=TaskRun) for raw in self.stored_runs.values()]
+        runs.sort(key=lambda run: run.position)
+        self.live = LiveExecution.restore(self.flow, record, runs, 0)  # type: ignore[arg-type]
+        if not self.ended:
+            self.apply(Recover())
+
+    def path(self, run_id: str | None) -> Path:
+        if run_id is None:
+            return ()
+        record = self.live.nodes[run_id].record
+        place = [record.task_id]
+        parent = record.parent_task_run_id
+        if record.phase is Phase.TASKS and parent and self.live.nodes[parent].task.type == "for_each":
+            place.append(f"#{record.lane}")
+        return (*self.path(parent), *place)
+
+    def start(self, job: Job) -> None:
+        identity = job.identity
+        self.apply(TaskStarted("execution", identity.task_run_id, identity.dispatch, "w", self.at()))
+
+    def end(self, job: Job, state: StateType) -> None:
+        identity = job.identity
+        self.jobs.pop(identity.task_run_id, None)
+        self.apply(
+            TaskEnded("execution", identity.task_run_id, identity.dispatch, "w", self.at(), state, outputs={})
+        )
+
+    def at(self) -> datetime:
+        return START + timedelta(seconds=next(self.ticks))
+
+    def states(self) -> dict[Path, StateType]:
+        return {self.path(run_id): node.record.state.current for run_id, node in self.live.nodes.items()}
+
+
+ENDS = st.sampled_from([StateType.SUCCESS] * 4 + [StateType.FAILED, StateType.WARNING])
+
+
+def check_ended(harness: Harness) -> None:
+    assert harness.ended, "the execution never ended"
+    assert harness.live.record.state.current in TERMINATED
+    for node in harness.live.nodes.values():
+        assert node.record.state.current in TERMINATED, f"{harness.path(node.record.id)} is unfinished"
+        for attempt in node.record.attempts or ():
+            assert attempt.state.current in TERMINATED
+        dates = [change.date for change in node.record.state.histories]
+        assert dates == sorted(dates)
+        states = [change.state for change in node.record.state.histories]
+        assert all(a is not b for a, b in itertools.pairwise(states))
+
+
+def play(flow: FlowTree, data: st.DataObject, *, crashes: bool, kill: bool) -> None:
+    harness, model = Harness(flow), Model(flow)
+    harness.apply(Begin())
+    model.begin()
+    killed = False
+    late: list[Job] = []
+    for _ in range(2000):
+        assert harness.live.record.state.current is model.state
+        assert harness.states() == {run.path: run.state for run in model.runs} | {
+            path: state for path, state in harness.states().items() if state not in TERMINATED
+        }
+        if harness.ended:
+            break
+        if crashes and data.draw(st.integers(0, 4)) == 0:
+            late.extend(harness.jobs.values())
+            harness.crash()
+            if harness.ended:
+                break
+        if kill and not killed and data.draw(st.integers(0, 5)) == 0:
+            killed = True
+            harness.apply(KillRequested("test"))
+            model.kill()
+            continue
+        if late and data.draw(st.booleans()):
+            before = harness.states()
+            stale = late.pop()
+            if harness.jobs.get(stale.identity.task_run_id) is not stale:
+                harness.apply(
+                    TaskEnded(
+                        "execution",
+                        stale.identity.task_run_id,
+                        stale.identity.dispatch,
+                        "w",
+                        harness.at(),
+                        StateType.FAILED,
+                    )
+                )
+                assert harness.states() == before, "a late result changed something"
+        assert harness.jobs, "nothing runs and nothing has ended"
+        run_id = data.draw(st.sampled_from(sorted(harness.jobs)))
+        job = harness.jobs[run_id]
+        if data.draw(st.booleans()):
+            harness.start(job)
+        else:
+            state = StateType.KILLED if killed else data.draw(ENDS)
+            path = harness.path(run_id)
+            harness.end(job, state)
+            model.leaf_ended(path, state)
+    check_ended(harness)
+
+
+RELAXED = settings(
+    max_examples=int(os.environ.get("WINDHOVER_EXAMPLES", "100")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@RELAXED
+@given(flow=flows(), data=st.data())
+def test_every_flow_ends_as_the_slow_model_says(flow: FlowTree, data: st.DataObject) -> None:
+    play(flow, data, crashes=False, kill=False)
+
+
+@RELAXED
+@given(flow=flows(), data=st.data())
+def test_a_crash_at_any_commit_changes_no_end(flow: FlowTree, data: st.DataObject) -> None:
+    play(flow, data, crashes=True, kill=False)
+
+
+@RELAXED
+@given(flow=flows(), data=st.data())
+def test_a_kill_ends_everything(flow: FlowTree, data: st.DataObject) -> None:
+    play(flow, data, crashes=False, kill=True)
+
+
+@RELAXED
+@given(flow=flows(), data=st.data())
+def test_killed_tasks_that_never_answer_are_given_up(flow: FlowTree, data: st.DataObject) -> None:
+    harness = Harness(flow)
+    harness.apply(Begin())
+    while not harness.ended and data.draw(st.booleans()) and harness.jobs:
+        harness.end(next(iter(harness.jobs.values())), data.draw(ENDS))
+    if harness.live.record.state.current not in TERMINATED:
+        harness.apply(KillRequested())
+        if "kill" in harness.timers:
+            harness.apply(TimerFired("kill"))
+        assert harness.live.record.state.current is StateType.KILLED
+    while not harness.ended:
+        harness.end(next(iter(harness.jobs.values())), StateType.SUCCESS)
+    check_ended(harness)
