@@ -1,0 +1,1 @@
+"""Python scripts, and commands with Python packages at hand."""

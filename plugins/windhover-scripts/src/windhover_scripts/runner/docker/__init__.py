@@ -1,0 +1,1 @@
+"""The task runner of the original that needs a Docker engine."""

@@ -1,0 +1,38 @@
+"""``io.kestra.plugin.core.execution.Assert``"""
+
+from windhover.expression import ExpressionError, truthy
+from windhover.plugin.context import RunContext
+from windhover.plugin.documentation import MetricDescription
+from windhover.plugin.task import RunnableTask, Static, TaskFailure
+
+
+class Assert(RunnableTask[None]):
+    """Fail unless all conditions hold; those that do not are named in the log."""
+
+    type_name = "io.kestra.plugin.core.execution.Assert"
+    reported_metrics = (
+        MetricDescription("success", "counter", "Conditions that hold."),
+        MetricDescription("failed", "counter", "Conditions that do not hold, or cannot be evaluated."),
+    )
+
+    # Rendered one by one here: one that cannot be must not keep the others from being looked at.
+    conditions: Static[list[str]]
+    error_message: str | None = None
+
+    def run(self, ctx: RunContext) -> None:
+        failed = sum(not self._holds(ctx, condition) for condition in self.conditions)
+        ctx.metric("counter", "success", len(self.conditions) - failed)
+        ctx.metric("counter", "failed", failed)
+        if failed:
+            message = "1 assertion failed!" if failed == 1 else f"{failed} assertions failed!"
+            raise TaskFailure(message if self.error_message is None else f"{message}\n{self.error_message}")
+
+    def _holds(self, ctx: RunContext, condition: str) -> bool:
+        try:
+            if truthy(ctx.render(condition)):
+                return True
+        except ExpressionError as error:
+            ctx.logger.error(f"Assertion `{condition}` failed, failed to render `{error}`")
+            return False
+        ctx.logger.error(f"Assertion `{condition}` failed!")
+        return False

@@ -1,0 +1,22 @@
+"""``io.kestra.plugin.core.execution.Fail``"""
+
+from windhover.expression import truthy
+from windhover.plugin.context import RunContext
+from windhover.plugin.task import RunnableTask, TaskFailure
+
+
+class Fail(RunnableTask[None]):
+    """Fail the execution: always, or if a condition holds."""
+
+    type_name = "io.kestra.plugin.core.execution.Fail"
+    aliases = ("io.kestra.core.tasks.executions.Fail",)
+
+    condition: str | None = None
+    error_message: str = "Task failure"
+
+    async def run(self, ctx: RunContext) -> None:
+        if self.condition is None:
+            raise TaskFailure(self.error_message)
+        if truthy(self.condition):
+            ctx.logger.error(self.error_message)
+            raise TaskFailure("Fail on a condition")

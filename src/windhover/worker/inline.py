@@ -1,0 +1,207 @@
+"""Running single tasks without a server, for the tests of plugins and for trying a task out.
+
+    async with InlineWorker(folder) as worker:
+        run = await worker.run(Log, {"message": "Hello {{ inputs.name }}"}, {"inputs": {"name": "Ada"}})
+        assert run.messages == ["Hello Ada"]
+
+The task runs as in a server, through the worker's whole pipeline; only what is around it is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from windhover.engine.messages import Job, JobIdentity, LogsWritten, TaskEnded, TaskStarted
+from windhover.model.execution import JsonValue
+from windhover.model.log import LogEntry, LogLevel, Metric
+from windhover.model.state import StateType
+from windhover.plugin.task import Output, RunnableTask, TaskDefinition
+from windhover.queue.local import LocalQueue
+from windhover.storage import Storage
+from windhover.util.ids import new_id
+from windhover.worker.environment import WorkerEnvironment
+from windhover.worker.worker import Worker
+
+TENANT = "main"
+NAMESPACE = "company.team"
+FLOW = "inline"
+TASK = "task"
+
+
+@dataclass(slots=True)
+class InlineRun:
+    """What came of one attempt."""
+
+    state: StateType
+    outputs: dict[str, JsonValue]
+    logs: list[LogEntry] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+    log_file: str | None = None
+
+    @property
+    def messages(self) -> list[str]:
+        """The lines of level INFO and above."""
+        return [entry.message for entry in self.logs if entry.level >= LogLevel.INFO]
+
+    def at(self, level: LogLevel) -> list[str]:
+        """The lines of one level."""
+        return [entry.message for entry in self.logs if entry.level is level]
+
+
+class InlineLogs:
+    """The log lines of the runs so far; see ``LogSearch``."""
+
+    def __init__(self) -> None:
+        self.entries: list[LogEntry] = []
+
+    async def fetch(
+        self,
+        *,
+        namespace: str | None,
+        flow_id: str | None,
+        execution_id: str | None,
+        task_ids: Sequence[str] | None,
+        minimum: LogLevel,
+    ) -> Sequence[LogEntry]:
+        return [
+            entry
+            for entry in self.entries
+            if entry.level >= minimum
+            and namespace in (None, entry.namespace)
+            and flow_id in (None, entry.flow_id)
+            and execution_id in (None, entry.execution_id)
+            and (task_ids is None or entry.task_id in task_ids)
+        ]
+
+
+class InlineServer:
+    """As much of a server as there is without one; see ``ServerAccess``."""
+
+    def __init__(self) -> None:
+        self.logs = InlineLogs()
+
+
+class InlineWorker:
+    """A worker with a storage and a queue of its own; use it as an asynchronous context manager."""
+
+    def __init__(self, folder: Path, *, concurrency: int | None = None, **environment: object) -> None:
+        """Make one that keeps its files in ``folder``; ``environment`` sets fields of WorkerEnvironment."""
+        self.queue = LocalQueue()
+        self.server = InlineServer()
+        self.storage = Storage.local(folder / "storage")
+        base = WorkerEnvironment(
+            storage=self.storage, server=self.server, temporary=folder / "work", home_id=new_id()
+        )
+        self.environment = dataclasses.replace(base, **environment)  # type: ignore[arg-type]
+        self.worker = Worker(
+            self.queue.jobs,
+            self.queue.executor,
+            self.queue.broadcasts,
+            self.environment,
+            concurrency=concurrency,
+        )
+        self.execution_id = new_id()
+        self._pending: dict[str, PendingRun] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self.worker.run()), asyncio.create_task(self._collect())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.worker.drain(timedelta())
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.storage.close()
+
+    def job(
+        self,
+        task: type[RunnableTask[Output | None]],
+        properties: Mapping[str, JsonValue] | None = None,
+        variables: Mapping[str, JsonValue] | None = None,
+        **common: object,
+    ) -> Job:
+        """A job for a task; ``common`` are properties that all tasks have, such as ``timeout``."""
+        definition = TaskDefinition.model_validate(
+            {"id": TASK, "type": task.type_name, **common, "plugin": task, "properties": properties or {}}
+        )
+        identity = JobIdentity(TENANT, NAMESPACE, FLOW, 1, self.execution_id, TASK, new_id(), 0, 1)
+        return Job(identity, definition, variables or {})
+
+    async def run(
+        self,
+        task: type[RunnableTask[Output | None]],
+        properties: Mapping[str, JsonValue] | None = None,
+        variables: Mapping[str, JsonValue] | None = None,
+        **common: object,
+    ) -> InlineRun:
+        """Run a task once, to its end; parameters as for :meth:`job`."""
+        return await self.submit(self.job(task, properties, variables, **common)).ended
+
+    def submit(self, job: Job) -> PendingRun:
+        """Hand a job to the worker without waiting."""
+        pending = self._pending[job.identity.task_run_id] = PendingRun()
+        self.queue.jobs.send(job)
+        return pending
+
+    async def _collect(self) -> None:
+        while True:
+            await self.queue.executor.wait()
+            for event in self.queue.executor.drain(1_000):
+                if isinstance(event, TaskStarted):
+                    self._pending[event.task_run_id].started.set_result(None)
+                elif isinstance(event, LogsWritten):
+                    self._keep(event.logs, event.metrics)
+                elif isinstance(event, TaskEnded):
+                    self._keep(event.logs, event.metrics)
+                    self._end(event)
+
+    def _keep(self, logs: Sequence[LogEntry], metrics: Sequence[Metric]) -> None:
+        self.server.logs.entries.extend(logs)
+        for entry in logs:
+            self._pending[entry.task_run_id or ""].take_log(entry)
+        for metric in metrics:
+            self._pending[metric.task_run_id].metrics.append(metric)
+
+    def _end(self, event: TaskEnded) -> None:
+        pending = self._pending[event.task_run_id]
+        pending.ended.set_result(
+            InlineRun(event.state, event.outputs or {}, pending.logs, pending.metrics, event.log_file)
+        )
+
+
+class PendingRun:
+    """A run under way: await ``started`` and ``ended``, or :meth:`logged` for a line."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.started: asyncio.Future[None] = loop.create_future()
+        self.ended: asyncio.Future[InlineRun] = loop.create_future()
+        self.logs: list[LogEntry] = []
+        self.metrics: list[Metric] = []
+        self._arrived = asyncio.Event()
+
+    def take_log(self, entry: LogEntry) -> None:
+        self.logs.append(entry)
+        self._arrived.set()
+
+    async def logged(self, text: str) -> str:
+        """Wait for a line that holds this text, and return the line."""
+        seen = 0
+        while True:
+            for entry in self.logs[seen:]:
+                seen += 1
+                if text in entry.message:
+                    return entry.message
+            self._arrived.clear()
+            await self._arrived.wait()
