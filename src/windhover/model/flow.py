@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, NamedTuple, Self
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, Field, PrivateAttr, SerializeAsAny
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SerializeAsAny
 
 from windhover.model.check import Check
 from windhover.model.concurrency import Concurrency
@@ -41,6 +41,11 @@ TenantId = Annotated[Text, AfterValidator(identifier(TENANT_PATTERN, 150, "size 
 
 #: The properties that hold tasks, in the order in which they run.
 TASK_LISTS = ("tasks", "errors", "finally", "afterExecution")
+
+
+#: The properties that hold plugins of any type, which are shown as they are written.
+_HOLDS_PLUGINS = (*TASK_LISTS, "listeners", "triggers")
+_FIELDS = {"finally": "finally_", "afterExecution": "after_execution"}
 
 
 class Listener(Definition):
@@ -101,9 +106,8 @@ class Flow(Definition):
     after_execution: tuple[SerializeAsAny[Task], ...] = ()
     listeners: tuple[Listener, ...] = ()
     triggers: tuple[SerializeAsAny[Trigger], ...] = ()
-    plugin_defaults: tuple[PluginDefault, ...] = Field(
-        default=(), validation_alias=AliasChoices("pluginDefaults", "taskDefaults")
-    )
+    plugin_defaults: tuple[PluginDefault, ...] = ()
+    task_defaults: tuple[PluginDefault, ...] = ()
     concurrency: Concurrency | None = None
     retry: Retry | None = None
     sla: tuple[Sla, ...] = ()
@@ -129,7 +133,7 @@ class Flow(Definition):
         return _join(self.tenant_id, self.namespace, self.id)
 
     def all_tasks(self) -> tuple[PlacedTask, ...]:
-        """Every task at every depth with its parent, each before those in it, in the order they are written."""
+        """Every task at every depth with its parent, each before those in it, as they are written."""
         return self._placed
 
     def task_by_id(self, task_id: str) -> Task | None:
@@ -147,15 +151,17 @@ class Flow(Definition):
         return next((trigger for trigger in self.triggers if trigger.id == trigger_id), None)
 
     def with_revision(self, revision: int, **stamps: JsonValue) -> Self:
-        """The same definition under another revision; ``stamps`` are server-side fields such as ``updated``."""
+        """The same definition under another revision; ``stamps`` are fields such as ``updated``."""
         return self.model_copy(update={"revision": revision, **stamps})
 
     def to_json(self) -> dict[str, JsonValue]:
         """The flow as the REST API shows it: what is written, in JSON, with the defaults clients rely on."""
-        shown = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        for name in (*TASK_LISTS, "listeners", "triggers"):
-            if self._written is not None and self._written.get(name) is not None:
-                shown[name] = self._written[name]
+        written = self._written or {}
+        as_written = {
+            _FIELDS.get(name, name): name for name in _HOLDS_PLUGINS if written.get(name) is not None
+        }
+        shown = self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=set(as_written))
+        shown |= {name: written[name] for name in as_written.values()}
         if "inputs" in shown:
             shown["inputs"] = [{"required": True, **entry} for entry in shown["inputs"]]
         for name, default in (("disabled", False), ("deleted", False), ("triggers", [])):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
-from pydantic import BeforeValidator, PlainSerializer, ValidationError
+from pydantic import BeforeValidator, PlainSerializer, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from windhover.model.definition import scalar_as_text
@@ -95,4 +95,23 @@ def _written(labels: tuple[Label, ...]) -> list[dict[str, str]]:
 
 
 #: Labels of a flow, a trigger, a limit. Values may hold expressions where the owner renders them.
-Labels = Annotated[tuple[Label, ...], BeforeValidator(read_labels), PlainSerializer(_written)]
+Labels = Annotated[
+    tuple[Label, ...],
+    BeforeValidator(read_labels),
+    PlainSerializer(_written),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
+                {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"key": {"type": "string"}, "value": {"type": "string"}},
+                        "required": ["key", "value"],
+                    },
+                },
+            ]
+        }
+    ),
+]

@@ -76,7 +76,7 @@ class Problem:
 
 
 class FlowInvalid(Exception):
-    """A flow cannot be accepted; ``problems`` holds everything that is wrong with it, in the order of the text."""
+    """A flow cannot be accepted; ``problems`` holds all that is wrong with it, in the order of the text."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)

@@ -134,7 +134,7 @@ class _Composer:
         for event in events:
             if isinstance(event, DocumentStartEvent):
                 if first is not None:
-                    message = f"Only one document is allowed; the first begins at line {first.line}, another one here"
+                    message = f"Only one document is allowed; the first begins at line {first.line}"
                     raise _Refused(_problem(message, ProblemCode.YAML_SYNTAX, _start(event)))
                 first = _start(event)
                 value, place = self._node(next(events), events)
@@ -211,7 +211,7 @@ class _Composer:
             if key in members:
                 first = places[key].key or places[key].value
                 self._add(
-                    f'Duplicate property "{key}" at line {key_position.line}; it is set already at line {first.line}',
+                    f'Duplicate property "{key}" at line {key_position.line}, set already at line {first.line}',
                     ProblemCode.YAML_DUPLICATE_KEY,
                     key_position,
                 )
@@ -289,7 +289,7 @@ class _Composer:
     def _count(self, weight: int, position: Position) -> None:
         self.weight += weight
         if self.weight > self.limits.nodes:
-            message = f"The document holds more than {self.limits.nodes} values (aliases counted as what they stand for)"
+            message = f"The document holds more than {self.limits.nodes} values, aliases followed"
             raise _Refused(_problem(message, ProblemCode.YAML_LIMIT, position))
 
     def _add(self, message: str, code: ProblemCode, position: Position) -> None:

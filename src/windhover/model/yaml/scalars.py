@@ -88,7 +88,7 @@ def _number(text: str, max_digits: int) -> JsonValue:
 def _whole(digits: str, base: int, max_digits: int) -> int:
     if len(digits) > max_digits:
         raise ScalarError(
-            f"a number of {len(digits)} digits; at most {max_digits} are allowed (quote it to keep it as text)"
+            f"a number of {len(digits)} digits; at most {max_digits} are allowed (quote it to make it text)"
         )
     return int(digits, base)
 

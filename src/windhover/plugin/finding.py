@@ -1,0 +1,259 @@
+"""Turns what pydantic finds wrong with a part of a flow into the words that Kestra's clients know.
+
+Documentation page: ``docs/flows.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from annotated_types import MinLen
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from windhover.model.definition import property_names
+from windhover.model.execution import JsonValue
+from windhover.model.problem import ProblemCode
+from windhover.model.yaml.positions import PropertyPath
+from windhover.plugin.problems import InvalidProperties
+from windhover.util.nearest import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong with a part of a flow; ``location`` is relative to that part.
+
+    ``named`` says that Kestra puts the place before the message. ``also`` is a second message that it
+    has for the same case. ``rule`` is the name it appends to the place for rules between properties.
+    """
+
+    location: PropertyPath
+    message: str
+    code: ProblemCode
+    named: bool = True
+    suggestion: str | None = None
+    also: str | None = None
+    rule: str | None = None
+
+
+def findings_of(error: ValidationError, raw: JsonValue, cls: type[BaseModel]) -> Iterator[Finding]:
+    """All that is wrong with ``raw``, which does not validate as ``cls``: one finding for each place."""
+    found: dict[PropertyPath, list[ErrorDetails]] = {}
+    for details in error.errors(include_url=False):
+        location = _location_in(raw, details)
+        found.setdefault(location, []).append(details)
+    for location, all_details in found.items():
+        if not _is_other_branch(location, all_details, found):
+            yield _finding(location, all_details, cls)
+
+
+def findings_of_properties(error: InvalidProperties, known: frozenset[str]) -> Iterator[Finding]:
+    """All that is wrong with the properties of a plugin that work is done with."""
+    for problem in error.problems:
+        if problem.message.startswith("Unrecognized field "):
+            top_level = len(problem.location) == 1
+            yield unknown_property(problem.location, known if top_level else frozenset())
+        elif problem.message == "must not be null":
+            yield Finding(problem.location, problem.message, ProblemCode.MISSING)
+        else:
+            yield Finding(problem.location, problem.message, ProblemCode.INVALID_VALUE)
+
+
+def unknown_property(location: PropertyPath, known: frozenset[str]) -> Finding:
+    """A property that the class has not."""
+    name = str(location[-1])
+    message = f'Unrecognized field "{name}"'
+    suggestion = nearest(name, known)
+    return Finding(location, message, ProblemCode.UNKNOWN_PROPERTY, named=False, suggestion=suggestion)
+
+
+def _location_in(raw: JsonValue, details: ErrorDetails) -> PropertyPath:
+    """The place in the text: what pydantic reports, without the names of union members and functions."""
+    reported = details["loc"]
+    location: list[str | int] = []
+    value = raw
+    for index, part in enumerate(reported):
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]  # type: ignore[index]
+        elif isinstance(value, (list, tuple)) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        elif not (details["type"] == "missing" and index == len(reported) - 1):
+            continue
+        location.append(part)
+    return tuple(location)
+
+
+def _is_other_branch(
+    location: PropertyPath, all_details: list[ErrorDetails], found: Mapping[PropertyPath, list[ErrorDetails]]
+) -> bool:
+    """The value fits another member of a union but for something inside it, which is told by itself."""
+    in_union = all(len(details["loc"]) > len(location) for details in all_details)
+    return in_union and any(
+        len(other) > len(location) and other[: len(location)] == location for other in found
+    )
+
+
+def _finding(location: PropertyPath, all_details: Sequence[ErrorDetails], cls: type[BaseModel]) -> Finding:
+    details = all_details[0]
+    kind, context, value = details["type"], details.get("ctx", {}), details["input"]
+    if all(each["type"] in _JAVA_TYPES for each in all_details):
+        return Finding(location, _not_deserialized(all_details), ProblemCode.WRONG_TYPE, named=False)
+    match kind:
+        case "extra_forbidden":
+            return unknown_property(location, _siblings(details["loc"], cls))
+        case "missing":
+            return _missing(location, cls)
+        case "literal_error" | "enum":
+            return _not_a_choice(location, str(context["expected"]), value, cls)
+        case "union_tag_invalid":
+            tags = [tag.strip("'") for tag in str(context["expected_tags"]).split(", ")]
+            hint = nearest(str(context["tag"]), tags)
+            return unknown_type((*location, "type"), str(context["tag"]), hint)
+        case "union_tag_not_found":
+            return unknown_type(location, "null", None)
+        case "invalid_type":
+            return unknown_type((*location, "type"), str(context["type"]), None)
+        case "duration" | "labels" | "label_type":
+            return Finding(location, details["msg"], ProblemCode.WRONG_TYPE, named=False)
+        case "retry_bounds":
+            place = (*location, str(context["smaller"]))
+            return Finding(place, details["msg"], ProblemCode.INVALID_VALUE, rule=str(context["rule"]))
+        case "value_error":
+            return Finding(location, str(context["error"]), ProblemCode.INVALID_VALUE)
+        case "greater_than_equal":
+            message = f"must be greater than or equal to {context['ge']}"
+        case "less_than_equal":
+            message = f"must be less than or equal to {context['le']}"
+        case "greater_than":
+            message = f"must be greater than {context['gt']}"
+        case "less_than":
+            message = f"must be less than {context['lt']}"
+        case "too_short" | "string_too_short":
+            message = "must not be empty"
+        case "string_too_long":
+            message = f"size must be between 0 and {context['max_length']}"
+        case "string_pattern_mismatch":
+            message = f'must match "{context["pattern"]}"'
+        case _:
+            message = details["msg"]
+    return Finding(location, message, ProblemCode.INVALID_VALUE)
+
+
+def unknown_type(location: PropertyPath, name: str, suggestion: str | None) -> Finding:
+    """A ``type`` that nothing has, or that is not there at all (``null``)."""
+    message = f"Invalid type: {name}"
+    return Finding(location, message, ProblemCode.UNKNOWN_TYPE, named=False, suggestion=suggestion)
+
+
+def _missing(location: PropertyPath, cls: type[BaseModel]) -> Finding:
+    name = location[-1]
+    field = next(
+        (info for key, info in cls.model_fields.items() if len(location) == 1 and name in (info.alias, key)),
+        None,
+    )
+    if name == "id":
+        return Finding(location, "must not be null", ProblemCode.MISSING, also="must not be blank")
+    if field is not None and any(isinstance(extra, MinLen) for extra in field.metadata):
+        return Finding(location, "must not be empty", ProblemCode.MISSING)
+    return Finding(location, "must not be null", ProblemCode.MISSING)
+
+
+def _not_a_choice(location: PropertyPath, expected: str, value: JsonValue, cls: type[BaseModel]) -> Finding:
+    choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
+    if not isinstance(value, str):
+        message = (
+            f"Cannot deserialize value from {_shown_kind(value)}: one of [{', '.join(choices)}] is expected"
+        )
+        return Finding(location, message, ProblemCode.WRONG_TYPE, named=False)
+    owner = f"{cls.__name__}$" if len(location) == 1 else ""
+    field = next((str(part) for part in reversed(location) if isinstance(part, str)), "Type")
+    message = (
+        f'Cannot deserialize value of type `{owner}{field[:1].upper()}{field[1:]}` from String "{value}": '
+        f"not one of the values accepted for Enum class: [{', '.join(choices)}]"
+    )
+    hint = nearest(value, choices)
+    return Finding(location, message, ProblemCode.WRONG_TYPE, named=False, suggestion=hint)
+
+
+def _not_deserialized(all_details: Sequence[ErrorDetails]) -> str:
+    value = all_details[0]["input"]
+    expected = " or ".join(dict.fromkeys(f"`{_JAVA_TYPES[details['type']]}`" for details in all_details))
+    message = f"Cannot deserialize value of type {expected} from {_shown_kind(value)}"
+    if not isinstance(value, str):
+        return message
+    if expected == "`boolean`":
+        return f'{message}: only "true"/"True"/"TRUE" or "false"/"False"/"FALSE" recognized'
+    return f"{message}: not a valid {expected} value"
+
+
+def _shown_kind(value: object) -> str:
+    if isinstance(value, Enum):
+        return f'String "{value.value}"'
+    if isinstance(value, str):
+        return f'String "{value if len(value) <= 80 else value[:77] + "..."}"'
+    if isinstance(value, Mapping):
+        return "Object value (token `JsonToken.START_OBJECT`)"
+    if isinstance(value, (list, tuple)):
+        return "Array value (token `JsonToken.START_ARRAY`)"
+    if isinstance(value, bool):
+        return (
+            "Boolean value (token `JsonToken.VALUE_TRUE`)"
+            if value
+            else "Boolean value (token `JsonToken.VALUE_FALSE`)"
+        )
+    if isinstance(value, int):
+        return "Integer value (token `JsonToken.VALUE_NUMBER_INT`)"
+    if isinstance(value, float):
+        return "Floating-point value (token `JsonToken.VALUE_NUMBER_FLOAT`)"
+    return "null"
+
+
+def _siblings(reported: tuple[str | int, ...], cls: type[BaseModel]) -> frozenset[str]:
+    """The properties that stand beside an unknown one, as far as the class's fields tell."""
+    model: object = cls
+    for part in reported[:-1]:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            break
+        if isinstance(part, str):
+            found = [
+                info.annotation for name, info in model.model_fields.items() if part in (info.alias, name)
+            ]
+            model = next((member for annotation in found for member in _models_in(annotation)), model)
+            model = next((m for m in _models_in(model) if m.__name__ == part), model)
+    return property_names(model) if isinstance(model, type) and issubclass(model, BaseModel) else frozenset()
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    from typing import get_args
+
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
+
+
+_JAVA_TYPES: Mapping[str, str] = {
+    "bool_type": "boolean",
+    "bool_parsing": "boolean",
+    "int_type": "java.lang.Integer",
+    "int_parsing": "java.lang.Integer",
+    "int_parsing_size": "java.lang.Integer",
+    "int_from_float": "java.lang.Integer",
+    "finite_number": "java.lang.Integer",
+    "float_type": "java.lang.Double",
+    "float_parsing": "java.lang.Double",
+    "string_type": "java.lang.String",
+    "string_sub_type": "java.lang.String",
+    "list_type": "java.util.ArrayList",
+    "tuple_type": "java.util.ArrayList",
+    "set_type": "java.util.ArrayList",
+    "dict_type": "java.util.LinkedHashMap",
+    "mapping_type": "java.util.LinkedHashMap",
+    "model_type": "java.util.LinkedHashMap",
+    "model_attributes_type": "java.util.LinkedHashMap",
+    "datetime_type": "java.time.Instant",
+    "datetime_parsing": "java.time.Instant",
+    "datetime_from_date_parsing": "java.time.Instant",
+}

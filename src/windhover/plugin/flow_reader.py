@@ -1,0 +1,231 @@
+"""Reads a flow from the map that its text stands for, in one pass that finds everything that is wrong.
+
+Documentation page: ``docs/flows.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from windhover.model.definition import property_names
+from windhover.model.execution import JsonValue
+from windhover.model.flow import TASK_LISTS, Flow
+from windhover.model.plugin_default import PluginDefault
+from windhover.model.problem import Problem, ProblemCode, Severity
+from windhover.model.task import Task
+from windhover.model.trigger import Condition, Trigger
+from windhover.model.yaml.positions import Positions, PropertyPath, format_path
+from windhover.plugin.finding import Finding, findings_of
+from windhover.plugin.flow_validation import FlowParts, violations
+from windhover.plugin.kind import PluginKind
+from windhover.plugin.plugin_defaults import DECLARED_IN, apply_plugin_defaults
+from windhover.plugin.registry import Registry
+from windhover.plugin.report import Report
+from windhover.plugin.resolver import PluginResolver, is_open_to_all
+from windhover.util.nearest import nearest
+
+RawMap = dict[str, JsonValue]
+
+#: Old names of input types, with the current ones.
+_OLD_INPUT_TYPES = {"ENUM": "SELECT", "BOOLEAN": "BOOL"}
+
+
+@dataclass(frozen=True, slots=True)
+class SubflowReference:
+    """A task that starts executions of another flow, both named by constants.
+
+    Whether that flow exists is for the server to find out.
+    """
+
+    namespace: str
+    flow_id: str
+    revision: int | None
+    path: str
+    line: int
+    column: int
+
+    def missing(self) -> Problem:
+        """The warning for a flow that does not exist."""
+        return Problem(
+            f"The subflow '{self.flow_id}' not found in namespace '{self.namespace}'.",
+            ProblemCode.INVALID_VALUE,
+            path=self.path,
+            line=self.line,
+            column=self.column,
+            severity=Severity.WARNING,
+        )
+
+
+class FlowReader:
+    """Reads one flow; what is wrong with it is in ``report`` afterwards."""
+
+    def __init__(
+        self,
+        written: RawMap,
+        positions: Positions,
+        registry: Registry,
+        outer_defaults: Sequence[Sequence[PluginDefault]],
+    ) -> None:
+        self._written = written
+        self._positions = positions
+        self._registry = registry
+        levels = [_declared_defaults(written), *outer_defaults]
+        self._raw: RawMap = apply_plugin_defaults(written, levels, registry)
+        self.report = Report(self._raw, positions)
+        self._resolver = PluginResolver(registry, self.report)
+
+    def read(self) -> Flow | None:
+        """The flow, or None when it cannot be made."""
+        values = dict(self._raw)
+        values.pop("source", None)
+        for name in TASK_LISTS:
+            values[name] = self._read_list((name,), values.get(name), self._resolver.parse_task)
+        if values["tasks"] == () and self._raw["tasks"]:
+            values["tasks"] = (_BROKEN,)
+        values["listeners"] = self._read_listeners(values.get("listeners"))
+        values["triggers"] = self._read_list(
+            ("triggers",), values.get("triggers"), self._resolver.parse_trigger
+        )
+        flow = self._validate(values)
+        self._check_rules()
+        self._check_plugin_defaults()
+        self._tell_deprecated()
+        self._tell_open_triggers()
+        return flow
+
+    def subflows(self) -> Iterator[SubflowReference]:
+        """The flows that tasks start, where the names are constants."""
+        for task in self._resolver.tasks:
+            if task.plugin is None or task.plugin.kind not in (PluginKind.EXECUTABLE, PluginKind.FLOWABLE):
+                continue
+            namespace, flow_id, revision = (
+                task.raw.get(name) for name in ("namespace", "flowId", "revision")
+            )
+            if isinstance(namespace, str) and isinstance(flow_id, str) and "{" not in namespace + flow_id:
+                path = (*self.report.path_of(task.raw), "flowId")
+                line, column = self._positions.value(path)
+                known = revision if isinstance(revision, int) else None
+                yield SubflowReference(namespace, flow_id, known, format_path(path), line, column)
+
+    def _read_list(
+        self, path: PropertyPath, value: JsonValue, read: Callable[[RawMap], Task | Trigger | Condition]
+    ) -> JsonValue:
+        """The parts in a list; what is no list is left for the flow's own validation to refuse."""
+        if not isinstance(value, list):
+            return value
+        parts = []
+        for index, raw in enumerate(value):
+            if isinstance(raw, dict):
+                parts.append(read(raw))
+            else:
+                message = "Invalid type: <null>: a map with an `id` and a `type` is expected"
+                finding = Finding((), message, ProblemCode.UNKNOWN_TYPE, named=False)
+                self.report.add_at((*path, index), finding)
+        return tuple(parts)
+
+    def _read_listeners(self, value: JsonValue) -> JsonValue:
+        if not isinstance(value, list):
+            return value
+        return [
+            self._read_listener(("listeners", index), raw) if isinstance(raw, dict) else raw
+            for index, raw in enumerate(value)
+        ]
+
+    def _read_listener(self, path: PropertyPath, raw: RawMap) -> RawMap:
+        tasks = self._read_list((*path, "tasks"), raw.get("tasks"), self._resolver.parse_task)
+        conditions = self._read_list(
+            (*path, "conditions"), raw.get("conditions"), self._resolver.parse_condition
+        )
+        return {**raw, "tasks": tasks, "conditions": conditions}
+
+    def _validate(self, values: RawMap) -> Flow | None:
+        for raw in _maps(self._raw.get("inputs")):
+            self.report.own(raw)
+            for member in _maps(raw.get("inputs")):
+                self.report.own(member)
+        try:
+            return Flow.model_validate(values, context={**self._resolver.context, "written": self._written})
+        except ValidationError as error:
+            self.report.add_all(self._raw, findings_of(error, values, Flow))
+            return None
+
+    def _check_rules(self) -> None:
+        parts = FlowParts(self._raw, self._resolver.tasks, self._resolver.triggers)
+        for violation in violations(parts):
+            part = self._raw if violation.part is None else violation.part
+            finding = Finding(violation.location, violation.message, ProblemCode.FLOW_RULE, named=False)
+            self.report.add(part, finding)
+
+    def _check_plugin_defaults(self) -> None:
+        for name in DECLARED_IN:
+            for index, entry in enumerate(_maps(self._written.get(name))):
+                type_name, values = entry.get("type"), entry.get("values")
+                plugin = self._registry.find(type_name) if isinstance(type_name, str) else None
+                if plugin is None or not isinstance(values, dict):
+                    continue
+                known = property_names(plugin.cls) | property_names(_common_base(plugin.kind))
+                unknown = [key for key in values if key not in known]
+                if unknown:
+                    missing = ", ".join(
+                        f"No property '{key}' exists in plugin '{type_name}'" for key in unknown
+                    )
+                    finding = Finding(
+                        (),
+                        f"Invalid Plugin Default: {missing}",
+                        ProblemCode.PLUGIN_DEFAULT,
+                        suggestion=nearest(unknown[0], known),
+                    )
+                    self.report.add_at((name, index), finding)
+
+    def _tell_deprecated(self) -> None:
+        for name, successor in (("taskDefaults", "pluginDefaults"), ("listeners", "a Flow trigger")):
+            if self._written.get(name) is not None:
+                self._deprecate((name,), f"`{name}` is replaced by {successor}")
+        for index, entry in enumerate(_maps(self._written.get("inputs"))):
+            if entry.get("name") is not None:
+                self._deprecate(("inputs", index, "name"), "`name` is replaced by `id`")
+            if (old := entry.get("type")) in _OLD_INPUT_TYPES:
+                self._deprecate(("inputs", index), f"{old} is replaced by {_OLD_INPUT_TYPES[str(old)]}")
+
+    def _deprecate(self, path: PropertyPath, message: str) -> None:
+        finding = Finding((), message, ProblemCode.DEPRECATED)
+        self.report.add_at(path, finding, Severity.DEPRECATION)
+
+    def _tell_open_triggers(self) -> None:
+        for trigger in self._resolver.triggers:
+            if is_open_to_all(trigger):
+                message = (
+                    "This flow will be triggered for EVERY execution of EVERY flow on your instance. "
+                    f"We recommend adding the preconditions property to the Flow trigger '{trigger.id}'."
+                )
+                finding = Finding((), message, ProblemCode.INVALID_VALUE)
+                self.report.add(trigger.raw, finding, Severity.WARNING)
+
+
+#: Keeps a list of tasks that are all broken from being called empty.
+_BROKEN = Task.model_construct(id="", type="")
+
+
+def _declared_defaults(written: RawMap) -> list[PluginDefault]:
+    """The flow's own plugin defaults; broken ones are told of when the flow is validated."""
+    declared = []
+    for name in DECLARED_IN:
+        for entry in _maps(written.get(name)):
+            try:
+                declared.append(PluginDefault.model_validate(entry))
+            except ValidationError:
+                continue
+    return declared
+
+
+def _common_base(kind: PluginKind) -> type[Task | Trigger | Condition]:
+    if kind is PluginKind.TRIGGER:
+        return Trigger
+    return Task if kind.is_task else Condition
+
+
+def _maps(value: JsonValue) -> list[RawMap]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

@@ -1,0 +1,96 @@
+"""From the text of a flow to an immutable, validated definition, or to everything that is wrong with it.
+
+    parsed = parse_flow(source, registry)
+    parsed.flow.task_by_id("hello")
+
+Documentation page: ``docs/flows.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from windhover.model.execution import JsonValue
+from windhover.model.flow import Flow
+from windhover.model.plugin_default import PluginDefault
+from windhover.model.problem import FlowInvalid, Problem, ProblemCode, Severity
+from windhover.model.yaml.document import DocumentInvalid, read_document
+from windhover.model.yaml.limits import DEFAULT_LIMITS, SourceLimits
+from windhover.model.yaml.positions import Positions
+from windhover.plugin.flow_reader import FlowReader, SubflowReference
+from windhover.plugin.registry import Registry
+
+__all__ = ["ParsedFlow", "SubflowReference", "parse_flow"]
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFlow:
+    """A flow and all that is known of its text.
+
+    ``source`` is the text as it was given. ``deprecations`` are old names and types that still work,
+    ``infos`` the current names of aliases.
+    """
+
+    flow: Flow
+    source: str
+    positions: Positions
+    warnings: tuple[Problem, ...]
+    deprecations: tuple[Problem, ...]
+    infos: tuple[Problem, ...]
+    subflows: tuple[SubflowReference, ...]
+
+
+def parse_flow(
+    source: str | bytes,
+    registry: Registry,
+    limits: SourceLimits = DEFAULT_LIMITS,
+    *,
+    plugin_defaults: Sequence[Sequence[PluginDefault]] = (),
+) -> ParsedFlow:
+    """Read and check one flow.
+
+    Args:
+        source: YAML, as text or as UTF-8 bytes.
+        registry: where the types of tasks, triggers and conditions are found.
+        limits: how large and how deep the text may be.
+        plugin_defaults: defaults from outside the flow, from the innermost level to the outermost.
+
+    Raises:
+        FlowInvalid: with everything that is wrong.
+    """
+    try:
+        document = read_document(source, limits)
+    except DocumentInvalid as invalid:
+        raise FlowInvalid(invalid.problems) from None
+    if not isinstance(document.value, dict):
+        raise FlowInvalid([*document.problems, _no_map(document.value, document.positions)])
+    reader = FlowReader(document.value, document.positions, registry, plugin_defaults)
+    flow = reader.read()
+    problems = [*document.problems, *reader.report.of_severity(Severity.ERROR)]
+    if problems or flow is None:
+        problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
+        raise FlowInvalid(problems)
+    return ParsedFlow(
+        flow,
+        source if isinstance(source, str) else source.decode(),
+        document.positions,
+        reader.report.of_severity(Severity.WARNING),
+        reader.report.of_severity(Severity.DEPRECATION),
+        reader.report.of_severity(Severity.INFO),
+        tuple(reader.subflows()),
+    )
+
+
+def _no_map(value: JsonValue, positions: Positions) -> Problem:
+    position = positions.value(())
+    kind = {list: "Array value (token `JsonToken.START_ARRAY`)", type(None): "an empty text"}
+    shown = kind.get(type(value), f"{type(value).__name__} value")
+    message = f"Cannot deserialize value of type `java.util.LinkedHashMap` from {shown}: a flow is a map"
+    return Problem(
+        message,
+        ProblemCode.YAML_ROOT,
+        line=position.line,
+        column=position.column,
+        constraint=f"Illegal Flow source: YAML parsing error: {message} (at line {position.line})",
+    )

@@ -1,0 +1,128 @@
+"""Collects what is wrong with one flow, and says where it stands in the text.
+
+Documentation page: ``docs/flows.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from windhover.model.execution import JsonValue
+from windhover.model.problem import Problem, ProblemCode, Severity
+from windhover.model.yaml.positions import Positions, PropertyPath, format_path
+from windhover.plugin.finding import Finding
+
+_DESERIALIZATION = frozenset({ProblemCode.WRONG_TYPE})
+_DESERIALIZATION_PREFIX = "Illegal flowwithsource source: YAML parsing error: "
+
+
+class Report:
+    """The problems of one flow.
+
+    Parts of the flow are named by the raw map they were read from. ``enclosing`` is the part that is
+    being read, for what is no map itself.
+    """
+
+    def __init__(self, raw: dict[str, JsonValue], positions: Positions) -> None:
+        self._raw = raw
+        self._positions = positions
+        self._owners: set[int] = set()
+        self._paths: dict[int, PropertyPath] | None = None
+        self._problems: dict[tuple[str, str], Problem] = {}
+        self.enclosing = raw
+
+    def own(self, raw: dict[str, JsonValue]) -> None:
+        """Kestra names the properties of this part by its id (``a.message``) rather than by its place."""
+        self._owners.add(id(raw))
+
+    def add_all(self, part: dict[str, JsonValue], findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self.add(part, finding)
+
+    def add(self, part: dict[str, JsonValue], finding: Finding, severity: Severity = Severity.ERROR) -> None:
+        """Note one thing; the same at the same place counts once."""
+        path = (*self.path_of(part), *finding.location)
+        self.add_at(path, finding, severity)
+
+    def add_at(self, path: PropertyPath, finding: Finding, severity: Severity = Severity.ERROR) -> None:
+        """Note one thing at a path from the root; the finding's own location is not looked at."""
+        at_name = finding.code is ProblemCode.UNKNOWN_PROPERTY or finding.code is ProblemCode.DEPRECATED
+        position = self._positions.key(path) if at_name else self._positions.value(path)
+        kestra_path = self._kestra_path(path, finding) if finding.named else None
+        written = format_path(path)
+        problem = Problem(
+            finding.message,
+            finding.code,
+            path=written,
+            kestra_path=kestra_path,
+            line=position.line,
+            column=position.column,
+            severity=severity,
+            suggestion=finding.suggestion,
+            constraint=_constraint(finding, kestra_path, position.line),
+        )
+        self._problems.setdefault((written, finding.message), problem)
+
+    def path_of(self, part: dict[str, JsonValue]) -> PropertyPath:
+        """Where a map of the flow stands; the root for a map that is not in it."""
+        if self._paths is None:
+            self._paths = {}
+            for path, value in _maps(self._raw):
+                self._paths.setdefault(id(value), path)
+        return self._paths.get(id(part), ())
+
+    def of_severity(self, severity: Severity) -> tuple[Problem, ...]:
+        """What was noted, in the order of the text."""
+        found = [problem for problem in self._problems.values() if problem.severity is severity]
+        return tuple(sorted(found, key=lambda problem: (problem.line or 0, problem.column or 0)))
+
+    def _kestra_path(self, path: PropertyPath, finding: Finding) -> str | None:
+        owner, length = self._owner_of(path)
+        if owner is not None:
+            named = format_path((owner, *path[length:]))
+        else:
+            named = format_path(path)
+        if finding.rule is not None:
+            named = f"{named.rpartition('.')[0]}.{finding.rule}"
+        return named or None
+
+    def _owner_of(self, path: PropertyPath) -> tuple[str | None, int]:
+        """The id of the task or input that the property belongs to, and the length of its path."""
+        value: JsonValue = self._raw
+        last: JsonValue = value if path else None
+        length = 0
+        for index, part in enumerate(path):
+            if not isinstance(value, (dict, list)) or (isinstance(value, dict) and part not in value):
+                break
+            value = value[part]
+            if not isinstance(value, dict):
+                continue
+            if id(value) in self._owners or index < len(path) - 1:
+                last, length = value, index + 1
+        if id(last) in self._owners and isinstance(last, dict):
+            name = last.get("id")
+            if isinstance(name, str) and name.strip():
+                return name, length
+        return None, 0
+
+
+def _constraint(finding: Finding, kestra_path: str | None, line: int) -> str:
+    if finding.code in _DESERIALIZATION:
+        return f"{_DESERIALIZATION_PREFIX}{finding.message} (at line {line})"
+    if kestra_path is None:
+        return finding.message
+    lines = [f"{kestra_path}: {finding.message}"]
+    if finding.also is not None:
+        lines.append(f"{kestra_path}: {finding.also}")
+    return "\n".join(lines)
+
+
+def _maps(root: JsonValue) -> Iterator[tuple[PropertyPath, dict[str, JsonValue]]]:
+    pending: list[tuple[PropertyPath, JsonValue]] = [((), root)]
+    while pending:
+        path, value = pending.pop()
+        if isinstance(value, dict):
+            yield path, value
+            pending.extend(((*path, key), member) for key, member in value.items())
+        elif isinstance(value, list):
+            pending.extend(((*path, index), item) for index, item in enumerate(value))

@@ -1,0 +1,253 @@
+"""Reads tasks, triggers and conditions, of whatever type, into their definitions.
+
+The resolver stands in pydantic's validation context while a flow is read. It does not raise: what is
+wrong goes into its report and a stand-in takes the broken part's place, so that one pass finds
+everything that is wrong with a flow.
+
+Documentation page: ``docs/flows.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError, ValidationInfo
+
+from windhover.model.definition import Definition, property_names, without_nulls
+from windhover.model.execution import JsonValue
+from windhover.model.problem import ProblemCode, Severity
+from windhover.model.task import Task
+from windhover.model.trigger import Condition, Trigger
+from windhover.plugin.definition import validate_properties
+from windhover.plugin.finding import Finding, findings_of, findings_of_properties, unknown_type
+from windhover.plugin.flowable import Fault
+from windhover.plugin.kind import PluginKind
+from windhover.plugin.problems import InvalidProperties
+from windhover.plugin.registry import PluginType, Registry
+from windhover.plugin.report import Report
+from windhover.plugin.task import TaskDefinition
+from windhover.plugin.trigger import TriggerDefinition, TriggerKind
+
+PartT = TypeVar("PartT", bound=Definition)
+
+_TYPE_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*(\.[A-Za-z_$][A-Za-z0-9_$]*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Role(Generic[PartT]):
+    """Where a plugin may stand in a flow.
+
+    ``base`` is what all plugins of the role have in common. A plugin whose class is not a ``base`` itself
+    is typed after rendering only, and stands in the flow as a ``definition``.
+    """
+
+    noun: str
+    base: type[PartT]
+    definition: type[PartT] | None
+    accepts: Callable[[PluginKind], bool]
+
+
+_TASK: _Role[Task] = _Role("task", Task, TaskDefinition, lambda kind: kind.is_task)
+_TRIGGER: _Role[Trigger] = _Role(
+    "trigger", Trigger, TriggerDefinition, lambda kind: kind is PluginKind.TRIGGER
+)
+_CONDITION: _Role[Condition] = _Role("condition", Condition, None, lambda kind: kind is PluginKind.CONDITION)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPart(Generic[PartT]):
+    """A task or trigger as it was written and as it was read; ``plugin`` is None for an unknown type."""
+
+    raw: dict[str, JsonValue]
+    part: PartT
+    plugin: PluginType | None
+
+    @property
+    def id(self) -> str:
+        return str(getattr(self.part, "id", ""))
+
+
+class PluginResolver:
+    """Reads the plugins of one flow; ``tasks`` and ``triggers`` hold what it has read, parents first."""
+
+    def __init__(self, registry: Registry, report: Report) -> None:
+        self._registry = registry
+        self._report = report
+        self._context: dict[str, Any] = {"resolver": self}
+        self._stand_ins: set[int] = set()
+        self._kept: list[Definition] = []
+        self._tasks: dict[int, ReadPart[Task]] = {}
+        self._triggers: dict[int, ReadPart[Trigger]] = {}
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The validation context for whatever holds plugins."""
+        return self._context
+
+    @property
+    def tasks(self) -> tuple[ReadPart[Task], ...]:
+        """All tasks at every depth, in the order in which they are written."""
+        return tuple(self._tasks[number] for number in sorted(self._tasks))
+
+    @property
+    def triggers(self) -> tuple[ReadPart[Trigger], ...]:
+        """All triggers, in the order in which they are written."""
+        return tuple(self._triggers[number] for number in sorted(self._triggers))
+
+    def parse_task(self, raw: object, info: ValidationInfo | None = None) -> Task:
+        """Read one task; a flow-control task with all that is in it."""
+        number = self._next_number()
+        if isinstance(raw, dict):
+            self._report.own(raw)
+        task, plugin = self._read(raw, _TASK)
+        if isinstance(raw, dict):
+            self._tasks[number] = ReadPart(raw, task, plugin)
+            if not any(id(child) in self._stand_ins for child in task.nested()):
+                self._check(task, raw)
+        return task
+
+    def parse_trigger(self, raw: object, info: ValidationInfo | None = None) -> Trigger:
+        """Read one trigger with its conditions."""
+        number = self._next_number()
+        trigger, plugin = self._read(raw, _TRIGGER)
+        if isinstance(raw, dict):
+            self._triggers[number] = ReadPart(raw, trigger, plugin)
+            self._check(trigger, raw)
+        return trigger
+
+    def parse_condition(self, raw: object, info: ValidationInfo | None = None) -> Condition:
+        """Read one condition with those in it."""
+        condition, _ = self._read(raw, _CONDITION)
+        if isinstance(raw, dict):
+            self._check(condition, raw)
+        return condition
+
+    def _next_number(self) -> int:
+        self._number = getattr(self, "_number", 0) + 1
+        return self._number
+
+    def _read(self, raw: object, role: _Role[PartT]) -> tuple[PartT, PluginType | None]:
+        if not isinstance(raw, dict):
+            message = f"A {role.noun} is a map with a `type`, not {_shown(raw)}"
+            self._report.add(
+                self._report.enclosing, Finding((), message, ProblemCode.WRONG_TYPE, named=False)
+            )
+            return self._stand_in(role, {}), None
+        plugin = self._find(raw, role)
+        if plugin is None:
+            self._check_common(raw, role)
+            return self._stand_in(role, raw), None
+        if issubclass(plugin.cls, role.base):
+            return self._read_definition(raw, plugin.cls, role), plugin
+        return self._read_properties(raw, plugin.cls, role), plugin
+
+    def _find(self, raw: dict[str, JsonValue], role: _Role[PartT]) -> PluginType | None:
+        name = raw.get("type")
+        if not isinstance(name, str) or not name:
+            self._report.add(raw, unknown_type(("type",) if name is not None else (), "<null>", None))
+            return None
+        plugin = self._registry.find(name) if _TYPE_NAME.fullmatch(name) else None
+        if plugin is not None and role.accepts(plugin.kind):
+            self._tell_age(raw, plugin)
+            return plugin
+        if plugin is not None:
+            message = (
+                f"Invalid type: {name} is not a {role.noun} but a {plugin.kind.lower().replace('_', ' ')}"
+            )
+            self._report.add(raw, Finding(("type",), message, ProblemCode.UNKNOWN_TYPE, named=False))
+        else:
+            self._report.add(raw, unknown_type(("type",), name, self._registry.suggest(name)))
+        return None
+
+    def _tell_age(self, raw: dict[str, JsonValue], plugin: PluginType) -> None:
+        if plugin.is_alias:
+            message = f"{plugin.requested} is replaced by {plugin.type_name}"
+            finding = Finding(("type",), message, ProblemCode.ALIAS, suggestion=plugin.type_name)
+            self._report.add(raw, finding, Severity.INFO)
+        if plugin.deprecated:
+            self._deprecate(raw, (), f"{plugin.type_name} is deprecated")
+        for name, field in plugin.cls.model_fields.items():
+            if field.deprecated and (written := field.alias or name) in raw:
+                self._deprecate(raw, (written,), f"`{written}` is deprecated")
+
+    def _deprecate(self, raw: dict[str, JsonValue], location: tuple[str, ...], message: str) -> None:
+        self._report.add(raw, Finding(location, message, ProblemCode.DEPRECATED), Severity.DEPRECATION)
+
+    def _read_definition(self, raw: dict[str, JsonValue], cls: type[BaseModel], role: _Role[PartT]) -> PartT:
+        before, self._report.enclosing = self._report.enclosing, raw
+        try:
+            return cls.model_validate(raw, context=self._context)  # type: ignore[return-value]
+        except ValidationError as error:
+            self._report.add_all(raw, findings_of(error, raw, cls))
+            return self._stand_in(role, raw)
+        finally:
+            self._report.enclosing = before
+
+    def _read_properties(self, raw: dict[str, JsonValue], cls: type[BaseModel], role: _Role[PartT]) -> PartT:
+        if role.definition is None:
+            raise TypeError(f"{cls.__qualname__} is no {role.noun}: it must be a {role.base.__name__}")
+        common_names, own_names = property_names(role.base), property_names(cls)
+        common = {key: value for key, value in raw.items() if key in common_names}
+        own = {key: value for key, value in raw.items() if key in own_names or key not in common_names}
+        properties: dict[str, JsonValue] = {}
+        try:
+            properties = validate_properties(cls, without_nulls(own, cls), context=self._context)
+        except InvalidProperties as error:
+            self._report.add_all(raw, findings_of_properties(error, common_names | own_names))
+        values = {**common, "plugin": cls, "properties": properties}
+        try:
+            return role.definition.model_validate(values, context=self._context)
+        except ValidationError as error:
+            self._report.add_all(raw, findings_of(error, raw, role.base))
+            return role.definition.model_construct(
+                id=_text(raw.get("id")), type=_text(raw.get("type")), plugin=cls, properties=properties
+            )
+
+    def _check_common(self, raw: dict[str, JsonValue], role: _Role[PartT]) -> None:
+        """Of a plugin of unknown type the properties that all have can still be checked."""
+        names = property_names(role.base)
+        common = {
+            "type": "unknown",
+            **{key: value for key, value in raw.items() if key in names and key != "type"},
+        }
+        common.pop("conditions", None)
+        for nested in raw.get("conditions") or () if role is _TRIGGER else ():
+            self.parse_condition(nested)
+        try:
+            role.base.model_validate(common)
+        except ValidationError as error:
+            self._report.add_all(raw, findings_of(error, common, role.base))
+
+    def _stand_in(self, role: _Role[PartT], raw: dict[str, JsonValue]) -> PartT:
+        part = role.base.model_construct(id=_text(raw.get("id")), type=_text(raw.get("type")))
+        self._stand_ins.add(id(part))
+        self._kept.append(part)
+        return part
+
+    def _check(self, part: Definition, raw: dict[str, JsonValue]) -> None:
+        """Apply the rules that the class itself has."""
+        check: Callable[[], Iterator[Fault]] | None = getattr(part, "check", None)
+        if check is None or id(part) in self._stand_ins:
+            return
+        for fault in check():
+            location = (fault.property,) if fault.property else ()
+            self._report.add(raw, Finding(location, fault.message, ProblemCode.INVALID_VALUE))
+
+
+def is_open_to_all(part: ReadPart[Trigger]) -> bool:
+    """A Flow trigger that nothing narrows down: every execution on the server fires it."""
+    kind = getattr(part.part, "trigger_kind", None)
+    narrowing = ("conditions", "preconditions", "multipleConditions", "dependsOn", "when")
+    return kind is TriggerKind.FLOW and not any(part.raw.get(name) for name in narrowing)
+
+
+def _text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _shown(value: object) -> str:
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
