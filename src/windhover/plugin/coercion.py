@@ -112,7 +112,11 @@ def _model(kind: type[BaseModel]) -> Coercion:
             return value
         if not fields:  # not before the first value: a model may hold itself
             fields.update(_field_coercions(kind))
-        return {key: fields.get(key, _as_is)(entry) for key, entry in value.items()}
+        return {
+            key: fields.get(key, _as_is)(entry)
+            for key, entry in value.items()
+            if entry is not None or key not in fields  # written without a value counts as not written
+        }
 
     return read
 

@@ -50,7 +50,7 @@ def validate_properties(
     checked_by = templated(cls) if _has_template(values) else cls
     _validate(checked_by, values, cls, context)
     names = yaml_names(cls)
-    return {names.get(key, key): value for key, value in raw.items()}
+    return {names.get(key, key): value for key, value in raw.items() if value is not None}
 
 
 def bind_properties(

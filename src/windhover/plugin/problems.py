@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
 
 from windhover.model.execution import JsonValue
+from windhover.model.problem import ProblemCode
 from windhover.util.nearest import nearest
 
 Location = tuple[str | int, ...]
@@ -20,11 +23,16 @@ Location = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class PropertyProblem:
-    """One thing wrong: where (keys and indexes as the flow writes them), and what would be right."""
+    """One thing wrong: where (keys and indexes as the flow writes them), and what would be right.
+
+    ``suggestion`` is the name that was probably meant.
+    """
 
     location: Location
     message: str
     value: JsonValue = None
+    code: ProblemCode = ProblemCode.INVALID_VALUE
+    suggestion: str | None = None
 
     @property
     def path(self) -> str:
@@ -32,7 +40,8 @@ class PropertyProblem:
         return path_of(self.location)
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.location else self.message
+        message = f"{self.path}: {self.message}" if self.location else self.message
+        return f"{message} (did you mean {self.suggestion}?)" if self.suggestion else message
 
 
 class InvalidProperties(ValueError):
@@ -68,11 +77,11 @@ def problems_of(
     found: dict[Location, list[_Finding]] = {}
     for details in error.errors(include_url=False):
         location, in_union = _location_in(raw, details["loc"], missing=details["type"] == "missing")
-        found.setdefault(location, []).append(_Finding(details, in_union, names))
+        found.setdefault(location, []).append(_Finding(details, in_union))
     return tuple(
-        PropertyProblem(location, _merged(findings), findings[0].details["input"])
+        _problem(location, findings, names)
         for location, findings in found.items()
-        if not _is_other_branch(location, findings, found)
+        if not _is_told_below(location, findings, found)
     )
 
 
@@ -80,7 +89,10 @@ def problems_of(
 class _Finding:
     details: ErrorDetails
     in_union: bool
-    known: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        return self.details["type"]
 
 
 def _location_in(raw: JsonValue, reported: Location, *, missing: bool) -> tuple[Location, bool]:
@@ -103,48 +115,57 @@ def _has(value: JsonValue, part: str | int) -> bool:
     return isinstance(value, (list, tuple)) and isinstance(part, int) and part < len(value)
 
 
-def _is_other_branch(
+def _is_told_below(
     location: Location, findings: list[_Finding], found: Mapping[Location, list[_Finding]]
 ) -> bool:
-    """A union branch did not fit at all while another one fits but for something inside: name that alone."""
-    return all(finding.in_union for finding in findings) and any(
+    """Something inside the value is wrong, and this is but a consequence of it.
+
+    That is so where one member of a union fits but for something inside, and where a list is found too
+    short because its items are wrong.
+    """
+    return all(finding.in_union or finding.kind == "too_short" for finding in findings) and any(
         len(other) > len(location) and other[: len(location)] == location for other in found
     )
 
 
-def _merged(findings: list[_Finding]) -> str:
-    phrases = list(dict.fromkeys(_phrase(finding.details, finding.known) for finding in findings))
-    if len(phrases) > 1 and all(phrase.startswith("must be ") for phrase in phrases):
-        wanted = [phrase.removeprefix("must be ").rpartition(", not `")[0] or phrase for phrase in phrases]
-        return f"must be {' or '.join(wanted)}, not {_shown(findings[0].details['input'])}"
-    return "; ".join(phrases)
-
-
-def _phrase(details: ErrorDetails, known: tuple[str, ...]) -> str:
-    kind, context, value = details["type"], details.get("ctx", {}), details["input"]
+def _problem(location: Location, findings: list[_Finding], known: tuple[str, ...]) -> PropertyProblem:
+    details = findings[0].details
+    value, kind = details["input"], details["type"]
     if kind == "extra_forbidden":
-        return _unknown(str(details["loc"][-1]), known if len(details["loc"]) == 1 else ())
+        name = str(location[-1])
+        suggestion = nearest(name, known) if len(location) == 1 else None
+        message = f'Unrecognized field "{name}"'
+        return PropertyProblem(location, message, value, ProblemCode.UNKNOWN_PROPERTY, suggestion)
+    if kind == "missing":
+        return PropertyProblem(location, "must not be null", None, ProblemCode.MISSING)
+    if all(finding.kind in _EXPECTED for finding in findings):
+        expected = " or ".join(dict.fromkeys(_EXPECTED[finding.kind] for finding in findings))
+        message = f"must be {expected}, not {_shown(value)}"
+        return PropertyProblem(location, message, value, ProblemCode.WRONG_TYPE)
+    if kind in ("literal_error", "enum"):
+        choices = _choices(str(details["ctx"]["expected"]))
+        suggestion = nearest(value, choices) if isinstance(value, str) else None
+        message = f"must be {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}, not {_shown(value)}"
+        return PropertyProblem(location, message, value, ProblemCode.INVALID_VALUE, suggestion)
+    phrases = dict.fromkeys(_phrase(finding.details) for finding in findings)
+    return PropertyProblem(location, "; ".join(phrases), value)
+
+
+def _choices(expected: str) -> list[str]:
+    return [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
+
+
+def _phrase(details: ErrorDetails) -> str:
+    kind, context = details["type"], details.get("ctx", {})
     if kind in _EXPECTED:
-        return f"must be {_EXPECTED[kind]}, not {_shown(value)}"
+        return f"must be {_EXPECTED[kind]}, not {_shown(details['input'])}"
     if kind in _CONSTRAINTS:
         return _CONSTRAINTS[kind](context)
     if kind == "value_error":
         return str(context["error"])
-    if kind in ("literal_error", "enum"):
-        return _choice(str(context["expected"]), value)
-    return f"{details['msg'][:1].lower()}{details['msg'][1:]}, not {_shown(value)}"
-
-
-def _unknown(name: str, known: tuple[str, ...]) -> str:
-    near = nearest(name, known)
-    return f'Unrecognized field "{name}"' + (f' (did you mean "{near}"?)' if near else "")
-
-
-def _choice(expected: str, value: JsonValue) -> str:
-    choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
-    near = nearest(value, choices) if isinstance(value, str) else None
-    hint = f" (did you mean {near}?)" if near else ""
-    return f"must be {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}, not {_shown(value)}{hint}"
+    if kind not in get_args(ErrorType):  # raised by one of our own types, in its own words
+        return details["msg"]
+    return f"{details['msg'][:1].lower()}{details['msg'][1:]}, not {_shown(details['input'])}"
 
 
 def _shown(value: JsonValue) -> str:
@@ -189,6 +210,7 @@ _CONSTRAINTS: Mapping[str, Callable[[Mapping[str, JsonValue]], str]] = {
     "less_than_equal": lambda context: f"must be less than or equal to {context['le']}",
     "less_than": lambda context: f"must be less than {context['lt']}",
     "too_short": _entries,
+    "too_long": lambda context: f"size must be between 0 and {context['max_length']}",
     "string_too_short": lambda context: (
         "must not be blank"
         if context["min_length"] == 1

@@ -14,12 +14,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 
+from windhover.model.definition import DurationText, Text
 from windhover.model.log import LogLevel
+from windhover.model.state import StateType
+from windhover.plugin.problems import problems_of
 from windhover.util.durations import format_duration, parse_duration
 from windhover.util.nearest import nearest
 
@@ -27,6 +37,18 @@ from windhover.util.nearest import nearest
 @dataclass(frozen=True, slots=True)
 class StaticMarker:
     """Marks a property in which expressions are not evaluated."""
+
+
+class DayOfWeek(StrEnum):
+    """The days of the week, in their order."""
+
+    MONDAY = "MONDAY"
+    TUESDAY = "TUESDAY"
+    WEDNESDAY = "WEDNESDAY"
+    THURSDAY = "THURSDAY"
+    FRIDAY = "FRIDAY"
+    SATURDAY = "SATURDAY"
+    SUNDAY = "SUNDAY"
 
 
 T = TypeVar("T")
@@ -52,6 +74,8 @@ _DATE_TIME_EXAMPLE = "a date and time with a zone, such as 2024-05-01T10:00:00Z"
 def _date_time(value: object) -> object:
     if not isinstance(value, str):
         return _only(value, datetime, _DATE_TIME_EXAMPLE)
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     zone = _ZONE.search(value)
     try:
         instant = datetime.fromisoformat(value[: zone.start()] if zone else value)
@@ -97,13 +121,39 @@ def _level(value: object) -> object:
     raise ValueError(f"`{value}` is not a log level ({', '.join(names)}){hint}")
 
 
+_OFFSET = re.compile(r"Z|(UTC|GMT|UT)?[+-]\d{1,2}(:?\d{2}){0,2}")
+
+
 def _time_zone(value: object) -> object:
-    if isinstance(value, str):
+    if isinstance(value, str) and not _OFFSET.fullmatch(value):
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
         try:
             ZoneInfo(value)
         except (ValueError, OSError, ZoneInfoNotFoundError):
             raise ValueError(f"timezone '({value})' is not a valid time-zone ID") from None
     return value
+
+
+def readable_as(annotation: Any) -> AfterValidator:
+    """For text that is kept as written but must become a value of this type once it is rendered.
+
+    Text without an expression is checked at once: ``Annotated[Text, readable_as(DateTime)]``.
+    """
+    adapters: list[TypeAdapter[Any]] = []  # made at the first text: most annotations never see one
+
+    def check(text: str) -> str:
+        if is_template(text):
+            return text
+        if not adapters:
+            adapters.append(TypeAdapter(annotation))
+        try:
+            adapters[0].validate_python(text)
+        except ValidationError as error:
+            raise ValueError(str(problems_of(error, text)[0])) from None
+        return text
+
+    return AfterValidator(check)
 
 
 def _only(value: object, wanted: type, example: str) -> object:
@@ -152,5 +202,37 @@ Level = Annotated[
     WithJsonSchema({"type": "string", "enum": [level.name for level in LogLevel]}),
 ]
 
-#: ``Europe/Paris``: the name of a time zone.
+#: ``Europe/Paris`` or ``+02:00``: the name of a time zone, or an offset.
 TimeZone = Annotated[str, BeforeValidator(_time_zone)]
+
+if TYPE_CHECKING:
+    WrittenDuration = timedelta
+else:
+    #: A duration of a definition, written out in the flow. Bare numbers count seconds.
+    WrittenDuration = Annotated[
+        DurationText,
+        AfterValidator(parse_duration),
+        PlainSerializer(format_duration, return_type=str),
+        WithJsonSchema({"type": "string", "format": "duration"}),
+    ]
+
+#: The name of a time zone, or an expression that gives it.
+TimeZoneText = Annotated[Text, readable_as(TimeZone)]
+
+#: Text that gives a :data:`DateTime` once it is rendered.
+DateTimeText = Annotated[Text, readable_as(DateTime)]
+
+#: Text that gives an :data:`OffsetTime` once it is rendered.
+OffsetTimeText = Annotated[Text, readable_as(OffsetTime)]
+
+#: Text that gives true or false once it is rendered.
+BooleanText = Annotated[Text, readable_as(bool)]
+
+#: Text that gives the name of a day of the week once it is rendered.
+DayOfWeekText = Annotated[Text, readable_as(DayOfWeek)]
+
+#: Text that gives the name of a state once it is rendered.
+StateText = Annotated[Text, readable_as(StateType)]
+
+#: States of executions: a list, or text that gives one once it is rendered.
+StatesText = str | tuple[StateText, ...]

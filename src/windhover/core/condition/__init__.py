@@ -1,0 +1,1 @@
+"""Conditions: what must hold for a trigger to start an execution."""

@@ -1,0 +1,24 @@
+"""``io.kestra.plugin.core.condition.DayWeek``."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from windhover.model.definition import Text
+from windhover.plugin.condition import ScheduleConditionType
+from windhover.plugin.types import DayOfWeekText
+
+
+class DayWeek(ScheduleConditionType):
+    """The date is on one day of the week."""
+
+    type_name: ClassVar[str] = "io.kestra.plugin.core.condition.DayWeek"
+    aliases: ClassVar[tuple[str, ...]] = (
+        "io.kestra.core.models.conditions.types.DayWeekCondition",
+        "io.kestra.plugin.core.condition.DayWeekCondition",
+    )
+
+    date: Annotated[Text, Field(description="The date that is looked at.")] = "{{ trigger.date }}"
+    day_of_week: Annotated[DayOfWeekText, Field(description="The day: `MONDAY` to `SUNDAY`.")]

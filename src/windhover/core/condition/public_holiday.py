@@ -1,0 +1,29 @@
+"""``io.kestra.plugin.core.condition.PublicHoliday``."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from windhover.model.definition import Text
+from windhover.plugin.condition import ScheduleConditionType
+
+
+class PublicHoliday(ScheduleConditionType):
+    """The date is a public holiday of a country."""
+
+    type_name: ClassVar[str] = "io.kestra.plugin.core.condition.PublicHoliday"
+    aliases: ClassVar[tuple[str, ...]] = (
+        "io.kestra.core.models.conditions.types.PublicHolidayCondition",
+        "io.kestra.plugin.core.condition.PublicHolidayCondition",
+    )
+
+    date: Annotated[Text, Field(description="The date that is looked at.")] = "{{ trigger.date }}"
+    country: Annotated[
+        Text | None,
+        Field(description="The country by its two letters (ISO 3166-1); unset, the server's."),
+    ] = None
+    sub_division: Annotated[
+        Text | None, Field(description="A part of the country (ISO 3166-2), for its own holidays.")
+    ] = None

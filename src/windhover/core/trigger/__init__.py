@@ -1,0 +1,1 @@
+"""Triggers: schedules, other flows' executions, webhooks."""

@@ -1,0 +1,89 @@
+"""``io.kestra.plugin.core.trigger.Schedule``."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from windhover.core.cron import CronExpression, parse_cron
+from windhover.model.definition import Text
+from windhover.model.execution import JsonValue
+from windhover.plugin.documentation import Example
+from windhover.plugin.nesting import ConditionList
+from windhover.plugin.task import Output
+from windhover.plugin.trigger import ScheduleTrigger
+from windhover.plugin.types import DateTime, Static, WrittenDuration
+
+
+class ScheduleOutput(Output):
+    """The variable ``trigger`` of an execution that a schedule started."""
+
+    date: Annotated[DateTime, Field(description="The date of the schedule.")]
+    next: Annotated[DateTime, Field(description="The date after it.")]
+    previous: Annotated[DateTime, Field(description="The date before it.")]
+
+
+class Schedule(ScheduleTrigger):
+    """Start executions at the dates of a cron expression."""
+
+    type_name: ClassVar[str] = "io.kestra.plugin.core.trigger.Schedule"
+    aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.models.triggers.types.Schedule",)
+    output: ClassVar[type[Output] | None] = ScheduleOutput
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            title="Every weekday at nine in Paris.",
+            full=True,
+            code="""\
+id: weekdays
+namespace: company.team
+tasks:
+  - id: hello
+    type: io.kestra.plugin.core.log.Log
+    message: "It is {{ trigger.date }}"
+triggers:
+  - id: nine
+    type: io.kestra.plugin.core.trigger.Schedule
+    cron: "0 9 * * MON-FRI"
+    timezone: Europe/Paris
+""",
+        ),
+    )
+
+    cron: Annotated[
+        Static[Text],
+        Field(
+            description="The dates: minute, hour, day of month, month and day of week, or a nickname such as"
+            " `@daily`."
+        ),
+    ]
+    with_seconds: Annotated[bool, Field(description="The expression has six fields, the seconds first.")] = (
+        False
+    )
+    late_maximum_delay: Annotated[
+        WrittenDuration | None, Field(description="Dates that are later than this are skipped.")
+    ] = None
+    schedule_conditions: Annotated[
+        ConditionList, Field(deprecated=True, description="More conditions; write them in `conditions`.")
+    ] = ()
+    backfill: Annotated[
+        Static[dict[str, JsonValue] | None],
+        Field(deprecated=True, description="Without effect; backfills are started through the API."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_cron(self) -> Self:
+        try:
+            self.expression()
+        except ValueError as error:
+            raise PydanticCustomError(
+                "cron",
+                "invalid cron expression '{cron}': {reason}",
+                {"cron": self.cron, "reason": str(error)},
+            ) from None
+        return self
+
+    def expression(self) -> CronExpression:
+        """The dates that ``cron`` names."""
+        return parse_cron(self.cron, with_seconds=self.with_seconds)

@@ -1,0 +1,168 @@
+"""Base classes of triggers: what starts executions of a flow.
+
+Some are decided by the server itself, from what the flow says: :class:`ScheduleTrigger`,
+:class:`FlowTrigger`, :class:`WebhookTrigger`. They are definitions and keep text that may hold expressions
+as written. The others are run by workers, with rendered and typed properties as tasks are:
+:class:`PollingTrigger` looks now and then, :class:`RealtimeTrigger` listens all the time.
+
+Documentation page: ``docs/plugins.md``.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar, Generic
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from windhover.model.execution import JsonValue
+from windhover.model.trigger import Trigger
+from windhover.plugin.context import RunContext
+from windhover.plugin.definition import bind_properties
+from windhover.plugin.documentation import Example
+from windhover.plugin.kind import PluginKind
+from windhover.plugin.nesting import ConditionList
+from windhover.plugin.task import Output, OutputT
+from windhover.plugin.types import Duration, Static, TimeZone
+
+
+class TriggerKind(StrEnum):
+    """Who decides when a trigger fires. Triggers of the first three kinds have a state that is kept."""
+
+    SCHEDULE = "SCHEDULE"
+    POLLING = "POLLING"
+    REALTIME = "REALTIME"
+    FLOW = "FLOW"
+    WEBHOOK = "WEBHOOK"
+
+
+class RecoverMissedSchedules(StrEnum):
+    """Which of the dates that passed while no scheduler ran are made up for."""
+
+    LAST = "LAST"
+    NONE = "NONE"
+    ALL = "ALL"
+
+
+class TriggerType(Trigger):
+    """What the trigger types that the server decides have in common.
+
+    ``inputs`` are given to the executions; they may hold expressions over ``trigger``.
+    """
+
+    plugin_kind: ClassVar[PluginKind] = PluginKind.TRIGGER
+    trigger_kind: ClassVar[TriggerKind]
+    type_name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    deprecated: ClassVar[bool] = False
+    examples: ClassVar[tuple[Example, ...]] = ()
+    #: What the variable ``trigger`` of the executions has.
+    output: ClassVar[type[Output] | None] = None
+
+    conditions: ConditionList = ()
+    inputs: Annotated[
+        dict[str, JsonValue] | None,
+        Field(description="The inputs of the executions that this trigger starts."),
+    ] = None
+
+
+class ScheduleTrigger(TriggerType):
+    """Fires at dates that can be computed. The scheduler evaluates it."""
+
+    trigger_kind = TriggerKind.SCHEDULE
+
+    timezone: Annotated[
+        Static[TimeZone | None],
+        Field(description="The time zone that dates are computed in; the server's when there is none."),
+    ] = None
+    recover_missed_schedules: Annotated[
+        RecoverMissedSchedules | None,
+        Field(description="Which dates are made up for that passed while the server was down."),
+    ] = None
+
+
+class FlowTrigger(TriggerType):
+    """Fires on what other executions do. The executor evaluates it."""
+
+    trigger_kind = TriggerKind.FLOW
+
+
+class WebhookTrigger(TriggerType):
+    """Fires on an HTTP request. The web server evaluates it."""
+
+    trigger_kind = TriggerKind.WEBHOOK
+
+
+class WorkerTrigger(BaseModel, Generic[OutputT]):
+    """What the triggers that workers run have in common. Subclasses are the typed form, after rendering."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        defer_build=True,
+    )
+
+    plugin_kind: ClassVar[PluginKind] = PluginKind.TRIGGER
+    trigger_kind: ClassVar[TriggerKind]
+    type_name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    deprecated: ClassVar[bool] = False
+    examples: ClassVar[tuple[Example, ...]] = ()
+
+
+class PollingTrigger(WorkerTrigger[OutputT]):
+    """Looks for something at intervals; what it finds starts one execution."""
+
+    trigger_kind = TriggerKind.POLLING
+
+    interval: Annotated[Static[Duration], Field(description="The time between two looks.")] = timedelta(
+        seconds=60
+    )
+
+    @abstractmethod
+    def poll(self, ctx: RunContext) -> OutputT | Awaitable[OutputT | None] | None:
+        """Look once. What is returned becomes the variable ``trigger`` of a new execution; None starts none.
+
+        ``async def`` is awaited on the worker's loop, ``def`` runs in a thread.
+        """
+
+
+class RealtimeTrigger(WorkerTrigger[OutputT]):
+    """Listens as long as it is enabled; every event starts an execution."""
+
+    trigger_kind = TriggerKind.REALTIME
+
+    @abstractmethod
+    def events(self, ctx: RunContext) -> AsyncIterator[OutputT]:
+        """Yield each event; it becomes the variable ``trigger`` of a new execution.
+
+        Cancelled when the trigger is disabled or changed, and begun again when the worker is.
+        """
+
+
+class TriggerDefinition(Trigger):
+    """A trigger that workers run, as the flow writes it: its class and its properties before rendering.
+
+    ``properties`` holds what is not common to all triggers, as JSON values, under the names that flows use
+    (camelCase).
+    """
+
+    conditions: ConditionList = ()
+    plugin: type[WorkerTrigger[Output | None]]
+    properties: Mapping[str, JsonValue] = {}
+
+    def bind(self, rendered: Mapping[str, JsonValue]) -> WorkerTrigger[Output | None]:
+        """Validate rendered properties into the class.
+
+        Raises:
+            InvalidProperties: values do not fit their properties; it has one problem for each.
+        """
+        return bind_properties(self.plugin, rendered)
