@@ -70,6 +70,8 @@ _OPERATIONS: dict[str, Callable[[object, object], object]] = {
     "..": operators.value_range,
 }
 
+_DEMANDING = frozenset({"+", "-", "*", "/", "%", "==", "equals", "!=", "<", ">", "<=", ">="})
+
 _UNARY: dict[str, Callable[[object], object]] = {"-": operators.negate, "+": operators.affirm}
 
 
@@ -377,6 +379,8 @@ class _Compiler:
     def _operation(self, node: Binary, operation: Callable[[object, object], object]) -> Evaluate:
         left, right = self.expression(node.left), self.expression(node.right)
         refuse = self.refusal(node)
+        # To arithmetic and comparisons a missing operand is their own failure, which no fallback replaces.
+        demanding = node.operator in _DEMANDING
 
         if isinstance(node.right, Literal):
             constant = node.right.value
@@ -385,7 +389,7 @@ class _Compiler:
                 try:
                     return operation(left(frame), constant)
                 except UndefinedError as error:
-                    error.catchable = False
+                    error.catchable = error.catchable and not demanding
                     raise
                 except EvaluationError as error:
                     raise refuse(error) from None
@@ -396,8 +400,7 @@ class _Compiler:
             try:
                 return operation(left(frame), right(frame))
             except UndefinedError as error:
-                # An operand that does not exist is this operator's failure, not something to fall back from.
-                error.catchable = False
+                error.catchable = error.catchable and not demanding
                 raise
             except EvaluationError as error:
                 raise refuse(error) from None
@@ -454,9 +457,6 @@ class _Compiler:
         def operate(frame: Frame) -> object:
             try:
                 return operation(operand(frame))
-            except UndefinedError as error:
-                error.catchable = False
-                raise
             except EvaluationError as error:
                 raise refuse(error) from None
 
