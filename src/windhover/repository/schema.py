@@ -73,8 +73,7 @@ async def prepare_postgres(connection: asyncpg.Connection) -> None:
             if await connection.fetchval("SELECT to_regclass('executions') IS NOT NULL"):
                 raise _foreign_tables("The PostgreSQL schema")
             async with connection.transaction():
-                for statement in ddl("postgresql"):
-                    await connection.execute(statement)
+                await connection.execute(";\n".join(ddl("postgresql")))
         elif _must_migrate(revision):
             from windhover.repository.migrate import migrate_postgres
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.integration.repository.records import NOW, at, execution
@@ -25,12 +26,14 @@ from windhover.repository.filters import (
 FIRST = execution(
     StateType.RUNNING,
     StateType.SUCCESS,
+    id="1-first",
     namespace="company",
     flow_id="Import_data",
     labels={"team": "a", "env": "prod"},
 )
 SECOND = execution(
     StateType.RUNNING,
+    id="2-second",
     start=at(100),
     namespace="company.team",
     flow_id="importXdata",
@@ -39,6 +42,7 @@ SECOND = execution(
 )
 THIRD = execution(
     StateType.FAILED,
+    id="3-third",
     start=at(200),
     namespace="company2",
     flow_id="export",
@@ -46,8 +50,10 @@ THIRD = execution(
     parent_id=FIRST.id,
     original_id=FIRST.id,
 )
-FOURTH = execution(start=at(300), flow_id="export", flow_revision=2, schedule_date=at(900), deleted=True)
-ELSEWHERE = execution(start=at(400), tenant_id="other")
+FOURTH = execution(
+    id="4-fourth", start=at(300), flow_id="export", flow_revision=2, schedule_date=at(900), deleted=True
+)
+ELSEWHERE = execution(id="5-elsewhere", start=at(400), tenant_id="other")
 
 
 @pytest.fixture
@@ -61,66 +67,63 @@ def match(operator: TextOperator, *values: str) -> tuple[TextMatch, ...]:
     return (TextMatch(operator, values),)
 
 
-@pytest.mark.parametrize(
-    ("conditions", "expected"),
-    [
-        ({}, [THIRD, SECOND, FIRST]),
-        ({"deleted": True}, [FOURTH, THIRD, SECOND, FIRST]),
-        ({"text": "IMPORT"}, [SECOND, FIRST]),
-        ({"text": "import_"}, [FIRST]),
-        ({"text": SECOND.id.lower()}, [SECOND]),
-        ({"text": "%"}, []),
-        ({"ids": (FIRST.id, THIRD.id, ELSEWHERE.id)}, [THIRD, FIRST]),
-        ({"namespace": match(TextOperator.EQUALS, "company")}, [FIRST]),
-        ({"namespace": match(TextOperator.NOT_EQUALS, "company")}, [THIRD, SECOND]),
-        ({"namespace": match(TextOperator.PREFIX, "company")}, [SECOND, FIRST]),
-        ({"namespace": match(TextOperator.STARTS_WITH, "COMPANY")}, [THIRD, SECOND, FIRST]),
-        ({"namespace": match(TextOperator.ENDS_WITH, ".team")}, [SECOND]),
-        ({"namespace": match(TextOperator.CONTAINS, "y.t")}, [SECOND]),
-        ({"namespace": match(TextOperator.IN, "company", "company2")}, [THIRD, FIRST]),
-        ({"namespace": match(TextOperator.NOT_IN, "company", "company2")}, [SECOND]),
-        ({"namespace": match(TextOperator.REGEX, r"^company\d$")}, [THIRD]),
-        (
-            {"namespace": (TextMatch.prefix("company"), TextMatch(TextOperator.NOT_EQUALS, ("company",)))},
-            [SECOND],
-        ),
-        ({"flow_id": match(TextOperator.EQUALS, "export")}, [THIRD]),
-        ({"flows": (("company", "Import_data"), ("company2", "export"))}, [THIRD, FIRST]),
-        ({"flow_revision": 2, "deleted": True}, [FOURTH]),
-        ({"states": (StateType.SUCCESS, StateType.FAILED)}, [THIRD, FIRST]),
-        ({"excluded_states": (StateType.SUCCESS, StateType.FAILED)}, [SECOND]),
-        ({"started": TimeRange(since=at(100))}, [THIRD, SECOND]),
-        ({"started": TimeRange(until=at(100))}, [FIRST]),
-        ({"started": TimeRange(at(100), at(200))}, [SECOND]),
-        ({"ended": TimeRange(since=at(150))}, [THIRD]),
-        ({"started_or_ended": TimeRange(at(1), at(150))}, [SECOND, FIRST]),
-        ({"started_or_ended": TimeRange()}, [THIRD, SECOND, FIRST]),
-        ({"labels": (LabelMatch.equal("team", "a"),)}, [FIRST]),
-        ({"labels": (LabelMatch.equal("team", "a"), LabelMatch.equal("env", "prod"))}, [FIRST]),
-        ({"labels": (LabelMatch.equal("team", "b"), LabelMatch.equal("env", "prod"))}, []),
-        ({"labels": (LabelMatch("team"),)}, [SECOND, FIRST]),
-        ({"labels": (LabelMatch("team", excluded=True),)}, [THIRD]),
-        ({"labels": (LabelMatch("team", TextMatch.equal("a"), excluded=True),)}, [THIRD, SECOND]),
-        ({"labels": (LabelMatch("team", TextMatch.any_of("a", "b")),)}, [SECOND, FIRST]),
-        ({"kinds": ("TEST",)}, [THIRD]),
-        ({"without_kind": True}, [SECOND, FIRST]),
-        ({"kinds": ("TEST",), "without_kind": True}, [THIRD, SECOND, FIRST]),
-        ({"parent_id": FIRST.id}, [THIRD]),
-        ({"original_id": FIRST.id}, [THIRD, FIRST]),
-        ({"trigger_execution_id": FIRST.id}, [SECOND]),
-        ({"trigger_id": match(TextOperator.EQUALS, "sub")}, [SECOND]),
-        ({"trigger_id": match(TextOperator.NOT_EQUALS, "sub")}, [THIRD, FIRST]),
-        ({"child": ChildFilter.CHILD}, [SECOND]),
-        ({"child": ChildFilter.MAIN}, [THIRD, FIRST]),
-    ],
-    ids=str,
-)
-async def test_conditions(
-    executions: ExecutionRepository, conditions: dict[str, object], expected: list[Execution]
-) -> None:
-    page = await executions.search(ExecutionQuery("main", **conditions))  # type: ignore[arg-type]
-    assert [found.id for found in page.results] == [each.id for each in expected]
-    assert page.total == len(expected)
+CASES: list[tuple[dict[str, Any], list[Execution]]] = [
+    ({}, [THIRD, SECOND, FIRST]),
+    ({"deleted": True}, [FOURTH, THIRD, SECOND, FIRST]),
+    ({"text": "IMPORT"}, [SECOND, FIRST]),
+    ({"text": "import_"}, [FIRST]),
+    ({"text": "2-SEC"}, [SECOND]),
+    ({"text": "%"}, []),
+    ({"ids": (FIRST.id, THIRD.id, ELSEWHERE.id)}, [THIRD, FIRST]),
+    ({"namespace": match(TextOperator.EQUALS, "company")}, [FIRST]),
+    ({"namespace": match(TextOperator.NOT_EQUALS, "company")}, [THIRD, SECOND]),
+    ({"namespace": match(TextOperator.PREFIX, "company")}, [SECOND, FIRST]),
+    ({"namespace": match(TextOperator.STARTS_WITH, "COMPANY")}, [THIRD, SECOND, FIRST]),
+    ({"namespace": match(TextOperator.ENDS_WITH, ".team")}, [SECOND]),
+    ({"namespace": match(TextOperator.CONTAINS, "y.t")}, [SECOND]),
+    ({"namespace": match(TextOperator.IN, "company", "company2")}, [THIRD, FIRST]),
+    ({"namespace": match(TextOperator.NOT_IN, "company", "company2")}, [SECOND]),
+    ({"namespace": match(TextOperator.REGEX, r"^company\d$")}, [THIRD]),
+    (
+        {"namespace": (TextMatch.prefix("company"), TextMatch(TextOperator.NOT_EQUALS, ("company",)))},
+        [SECOND],
+    ),
+    ({"flow_id": match(TextOperator.EQUALS, "export")}, [THIRD]),
+    ({"flows": (("company", "Import_data"), ("company2", "export"))}, [THIRD, FIRST]),
+    ({"flow_revision": 2, "deleted": True}, [FOURTH]),
+    ({"states": (StateType.SUCCESS, StateType.FAILED)}, [THIRD, FIRST]),
+    ({"excluded_states": (StateType.SUCCESS, StateType.FAILED)}, [SECOND]),
+    ({"started": TimeRange(since=at(100))}, [THIRD, SECOND]),
+    ({"started": TimeRange(until=at(100))}, [FIRST]),
+    ({"started": TimeRange(at(100), at(200))}, [SECOND]),
+    ({"ended": TimeRange(since=at(150))}, [THIRD]),
+    ({"started_or_ended": TimeRange(at(1), at(150))}, [SECOND, FIRST]),
+    ({"started_or_ended": TimeRange()}, [THIRD, SECOND, FIRST]),
+    ({"labels": (LabelMatch.equal("team", "a"),)}, [FIRST]),
+    ({"labels": (LabelMatch.equal("team", "a"), LabelMatch.equal("env", "prod"))}, [FIRST]),
+    ({"labels": (LabelMatch.equal("team", "b"), LabelMatch.equal("env", "prod"))}, []),
+    ({"labels": (LabelMatch("team"),)}, [SECOND, FIRST]),
+    ({"labels": (LabelMatch("team", excluded=True),)}, [THIRD]),
+    ({"labels": (LabelMatch("team", TextMatch.equal("a"), excluded=True),)}, [THIRD, SECOND]),
+    ({"labels": (LabelMatch("team", TextMatch.any_of("a", "b")),)}, [SECOND, FIRST]),
+    ({"kinds": ("TEST",)}, [THIRD]),
+    ({"without_kind": True}, [SECOND, FIRST]),
+    ({"kinds": ("TEST",), "without_kind": True}, [THIRD, SECOND, FIRST]),
+    ({"parent_id": FIRST.id}, [THIRD]),
+    ({"original_id": FIRST.id}, [THIRD, FIRST]),
+    ({"trigger_execution_id": FIRST.id}, [SECOND]),
+    ({"trigger_id": match(TextOperator.EQUALS, "sub")}, [SECOND]),
+    ({"trigger_id": match(TextOperator.NOT_EQUALS, "sub")}, [THIRD, FIRST]),
+    ({"child": ChildFilter.CHILD}, [SECOND]),
+    ({"child": ChildFilter.MAIN}, [THIRD, FIRST]),
+]
+
+
+async def test_conditions(executions: ExecutionRepository) -> None:
+    for conditions, expected in CASES:
+        page = await executions.search(ExecutionQuery("main", **conditions))
+        assert [found.id for found in page.results] == [each.id for each in expected], conditions
+        assert page.total == len(expected), conditions
 
 
 async def test_records_are_whole(executions: ExecutionRepository) -> None:
@@ -128,25 +131,22 @@ async def test_records_are_whole(executions: ExecutionRepository) -> None:
     assert page.results == [THIRD, SECOND, FIRST]
 
 
-@pytest.mark.parametrize(
-    ("sort", "expected"),
-    [
-        ((SortBy(ExecutionSort.START_DATE),), [FIRST, SECOND, THIRD]),
-        ((SortBy(ExecutionSort.NAMESPACE, descending=True),), [THIRD, SECOND, FIRST]),
-        ((SortBy(ExecutionSort.FLOW_ID),), [FIRST, THIRD, SECOND]),
-        ((SortBy(ExecutionSort.DURATION),), [THIRD, FIRST, SECOND]),
-        ((SortBy(ExecutionSort.DURATION, descending=True),), [FIRST, THIRD, SECOND]),
-        ((SortBy(ExecutionSort.END_DATE, descending=True),), [THIRD, FIRST, SECOND]),
-        ((SortBy(ExecutionSort.FLOW_REVISION), SortBy(ExecutionSort.STATE)), [THIRD, SECOND, FIRST]),
-        ((), [FIRST, SECOND, THIRD]),
-    ],
-    ids=str,
-)
-async def test_orders(
-    executions: ExecutionRepository, sort: tuple[SortBy, ...], expected: list[Execution]
-) -> None:
-    page = await executions.search(ExecutionQuery("main", sort=sort))
-    assert [found.flow_id for found in page.results] == [each.flow_id for each in expected]
+ORDERS: list[tuple[tuple[SortBy, ...], list[Execution]]] = [
+    ((SortBy(ExecutionSort.START_DATE),), [FIRST, SECOND, THIRD]),
+    ((SortBy(ExecutionSort.NAMESPACE, descending=True),), [THIRD, SECOND, FIRST]),
+    ((SortBy(ExecutionSort.FLOW_ID),), [FIRST, THIRD, SECOND]),
+    ((SortBy(ExecutionSort.DURATION),), [THIRD, FIRST, SECOND]),
+    ((SortBy(ExecutionSort.DURATION, descending=True),), [FIRST, THIRD, SECOND]),
+    ((SortBy(ExecutionSort.END_DATE, descending=True),), [THIRD, FIRST, SECOND]),
+    ((SortBy(ExecutionSort.FLOW_REVISION), SortBy(ExecutionSort.STATE)), [THIRD, SECOND, FIRST]),
+    ((), [FIRST, SECOND, THIRD]),
+]
+
+
+async def test_orders(executions: ExecutionRepository) -> None:
+    for sort, expected in ORDERS:
+        page = await executions.search(ExecutionQuery("main", sort=sort))
+        assert [found.id for found in page.results] == [each.id for each in expected], sort
 
 
 async def test_pages(database: Database) -> None:
@@ -187,18 +187,12 @@ async def test_counts(executions: ExecutionRepository) -> None:
     }
     counts = await executions.count_over_time(query, timedelta(minutes=3))
     start = NOW.replace(microsecond=0)
-    assert [(count.start, count.state, count.count, count.duration) for count in counts] in (
-        [
-            (start, StateType.RUNNING, 1, timedelta()),
-            (start, StateType.SUCCESS, 1, timedelta(seconds=2)),
-            (start + timedelta(minutes=3), StateType.FAILED, 1, timedelta(seconds=1)),
-        ],
-        [
-            (start, StateType.SUCCESS, 1, timedelta(seconds=2)),
-            (start, StateType.RUNNING, 1, timedelta()),
-            (start + timedelta(minutes=3), StateType.FAILED, 1, timedelta(seconds=1)),
-        ],
-    )
+    assert {(count.start, count.state, count.count, count.duration) for count in counts} == {
+        (start, StateType.RUNNING, 1, timedelta()),
+        (start, StateType.SUCCESS, 1, timedelta(seconds=2)),
+        (start + timedelta(minutes=3), StateType.FAILED, 1, timedelta(seconds=1)),
+    }
+    assert [count.start for count in counts] == sorted(count.start for count in counts)
 
 
 async def test_a_condition_that_makes_no_sense_says_so(executions: ExecutionRepository) -> None:
