@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import shutil
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
@@ -287,8 +288,7 @@ class Attempt:
         if self._log_file is not None:
             self._log_file.discard()
         if self.context.has_working_directory and self.lost is None:
-            directory = self.context.working_directory
-            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+            await _remove(self.context.working_directory)
 
     def _open_journal(self) -> AttemptJournal:
         task = self._job.task
@@ -308,6 +308,13 @@ class Attempt:
             thread=self._thread_name,
             log_file=self._log_file,
         )
+
+
+async def _remove(directory: Path) -> None:
+    try:
+        os.rmdir(directory)  # most are empty, and a thread costs more than this
+    except OSError:
+        await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
 
 def _time_limit(text: str) -> timedelta | None:
@@ -330,7 +337,7 @@ async def _contained_await(work: Awaitable[object]) -> object:
     except (Exception, asyncio.CancelledError, GeneratorExit):
         raise
     except BaseException as error:
-        raise TaskCrash(f"The task raised {type(error).__name__}: {error}") from error
+        raise TaskCrash(_name(error)) from error
 
 
 def _contained(function: Callable[[], T]) -> Callable[[], T]:
@@ -340,13 +347,17 @@ def _contained(function: Callable[[], T]) -> Callable[[], T]:
         try:
             return function()
         except (StopIteration, asyncio.CancelledError) as error:
-            raise TaskCrash(f"The task raised {type(error).__name__}: {error}") from error
+            raise TaskCrash(_name(error)) from error
         except Exception:
             raise
         except BaseException as error:
-            raise TaskCrash(f"The task raised {type(error).__name__}: {error}") from error
+            raise TaskCrash(_name(error)) from error
 
     return call
+
+
+def _name(error: BaseException) -> str:
+    return ": ".join(["The task raised " + type(error).__name__, *([str(error)] if str(error) else [])])
 
 
 def _stack_trace(error: BaseException) -> str:

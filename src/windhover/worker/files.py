@@ -11,6 +11,7 @@ from windhover.model.execution import JsonValue
 from windhover.storage import (
     TenantStorage,
     execution_prefix,
+    flow_prefix,
     is_within,
     namespace_prefix,
     parse_uri,
@@ -53,6 +54,20 @@ class TaskFiles:
         async with await self._storage.open(self._permitted(uri)) as stream:
             async for chunk in stream:
                 yield chunk
+
+    async def read_stored(self, uri: str, maximum: int) -> bytes:
+        """Read an output that was put away, by this execution or the one of the same flow it replays.
+
+        The marker that names it may be forged by the outputs of a script: neither size nor place is believed.
+
+        Raises:
+            PermissionError: the file is none of this flow's.
+            StorageError: it is gone, or has more than ``maximum`` bytes.
+        """
+        identity = self._job.identity
+        if not is_within(uri, flow_prefix(identity.namespace, identity.flow_id)):
+            raise PermissionError(f"{uri} is no output of this flow")
+        return await self._storage.read(uri, maximum)
 
     async def size(self, uri: str) -> int:
         return (await self._storage.stat(self._permitted(uri))).size

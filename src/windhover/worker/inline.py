@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from windhover.engine.messages import Job, JobIdentity, LogsWritten, TaskEnded, TaskStarted
+from windhover.engine.spill import holds_stored_values
 from windhover.model.execution import JsonValue
 from windhover.model.log import LogEntry, LogLevel, Metric
 from windhover.model.state import StateType
@@ -136,7 +137,8 @@ class InlineWorker:
             {"id": TASK, "type": task.type_name, **common, "plugin": task, "properties": properties or {}}
         )
         identity = JobIdentity(TENANT, NAMESPACE, FLOW, 1, self.execution_id, TASK, new_id(), 0, 1)
-        return Job(identity, definition, variables or {})
+        stored = holds_stored_values((variables or {}).get("outputs"))
+        return Job(identity, definition, variables or {}, holds_stored=stored)
 
     async def run(
         self,

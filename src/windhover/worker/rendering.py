@@ -133,7 +133,9 @@ class TaskVariables(Mapping[str, JsonValue]):
             if name in self._local:
                 return self._local[name]
         value = self._job.variables[name]
-        return resolving(value, self._stored.load) if name == "outputs" else value
+        if name == "outputs" and self._job.holds_stored:
+            return resolving(value, self._stored.load)
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._job.variables)

@@ -12,7 +12,8 @@ import msgspec
 from windhover.engine.spill import StoredValue
 from windhover.expression import ExpressionError
 from windhover.model.execution import JsonValue
-from windhover.plugin.context import FileStore
+from windhover.storage import StorageError
+from windhover.worker.files import TaskFiles
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class LoopBridge:
 class StoredOutputs:
     """Loads values that :func:`windhover.worker.outputs.fit_outputs` has put away."""
 
-    def __init__(self, files: FileStore, bridge: LoopBridge, maximum: int) -> None:
+    def __init__(self, files: TaskFiles, bridge: LoopBridge, maximum: int) -> None:
         self._files = files
         self._bridge = bridge
         self._maximum = maximum
@@ -62,17 +63,6 @@ class StoredOutputs:
         """
         self._bridge.require_thread()
         try:
-            return msgspec.json.decode(self._bridge.wait(self._read(stored)))
-        except (OSError, ValueError) as error:
+            return msgspec.json.decode(self._bridge.wait(self._files.read_stored(stored.uri, self._maximum)))
+        except (OSError, ValueError, StorageError) as error:
             raise ExpressionError(f"The stored output {stored.uri} cannot be read: {error}") from error
-
-    async def _read(self, stored: StoredValue) -> bytes:
-        # The marker may be forged by a script's outputs: neither its size nor its place is believed.
-        chunks = []
-        size = 0
-        async for chunk in self._files.open(stored.uri):
-            size += len(chunk)
-            if size > self._maximum:
-                raise ValueError(f"it has more than {self._maximum} bytes")
-            chunks.append(chunk)
-        return b"".join(chunks)
