@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from windhover.engine.spill import StoredValue
 from windhover.expression import Scope
 from windhover.model.execution import JsonValue
 from windhover.util.ids import new_id
@@ -16,12 +17,13 @@ class EngineEnvironment:
     """Fixed for the life of an executor.
 
     ``scope`` makes the scope in which an expression is rendered, with the server access that the
-    executor grants. ``kill_grace`` is how long a killed task run may take to end before its result
-    is no longer waited for.
+    executor grants; ``load_stored`` reads an output that is kept in the storage. ``kill_grace`` is how
+    long a killed task run may take to end before its result is no longer waited for.
     """
 
     new_id: Callable[[], str] = new_id
     scope: Callable[[Mapping[str, object], str], Scope] = lambda variables, execution_id: Scope(variables)
+    load_stored: Callable[[StoredValue], JsonValue] | None = None
     globals: Mapping[str, JsonValue] = field(default_factory=dict)
     envs: Mapping[str, str] = field(default_factory=dict)
     server: Mapping[str, JsonValue] = field(default_factory=dict)

@@ -39,7 +39,7 @@ def read_value(type_: ValueType, raw: JsonValue, item_type: ValueType | None = N
     Raises:
         InvalidValue: the value is none of this type.
     """
-    _check_depth(raw)
+    _check_storable(raw)
     if type_ in ("ARRAY", "MULTISELECT"):
         return _read_list(raw, item_type)
     return _READERS[type_](raw)
@@ -64,7 +64,7 @@ def read_default(type_: ValueType, raw: JsonValue, item_type: ValueType | None =
 
 
 def as_text(raw: JsonValue) -> str:
-    """A value as text: text as it is, the rest as the expression language prints it (lists and maps as JSON)."""
+    """A value as text: text as it is, the rest as the expression language prints it (maps as JSON)."""
     return raw if isinstance(raw, str) else to_text(raw)
 
 
@@ -153,7 +153,7 @@ def _read_yaml(raw: JsonValue) -> JsonValue:
     from windhover.engine.yaml_values import read_yaml
 
     try:
-        return read_yaml(raw)
+        return _check_depth(read_yaml(raw))
     except ValueError as error:
         raise InvalidValue(str(error)) from None
 
@@ -210,6 +210,16 @@ def _without_fraction(raw: JsonValue) -> JsonValue:
         return int(float(raw)) if isinstance(raw, float) or (isinstance(raw, str) and "." in raw) else raw
     except (ValueError, OverflowError):
         return raw
+
+
+def _check_storable(raw: JsonValue) -> None:
+    if not isinstance(raw, str):
+        _check_depth(raw)
+    elif not raw.isascii():
+        try:
+            raw.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidValue(f"the text is not valid Unicode at index {error.start}") from None
 
 
 def _check_depth(value: JsonValue) -> JsonValue:

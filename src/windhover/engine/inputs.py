@@ -1,6 +1,7 @@
 """Inputs of an execution: what was given becomes what the flow declares, or a list of what is wrong.
 
-Inputs are resolved after those they depend on. All that is wrong is told at once, each problem with
+Inputs are resolved after those they depend on. A condition reads the inputs that its ``dependsOn`` lists,
+a default or an expression all that were resolved before. All that is wrong is told at once, each problem with
 its input, its value and the rule.
 
 Documentation page: ``docs/inputs.md``.
@@ -25,6 +26,7 @@ from windhover.model.inputs import (
     Input,
     InputBase,
     MultiselectInput,
+    ReusableInputs,
     SecretInput,
     SelectInput,
     ValueType,
@@ -136,10 +138,11 @@ def resolve_inputs(
     resolution = _Resolution(declared, offered, renderer, encrypt)
     for flat in dependency_order(declared):
         resolution.resolve(flat)
-    for name in offered.keys() - declared.keys():
-        resolution.warnings.append(
-            f"Input {name} was provided for workflow {workflow} but isn't declared in the workflow inputs"
-        )
+    resolution.warnings += [
+        f"Input {name} was provided for workflow {workflow} but isn't declared in the workflow inputs"
+        for name in offered
+        if not _takes_value(name, declared)
+    ]
     resolved = [resolution.resolved[name] for name in declared]
     return ResolvedInputs(
         values=nest({name: resolution.stored[name] for name in declared if name in resolution.stored}),
@@ -166,8 +169,8 @@ def add_defaults(
     resolution = _Resolution(declared, {}, renderer, encrypt)
     for name, value in present.items():
         resolution.show(name, value)
-    for name, flat in declared.items():
-        if name not in present and flat.definition.defaults is not None:
+    for flat in dependency_order(declared):
+        if flat.id not in present and flat.definition.defaults is not None:
             resolution.resolve_default(flat)
     return nest({**present, **resolution.stored})
 
@@ -175,25 +178,23 @@ def add_defaults(
 def nest(values: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Values by dotted ids as nested maps: ``{"a.b": 1}`` becomes ``{"a": {"b": 1}}``.
 
-    Where a plain value stands in the way, the rest of the id stays one key.
+    Where a plain value stands in the way, the rest of the id stays one key. The values are not changed.
     """
     found: dict[str, JsonValue] = {}
-    for name, value in values.items():
+    for path, value in sorted(
+        ((_segments(name), values[name]) for name in values), key=lambda one: len(one[0])
+    ):
         place = found
-        *folders, last = _segments(name)
-        for position, folder in enumerate(folders):
-            below = place.setdefault(folder, {})
-            if not isinstance(below, dict):
-                last = ".".join([*folders[position:], last])
+        for position, folder in enumerate(path[:-1]):
+            below = place.get(folder)
+            if below is None:
+                below = {}
+            elif not isinstance(below, Mapping):
+                place[".".join(path[position:])] = value
                 break
-            place = below
-        standing = place.get(last)
-        if isinstance(standing, dict) and isinstance(value, Mapping):
-            place[last] = {**value, **standing}
-        elif isinstance(value, Mapping):
-            place[last] = dict(value)
+            place[folder] = place = dict(below)
         else:
-            place[last] = value
+            place[path[-1]] = value
     return found
 
 
@@ -225,21 +226,25 @@ class _Resolution:
         if isinstance(definition, FormInput):
             self.resolved[flat.id] = ResolvedInput(flat.id, definition, enabled=True)
             return
+        if isinstance(definition, ReusableInputs):
+            problem = InputProblem(flat.id, None, f"The reusable inputs `{definition.ref}` were not found")
+            self.resolved[flat.id] = ResolvedInput(flat.id, definition, enabled=True, problem=problem)
+            return
         given = self._offered.get(flat.id)
         options: tuple[str, ...] | None = None
         value: JsonValue = None
-        problem: InputProblem | None = None
+        refusal: InputProblem | None = None
         try:
             options = allowed_values(flat.id, definition, self._evaluate)
             raw = given if given is not None else self._fallback(definition, options)
             if raw is None and definition.required:
-                problem = InputProblem(flat.id, None, f"Missing required input:{flat.id}")
+                refusal = InputProblem(flat.id, None, f"Missing required input:{flat.id}")
             else:
                 value = self._accept(flat, raw, options, is_default=given is None)
         except InvalidValue as error:
-            problem = self._refusal(flat, given, error)
+            refusal = self._refusal(flat, given, error)
         self.resolved[flat.id] = ResolvedInput(
-            flat.id, definition, True, value, given is None and value is not None, options, problem
+            flat.id, definition, True, value, given is None and value is not None, options, refusal
         )
 
     def resolve_default(self, flat: FlatInput) -> None:
@@ -248,7 +253,7 @@ class _Resolution:
             raw = self._fallback(flat.definition, None)
             self._accept(flat, raw, None, is_default=True, checked=False)
         except InvalidValue as error:
-            self.warnings.append(str(self._refusal(flat, None, error).message))
+            self.warnings.append(self._refusal(flat, None, error).message)
 
     def show(self, name: str, value: JsonValue) -> None:
         """Let the inputs that follow read a value as ``inputs.<name>``."""
@@ -265,7 +270,8 @@ class _Resolution:
         if depends_on.condition is None:
             return True
         try:
-            return self._evaluate(depends_on.condition) is True
+            listed = {name: self._visible.get(name) for name in flat.dependencies}
+            return self._evaluate(depends_on.condition, listed) is True
         except ExpressionError as error:
             self.warnings.append(f"Input {flat.id} is left out, its condition cannot be rendered: {error}")
             return False
@@ -332,15 +338,22 @@ class _Resolution:
             shown = MASK
         return InputProblem(flat.id, shown, f"Invalid value for input `{flat.id}`. Cause: {error}")
 
-    def _evaluate(self, template: JsonValue) -> JsonValue:
-        return self._renderer.evaluate(template, {"inputs": nest(self._visible)})
+    def _evaluate(self, template: JsonValue, values: Mapping[str, JsonValue] | None = None) -> JsonValue:
+        return self._renderer.evaluate(template, self._variables(self._visible if values is None else values))
 
     def _render(self, template: JsonValue) -> JsonValue:
         """Render a default. An expression that gives null is no default."""
-        rendered = self._renderer.render(template, {"inputs": nest(self._visible)})
+        rendered = self._renderer.render(template, self._variables(self._visible))
         if rendered == "" and template != "" and self._evaluate(template) is None:
             return None
         return rendered
+
+    def _variables(self, values: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """What expressions read: a declared input that has no value yet is null rather than undefined."""
+        unknown = dict.fromkeys(
+            name for name, flat in self._declared.items() if not isinstance(flat.definition, FormInput)
+        )
+        return {"inputs": nest({**unknown, **values})}
 
 
 def _type_of(definition: InputBase) -> ValueType:
@@ -359,12 +372,15 @@ def _by_id(given: Mapping[str, GivenValue], declared: Mapping[str, FlatInput]) -
     while waiting:
         name, value = waiting.pop()
         is_folder = isinstance(value, Mapping) and any(one.startswith(f"{name}.") for one in declared)
-        holds_value = name in declared and not isinstance(declared[name].definition, FormInput)
-        if is_folder and not holds_value:
+        if is_folder and not _takes_value(name, declared):
             waiting.extend((f"{name}.{key}", item) for key, item in reversed(list(value.items())))
         else:
             found[name] = value
     return found
+
+
+def _takes_value(name: str, declared: Mapping[str, FlatInput]) -> bool:
+    return name in declared and not isinstance(declared[name].definition, FormInput)
 
 
 def _segments(name: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from windhover.engine.spill import holds_stored_values
 from windhover.model.execution import JsonValue
 
 
@@ -14,10 +15,12 @@ class OutputsTree:
     loop costs what the first did.
     """
 
-    __slots__ = ("root",)
+    __slots__ = ("holds_stored", "root")
 
     def __init__(self) -> None:
         self.root: dict[str, JsonValue] = {}
+        #: Some output is kept in the storage, and has to be loaded when it is read.
+        self.holds_stored = False
 
     def put(self, task_id: str, values: Sequence[str], outputs: dict[str, JsonValue]) -> None:
         """Add the outputs of a task run, or replace those it had before."""
@@ -30,3 +33,5 @@ class OutputsTree:
                 below = node[value] = {}
             node = below
         node.update(outputs)
+        if not self.holds_stored:
+            self.holds_stored = holds_stored_values(outputs)

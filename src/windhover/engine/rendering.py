@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from windhover.engine.environment import EngineEnvironment
-from windhover.expression import Scope, render_value
+from windhover.engine.frame import Node
+from windhover.engine.live import LiveExecution
+from windhover.engine.variables import execution_variables
+from windhover.expression import render_value
 from windhover.model.execution import JsonValue
 
 
@@ -14,10 +15,9 @@ class Renderer:
 
     __slots__ = ("_scope",)
 
-    def __init__(
-        self, variables: Mapping[str, JsonValue], environment: EngineEnvironment, execution_id: str
-    ) -> None:
-        self._scope: Scope = environment.scope(variables, execution_id)
+    def __init__(self, live: LiveExecution, environment: EngineEnvironment, node: Node | None = None) -> None:
+        variables = execution_variables(live, environment, node, load=environment.load_stored)
+        self._scope = environment.scope(variables, live.record.id)
 
     def render(self, template: JsonValue) -> JsonValue:
         return render_value(template, self._scope)

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
+from windhover.engine.flow_outputs import FlowOutputError, resolve_outputs
 from windhover.engine.frame import Frame, Node
-from windhover.engine.inputs import FlowOutputError, resolve_outputs
 from windhover.engine.live import LiveExecution, flowable_frame
 from windhover.engine.messages import Job, JobIdentity, KillTaskRun, LogsWritten, TaskEnded, TaskStarted
 from windhover.engine.rendering import Renderer
@@ -259,7 +259,9 @@ class Step:
             dispatch=record.dispatch,
         )
         variables = execution_variables(self.live, self.environment, node)
-        self.effects.jobs.append(Job(identity, node.task, variables, began(record)))
+        self.effects.jobs.append(
+            Job(identity, node.task, variables, began(record), self.live.outputs.holds_stored)
+        )
 
     # ---------------------------------------------------------------- running
 
@@ -294,9 +296,7 @@ class Step:
         node.frame.child_ended(node)
         self._later(self._after_child, node)
 
-    def _close_attempt(
-        self, node: Node, state: StateType, at: datetime, log_file: str | None = None
-    ) -> None:
+    def _close_attempt(self, node: Node, state: StateType, at: datetime, log_file: str | None = None) -> None:
         attempts = node.record.attempts
         if attempts and not attempts[-1].state.current.is_terminated:
             attempts[-1].state.become(state, at)
@@ -386,7 +386,7 @@ class Step:
         flow, record = self.live.flow, self.live.record
         if not flow.outputs:
             return True
-        renderer = Renderer(execution_variables(self.live, self.environment), self.environment, record.id)
+        renderer = Renderer(self.live, self.environment)
         try:
             resolved = resolve_outputs(flow.outputs, renderer)
         except FlowOutputError as error:
@@ -446,8 +446,7 @@ class Step:
         return State(states[-1], [StateChange(state, self.now) for state in states])
 
     def _renderer(self, node: Node) -> Renderer:
-        variables = execution_variables(self.live, self.environment, node)
-        return Renderer(variables, self.environment, self.live.record.id)
+        return Renderer(self.live, self.environment, node)
 
     def _accept_logs(self, entries: Sequence[LogEntry]) -> None:
         for entry in entries:

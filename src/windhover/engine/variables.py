@@ -6,13 +6,14 @@ Documentation page: ``docs/expressions.md``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.frame import Node
 from windhover.engine.live import LiveExecution, ancestors, loop_values
+from windhover.engine.spill import Load, resolving
 from windhover.model.execution import JsonValue, Label
 from windhover.model.state import TERMINATED
+from windhover.util.instants import instant_text
 
 
 class Variables(Mapping[str, JsonValue]):
@@ -79,12 +80,25 @@ class TaskStates(Mapping[str, JsonValue]):
 
 
 def execution_variables(
-    live: LiveExecution, environment: EngineEnvironment, node: Node | None = None
+    live: LiveExecution,
+    environment: EngineEnvironment,
+    node: Node | None = None,
+    *,
+    load: Load | None = None,
 ) -> Variables:
-    """What an expression of this execution may read; with a task run, also what is known around it."""
+    """What an expression of this execution may read; with a task run, also what is known around it.
+
+    With ``load``, outputs that are kept in the storage are read when an expression looks at them.
+    """
     record = live.record
+
+    def outputs() -> JsonValue:
+        if load is not None and live.outputs.holds_stored:
+            return resolving(live.outputs.root, load)
+        return live.outputs.root
+
     makers: dict[str, Callable[[], JsonValue]] = {
-        "outputs": lambda: live.outputs.root,
+        "outputs": outputs,
         "inputs": lambda: record.inputs if record.inputs else ABSENT,
         "vars": lambda: record.variables if record.variables else ABSENT,
         "trigger": lambda: dict(record.trigger.variables) if record.trigger else ABSENT,
@@ -116,7 +130,7 @@ def _execution(live: LiveExecution) -> JsonValue:
     found: dict[str, JsonValue] = {
         "id": record.id,
         "state": record.state.current.value,
-        "startDate": instant(record.state.start_date),
+        "startDate": instant_text(record.state.start_date),
         "originalId": record.original_id,
     }
     if record.outputs is not None and record.state.current in TERMINATED:
@@ -128,7 +142,7 @@ def _task_run(node: Node, attempts: int) -> JsonValue:
     record = node.record
     found: dict[str, JsonValue] = {
         "id": record.id,
-        "startDate": instant(record.state.start_date),
+        "startDate": instant_text(record.state.start_date),
         "attemptsCount": attempts,
     }
     if record.parent_task_run_id is not None:
@@ -167,8 +181,3 @@ def nested_labels(labels: list[Label]) -> dict[str, JsonValue]:
             place = below
         place[name] = label.value
     return found
-
-
-def instant(date: datetime) -> str:
-    """An instant as the API writes it: UTC, six digits, ``Z``."""
-    return date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -8,18 +8,17 @@ passed over, and of several documents the first counts.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from windhover.model.execution import JsonValue
 
 if TYPE_CHECKING:
-    from yaml.nodes import Node
+    from yaml.events import AliasEvent, Event
 
 MAX_NODES = 200_000
 MAX_DEPTH = 100
 
-_BARE, _TEXT = "bare", "text"
 _BOOLEAN = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _INTEGER = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
@@ -34,78 +33,94 @@ def read_yaml(text: str) -> JsonValue:
     """
     import yaml
 
+    loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        loader = _loader_type()(text)
-        try:
-            if not loader.check_node():
-                raise ValueError("No content to map due to end-of-input")
-            return _Reader().value(loader.get_node(), 0)
-        finally:
-            loader.dispose()
+        return _Reader(yaml.parse(text, Loader=loader)).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise ValueError(f"{error.problem or error.context}{where}") from None
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
-    except RecursionError:
-        raise ValueError("the YAML is nested too deeply") from None
-
-
-@lru_cache(maxsize=1)
-def _loader_type() -> type[Any]:
-    """A loader that marks bare scalars, so that they can be told from quoted and tagged ones."""
-    import yaml
-    from yaml.nodes import ScalarNode
-
-    base: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]
-        def resolve(self, kind: type[Node], value: str, implicit: tuple[bool, bool]) -> str:
-            if kind is ScalarNode:
-                return _BARE if implicit[0] else _TEXT
-            return str(super().resolve(kind, value, implicit))
-
-    return Loader
 
 
 class _Reader:
-    """Turns composed nodes into values and counts them, aliases followed."""
+    """Turns parser events into values, and counts them with aliases followed.
 
-    def __init__(self) -> None:
+    It works on events because composing nodes recurses without a bound, in C, where that is fatal.
+    """
+
+    def __init__(self, events: Iterator[Event]) -> None:
+        self._events = events
+        self._anchored: dict[str, tuple[JsonValue, int]] = {}
         self._nodes = 0
 
-    def value(self, node: Node, depth: int) -> JsonValue:
-        from yaml.nodes import MappingNode, ScalarNode, SequenceNode
+    def document(self) -> JsonValue:
+        from yaml.events import DocumentStartEvent
 
-        self._nodes += 1
+        if not any(isinstance(event, DocumentStartEvent) for event in self._events):
+            raise ValueError("No content to map due to end-of-input")
+        return self._value(next(self._events), 0)
+
+    def _value(self, event: Event, depth: int) -> JsonValue:
+        from yaml.events import AliasEvent, MappingStartEvent, NodeEvent, ScalarEvent
+
         if depth > MAX_DEPTH:
             raise ValueError("the YAML is nested too deeply")
-        if self._nodes > MAX_NODES:
-            raise ValueError(f"the YAML has more than {MAX_NODES} values")
-        if isinstance(node, ScalarNode):
-            return _bare_scalar(node.value) if node.tag == _BARE else node.value
-        if isinstance(node, SequenceNode):
-            return [self.value(item, depth + 1) for item in node.value]
-        if isinstance(node, MappingNode):
-            return self._map(node, depth)
-        raise TypeError(f"{type(node).__name__} is no node of a YAML document")
+        if isinstance(event, AliasEvent):
+            return self._alias(event)
+        before = self._nodes
+        self._count(1)
+        value: JsonValue
+        if isinstance(event, ScalarEvent):
+            value = _bare_scalar(event.value) if event.implicit[0] else event.value
+        elif isinstance(event, MappingStartEvent):
+            value = self._map(depth)
+        else:
+            value = self._list(depth)
+        if isinstance(event, NodeEvent) and event.anchor is not None:
+            self._anchored[event.anchor] = (value, self._nodes - before)
+        return value
 
-    def _map(self, node: Node, depth: int) -> JsonValue:
-        from yaml.nodes import ScalarNode
+    def _alias(self, event: AliasEvent) -> JsonValue:
+        if event.anchor not in self._anchored:
+            raise ValueError(f"found undefined alias '{event.anchor}'{_line(event)}")
+        value, size = self._anchored[event.anchor]
+        self._count(size)
+        return value
+
+    def _list(self, depth: int) -> JsonValue:
+        from yaml.events import SequenceEndEvent
+
+        found: list[JsonValue] = []
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            found.append(self._value(event, depth + 1))
+        return found
+
+    def _map(self, depth: int) -> JsonValue:
+        from yaml.events import MappingEndEvent, ScalarEvent
 
         found: dict[str, JsonValue] = {}
-        for key, item in node.value:
-            if not isinstance(key, ScalarNode):
-                raise ValueError("Expected a field name (Scalar value in YAML)")
+        while not isinstance(key := next(self._events), MappingEndEvent):
+            if not isinstance(key, ScalarEvent):
+                raise ValueError(f"Expected a field name (Scalar value in YAML){_line(key)}")
             if key.value in found:
-                line = key.start_mark.line + 1
-                raise ValueError(f"Duplicate field '{key.value}' (line {line})")
-            found[key.value] = self.value(item, depth + 1)
+                raise ValueError(f"Duplicate field '{key.value}'{_line(key)}")
+            found[key.value] = self._value(next(self._events), depth + 1)
         return found
+
+    def _count(self, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            raise ValueError(f"the YAML has more than {MAX_NODES} values")
+
+
+def _line(event: Event) -> str:
+    return f" (line {event.start_mark.line + 1})" if event.start_mark is not None else ""
 
 
 def _bare_scalar(text: str) -> JsonValue:
+    """An unquoted scalar as null, boolean, number or text."""
     if text in _NULL:
         return None
     if text.lower() in _BOOLEAN and text in (text.lower(), text.upper(), text.capitalize()):

@@ -104,6 +104,14 @@ class StorageBackend(Protocol):
             StorageFileNotFoundError: there is no such file.
         """
 
+    def read_now(self, key: ObjectKey, limit: int) -> bytes:
+        """Read a small file without leaving the thread, for a caller that cannot await.
+
+        Raises:
+            StorageFileNotFoundError: there is no such file.
+            StorageLimitError: it has more than `limit` bytes.
+        """
+
     async def stat(self, key: ObjectKey) -> StoredFile:
         """Describe a file.
 

@@ -114,6 +114,10 @@ class TenantStorage:
                 )
             return b"".join([chunk async for chunk in stream])
 
+    def read_now(self, uri: str | StoragePath, limit: int = DEFAULT_READ_LIMIT) -> bytes:
+        """As `read`, but blocking: for code that cannot await, such as the engine's conditions."""
+        return self._backend.read_now(self._file(uri), limit)
+
     async def download(self, uri: str | StoragePath, target: Path) -> StoredFile:
         """Copy a file to a local path, replacing what is there; its folder must exist.
 

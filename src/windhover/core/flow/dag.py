@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from windhover.model.execution import JsonValue
-from windhover.model.task import Definition
+from windhover.model.task import Definition, Task
 from windhover.plugin.flowable import Body, Fault, FlowableContext, FlowableTask, Lane
 from windhover.core.concurrency import whole_number
-from windhover.plugin.nesting import AnyTask, TaskList
+from windhover.plugin.nesting import AnyTask
 
 
 class DagTask(Definition):
@@ -64,7 +64,7 @@ class Dag(FlowableTask):
             names = [entry.task.id for entry in self.tasks if entry.task.id in cycle]
             yield Fault(f"Cyclic dependency detected: {', '.join(names)}")
 
-    def nested(self) -> Iterator[TaskList]:  # type: ignore[override]
+    def nested(self) -> Iterator[Task]:
         for entry in self.tasks:
             yield entry.task
         yield from self.errors

@@ -1,0 +1,76 @@
+"""What one round of the executor does to one execution."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from windhover.engine.effects import Effects
+from windhover.engine.live import LiveExecution
+from windhover.model.execution import Execution
+from windhover.repository.batch import CommitBatch, Timer
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a command is answered with once its effect is committed."""
+
+    future: asyncio.Future[Execution]
+    execution: Execution
+
+
+@dataclass(slots=True)
+class Change:
+    """All effects of a round on one execution, in the order they came about."""
+
+    live: LiveExecution
+    created: bool = False
+    deleted: bool = False
+    delete_logs: bool = False
+    delete_metrics: bool = False
+    effects: list[Effects] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def execution_id(self) -> str:
+        return self.live.record.id
+
+    @property
+    def ended(self) -> bool:
+        return self.deleted or any(effect.ended for effect in self.effects)
+
+    @property
+    def state_changed(self) -> bool:
+        return self.created or any(effect.state_changed for effect in self.effects)
+
+    def add_to(self, batch: CommitBatch) -> None:
+        """Add the rows to write."""
+        record = self.live.record
+        if self.deleted:
+            batch.deleted_executions.append(record.id)
+            if self.delete_logs:
+                batch.deleted_logs.append(record.id)
+            if self.delete_metrics:
+                batch.deleted_metrics.append(record.id)
+            return
+        if self.created:
+            batch.created.append(record)
+        elif any(effect.header_changed for effect in self.effects):
+            batch.updated.append(record)
+        task_runs = {}
+        timers: dict[str, Timer | None] = {}
+        for effect in self.effects:
+            task_runs.update(effect.task_runs)
+            batch.removed_task_runs.extend(effect.removed_task_runs)
+            batch.logs.extend(effect.logs)
+            batch.metrics.extend(effect.metrics)
+            for key in effect.timers_cleared:
+                timers[key] = None
+            for key, due in effect.timers_set.items():
+                timers[key] = Timer(record.id, key, due)
+        batch.task_runs.extend(task_runs.values())
+        for key, timer in timers.items():
+            if timer is None:
+                batch.timers_cleared.append((record.id, key))
+            else:
+                batch.timers_set.append(timer)

@@ -1,0 +1,358 @@
+"""One loop: take what waits, apply it in memory, commit it in one transaction, dispatch what follows.
+
+Idle, a round holds one event and costs one commit; under load rounds grow and the cost per event
+falls. Nothing leaves before it is committed, so that after a crash the database alone says what was
+under way.
+
+Documentation page: ``docs/architecture.md``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from windhover.engine.advance import advance
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.events import Begin, EngineEvent, KillRequested, Recover, TimerFired
+from windhover.engine.live import LiveExecution
+from windhover.engine.messages import (
+    CommandRefused,
+    CreateExecution,
+    DeleteExecution,
+    Event,
+    ExecutionChanged,
+    ExecutionNotFound,
+    IllegalExecutionState,
+    KillExecution,
+    LogsCommitted,
+    LogsWritten,
+    TaskEnded,
+)
+from windhover.executor.change import Answer, Change
+from windhover.executor.failure import fail_execution
+from windhover.model.execution import Execution
+from windhover.model.state import StateType
+from windhover.queue.local import LocalQueue, PendingCommand
+from windhover.repository.batch import CommitBatch
+from windhover.repository.errors import RepositoryError, RepositoryUnavailable
+from windhover.repository.executions import ExecutionRepository
+from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorSettings:
+    """How an executor works.
+
+    ``round_limit``: events applied before a commit, at most. ``retry_delay`` and
+    ``retry_delay_limit``: seconds between tries of a commit while the database is away.
+    """
+
+    round_limit: int = 1000
+    recovery_batch: int = 200
+    retry_delay: float = 0.1
+    retry_delay_limit: float = 5.0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Executor:
+    """Owns all executions that are under way."""
+
+    def __init__(
+        self,
+        executions: ExecutionRepository,
+        definitions: FlowDefinitions,
+        queue: LocalQueue,
+        environment: EngineEnvironment,
+        *,
+        clock: Clock = utc_now,
+        settings: ExecutorSettings = ExecutorSettings(),
+    ) -> None:
+        self._executions = executions
+        self._definitions = definitions
+        self._queue = queue
+        self._environment = environment
+        self._clock = clock
+        self._settings = settings
+        self._live: dict[str, LiveExecution] = {}
+        self._next_timer: datetime | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._stopping = False
+
+    # ---------------------------------------------------------------- life
+
+    async def start(self) -> int:
+        """Take up what was under way when the last executor ended; returns how many executions."""
+        count = 0
+        after: str | None = None
+        limit = self._settings.recovery_batch
+        while ids := await self._executions.unfinished(after, limit):
+            await self._round([], recover=ids)
+            count += len(ids)
+            after = ids[-1]
+        await self._look_for_timers()
+        return count
+
+    async def run(self) -> None:
+        """Work until :meth:`stop`; what waited then is still applied and committed."""
+        inbox = self._queue.executor
+        while True:
+            await inbox.wait()
+            items = inbox.drain(self._settings.round_limit)
+            if items or self._timer_is_due():
+                await self._round(items)
+            if self._stopping and not len(inbox):
+                return
+
+    def stop(self) -> None:
+        """End :meth:`run` after the round under way; commands that still come are refused."""
+        self._stopping = True
+        self._queue.executor.close()
+        self._queue.executor.wake()
+
+    @property
+    def live_count(self) -> int:
+        """How many executions are in memory."""
+        return len(self._live)
+
+    # ---------------------------------------------------------------- a round
+
+    async def _round(self, items: Iterable[Event | PendingCommand], recover: Iterable[str] = ()) -> None:
+        changes: dict[str, Change] = {}
+        for execution_id in recover:
+            await self._apply_to(execution_id, Recover(), changes)
+        for item in items:
+            if isinstance(item, PendingCommand):
+                await self._carry_out(item, changes)
+            else:
+                await self._apply_to(item.execution_id, item, changes)
+        if self._timer_is_due():
+            await self._fire_timers(changes)
+        if changes:
+            await self._commit(changes)
+            for change in changes.values():
+                self._dispatch(change)
+
+    async def _apply_to(self, execution_id: str, event: EngineEvent, changes: dict[str, Change]) -> None:
+        live = await self._fetch(execution_id)
+        if live is not None:
+            self._apply(live, event, changes)
+
+    def _apply(self, live: LiveExecution, event: EngineEvent, changes: dict[str, Change]) -> Change:
+        change = changes.get(live.record.id)
+        if change is None:
+            change = changes[live.record.id] = Change(live)
+        try:
+            effects = advance(live, event, self._clock(), self._environment)
+        except Exception:
+            # A defect of ours must cost one execution and not the server.
+            logger.exception("Execution %s cannot go on", live.record.id)
+            effects = fail_execution(live, self._clock())
+        change.effects.append(effects)
+        return change
+
+    async def _fetch(self, execution_id: str) -> LiveExecution | None:
+        """The execution in memory, read back if it is not there; None when there is none."""
+        live = self._live.get(execution_id)
+        if live is not None:
+            return live
+        found = await self._executions.load(execution_id)
+        if found is None:
+            return None
+        record, task_runs = found
+        try:
+            flow = await self._definitions.get(
+                record.tenant_id, record.namespace, record.flow_id, record.flow_revision
+            )
+        except (FlowNotFound, FlowUnreadable) as error:
+            logger.error("Execution %s cannot go on: %s", execution_id, error)
+            return None
+        sequence = await self._executions.last_log_sequence(execution_id)
+        live = LiveExecution.restore(flow, record, task_runs, sequence)
+        self._live[execution_id] = live
+        return live
+
+    # ---------------------------------------------------------------- commands
+
+    async def _carry_out(self, pending: PendingCommand, changes: dict[str, Change]) -> None:
+        try:
+            match pending.command:
+                case CreateExecution() as command:
+                    change = await self._create(command, changes)
+                case KillExecution() as command:
+                    change = await self._kill(command, changes)
+                case DeleteExecution() as command:
+                    change = await self._delete(command, changes)
+        except CommandRefused as error:
+            if not pending.answer.done():
+                pending.answer.set_exception(error)
+            return
+        if change is not None:
+            change.answers.append(Answer(pending.answer, snapshot(change.live.record)))
+            if isinstance(pending.command, CreateExecution):
+                # Answered as accepted, before its first tasks begin in the same commit.
+                self._apply(change.live, Begin(), changes)
+
+    async def _create(self, command: CreateExecution, changes: dict[str, Change]) -> Change:
+        record = command.execution
+        try:
+            flow = await self._definitions.get(
+                record.tenant_id, record.namespace, record.flow_id, record.flow_revision
+            )
+        except (FlowNotFound, FlowUnreadable) as error:
+            raise CommandRefused(str(error)) from None
+        live = LiveExecution(flow, record)
+        self._live[record.id] = live
+        change = changes[record.id] = Change(live, created=True)
+        if command.logs:
+            self._apply(live, LogsWritten(record.id, command.logs), changes)
+        return change
+
+    async def _kill(self, command: KillExecution, changes: dict[str, Change]) -> Change:
+        live = await self._fetch(command.execution_id)
+        if live is None:
+            raise ExecutionNotFound(command.execution_id)
+        return self._apply(live, KillRequested(command.actor), changes)
+
+    async def _delete(self, command: DeleteExecution, changes: dict[str, Change]) -> Change:
+        live = await self._fetch(command.execution_id)
+        if live is None:
+            raise ExecutionNotFound(command.execution_id)
+        state = live.record.state.current
+        if not state.is_terminated:
+            raise IllegalExecutionState(
+                f"Execution '{command.execution_id}' is {state.value}; kill it before deleting it"
+            )
+        change = changes.setdefault(live.record.id, Change(live))
+        change.deleted = True
+        change.delete_logs = command.logs
+        change.delete_metrics = command.metrics
+        return change
+
+    # ---------------------------------------------------------------- timers
+
+    def _timer_is_due(self) -> bool:
+        return self._next_timer is not None and self._next_timer <= self._clock()
+
+    async def _fire_timers(self, changes: dict[str, Change]) -> None:
+        due = await self._executions.due_timers(self._clock(), self._settings.round_limit)
+        for timer in due:
+            live = await self._fetch(timer.execution_id)
+            if live is None:
+                continue
+            self._apply(live, TimerFired(timer.key), changes)
+
+    async def _look_for_timers(self) -> None:
+        self._next_timer = await self._executions.next_timer()
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._next_timer is None:
+            return
+        delay = max(0.0, (self._next_timer - self._clock()) / timedelta(seconds=1))
+        # An hour at most, so that a step of the clock is noticed.
+        self._alarm = asyncio.get_running_loop().call_later(min(delay, 3600.0), self._queue.executor.wake)
+
+    # ---------------------------------------------------------------- commit and dispatch
+
+    async def _commit(self, changes: dict[str, Change]) -> None:
+        batch = CommitBatch()
+        for change in changes.values():
+            change.add_to(batch)
+        if batch:
+            try:
+                await self._write(batch)
+            except RepositoryError as error:
+                if len(changes) == 1:
+                    self._set_aside(next(iter(changes.values())), changes, error)
+                else:
+                    await self._commit_one_by_one(changes)
+        if batch.timers_set or batch.timers_cleared:
+            await self._look_for_timers()
+
+    async def _commit_one_by_one(self, changes: dict[str, Change]) -> None:
+        """Find the execution whose rows the database refuses, and write all others."""
+        for change in list(changes.values()):
+            batch = CommitBatch()
+            change.add_to(batch)
+            try:
+                await self._write(batch)
+            except RepositoryError as error:
+                self._set_aside(change, changes, error)
+
+    async def _write(self, batch: CommitBatch) -> None:
+        """Write a batch, waiting for a database that is away.
+
+        Raises:
+            RepositoryError: the database refuses the rows and always will.
+        """
+        delay = self._settings.retry_delay
+        while True:
+            try:
+                await self._executions.commit(batch)
+            except RepositoryUnavailable as error:
+                logger.warning("The database cannot be written, trying again in %.1f s: %s", delay, error)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, self._settings.retry_delay_limit)
+            else:
+                return
+
+    def _set_aside(self, change: Change, changes: dict[str, Change], error: RepositoryError) -> None:
+        logger.error("Execution %s cannot be written: %s", change.execution_id, error)
+        del changes[change.execution_id]
+        self._live.pop(change.execution_id, None)
+        for answer in change.answers:
+            if not answer.future.done():
+                answer.future.set_exception(CommandRefused(f"The execution cannot be stored: {error}"))
+
+    def _dispatch(self, change: Change) -> None:
+        queue = self._queue
+        ended = change.ended
+        if ended or not change.live.root.open:
+            # Nothing of it is under way: it is read back when something happens to it.
+            self._live.pop(change.execution_id, None)
+        for effects in change.effects:
+            for job in effects.jobs:
+                queue.jobs.send(job)
+            for kill in effects.kills:
+                if queue.jobs.discard(kill.task_run_id):
+                    queue.executor.send(
+                        TaskEnded(
+                            execution_id=kill.execution_id,
+                            task_run_id=kill.task_run_id,
+                            dispatch=kill.dispatch,
+                            worker_id="",
+                            at=self._clock(),
+                            state=StateType.KILLED,
+                        )
+                    )
+                else:
+                    queue.broadcasts.publish(kill)
+            if effects.logs and queue.broadcasts.has_listeners:
+                queue.broadcasts.publish(LogsCommitted(change.execution_id, effects.logs))
+        for answer in change.answers:
+            if not answer.future.done():
+                answer.future.set_result(answer.execution)
+        if queue.broadcasts.has_listeners and change.effects:
+            state = change.live.record.state.current
+            queue.broadcasts.publish(ExecutionChanged(change.execution_id, state, ended))
+
+
+def snapshot(record: Execution) -> Execution:
+    """A copy that does not follow the execution."""
+    return msgspec.structs.replace(record, state=record.state.copy())

@@ -1,0 +1,48 @@
+"""Secrets from environment variables: ``SECRET_<NAME>``, base64-encoded.
+
+Documentation page: ``docs/configuration.md``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+PREFIX = "SECRET_"
+
+
+class SecretNotFound(Exception):
+    """There is no secret of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Cannot find secret for key '{name}'.")
+
+
+class EnvironmentSecrets:
+    """Reads secrets at start; names are compared in upper case."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._values: dict[str, str] = {}
+        #: Names of variables that hold no base64 and are left out.
+        self.unreadable: list[str] = []
+        for variable, value in environ.items():
+            if not variable.startswith(PREFIX):
+                continue
+            try:
+                decoded = base64.b64decode(value.strip(), validate=True).decode()
+            except (binascii.Error, UnicodeDecodeError):
+                self.unreadable.append(variable)
+            else:
+                self._values[variable[len(PREFIX) :].upper()] = decoded.removesuffix("\n")
+
+    def get(self, name: str) -> str:
+        """The secret's value.
+
+        Raises:
+            SecretNotFound: there is none.
+        """
+        try:
+            return self._values[name.upper()]
+        except KeyError:
+            raise SecretNotFound(name) from None

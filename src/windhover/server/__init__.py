@@ -1,0 +1,1 @@
+"""Composes server components into processes, and minds their life."""

@@ -1,0 +1,53 @@
+"""The log lines of executions, for tasks and expressions that ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from windhover.model.log import LogEntry, LogLevel
+from windhover.repository.filters import Paging, TextMatch
+from windhover.repository.logs import LogQuery, LogRepository
+
+#: Lines handed to one task at most.
+FETCH_LIMIT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryLogSearch:
+    """Implements :class:`windhover.plugin.context.LogSearch` over the repository."""
+
+    logs: LogRepository
+    tenant_id: str
+
+    async def fetch(
+        self,
+        *,
+        namespace: str | None,
+        flow_id: str | None,
+        execution_id: str | None,
+        task_ids: Sequence[str] | None,
+        minimum: LogLevel,
+    ) -> Sequence[LogEntry]:
+        def exactly(text: str | None) -> tuple[TextMatch, ...]:
+            return () if text is None else (TextMatch.equal(text),)
+
+        query = LogQuery(
+            tenant_id=self.tenant_id,
+            execution_id=execution_id,
+            namespace=exactly(namespace),
+            flow_id=exactly(flow_id),
+            min_level=minimum,
+            paging=Paging(1, FETCH_LIMIT),
+        )
+        found = await self.logs.find(query)
+        if task_ids is None:
+            return found.results
+        return [entry for entry in found.results if entry.task_id in task_ids]
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryAccess:
+    """Implements :class:`windhover.plugin.context.ServerAccess`."""
+
+    logs: RepositoryLogSearch

@@ -1,0 +1,217 @@
+"""The engine room of one process: database, storage, queue, executor and worker, without any network.
+
+``windhover run`` uses it alone, a standalone server puts the web server in front of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.messages import Job
+from windhover.engine.spill import StoredValue
+from windhover.executor.executor import Executor
+from windhover.expression import Limits, Scope
+from windhover.model.execution import JsonValue
+from windhover.model.plugin_default import PluginDefault
+from windhover.model.yaml.limits import SourceLimits
+from windhover.plugin.registry import Registry
+from windhover.queue.local import LocalQueue
+from windhover.repository.database import Database
+from windhover.repository.executions import ExecutionRepository
+from windhover.repository.flow_definitions import FlowDefinitions
+from windhover.repository.flows import FlowRepository
+from windhover.repository.logs import LogRepository
+from windhover.secret.environment import EnvironmentSecrets
+from windhover.server.expression_port import JobExpressionPort
+from windhover.server.log_access import RepositoryAccess, RepositoryLogSearch
+from windhover.storage import Storage
+from windhover.worker.environment import WorkerEnvironment, WorkerSettings
+from windhover.worker.orphans import sweep_orphans
+from windhover.worker.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_TENANT = "main"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSettings:
+    """What the engine room needs of the configuration.
+
+    ``home`` holds the storage and working directories; ``threads`` is how many tasks the worker runs
+    at once (None: 8 a core); ``environ`` is where secrets and ``envs`` come from.
+    """
+
+    home: Path
+    storage_path: Path
+    temporary: Path
+    threads: int | None = None
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    env_prefix: str = "ENV_"
+    globals: Mapping[str, JsonValue] = field(default_factory=dict)
+    server: Mapping[str, JsonValue] = field(default_factory=dict)
+    recursive_rendering: bool = False
+    kill_grace: timedelta = timedelta(seconds=10)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    configurations: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    plugin_defaults: tuple[PluginDefault, ...] = ()
+    source_limits: SourceLimits = field(default_factory=SourceLimits)
+
+
+class Runtime:
+    """Components that live on one event loop. Use :meth:`start`, then :meth:`stop` once."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: RuntimeSettings,
+        *,
+        registry: Registry | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.database = database
+        self.queue = LocalQueue()
+        self.storage = Storage.local(settings.storage_path)
+        self.registry = registry or Registry()
+        self.executions = ExecutionRepository(database)
+        self.logs = LogRepository(database)
+        self.definitions = FlowDefinitions(
+            FlowRepository(database),
+            self.registry,
+            limits=settings.source_limits,
+            plugin_defaults=[settings.plugin_defaults] if settings.plugin_defaults else (),
+            clock=clock,
+        )
+        self.secrets = EnvironmentSecrets(settings.environ)
+        self.executor = Executor(
+            self.executions, self.definitions, self.queue, self._engine_environment(), clock=clock
+        )
+        self.worker = Worker(
+            self.queue.jobs,
+            self.queue.executor,
+            self.queue.broadcasts,
+            self._worker_environment(),
+            concurrency=settings.threads,
+        )
+        self._executing: asyncio.Task[None] | None = None
+        self._working: asyncio.Task[None] | None = None
+
+    async def start(self) -> int:
+        """Take up what was under way, and begin to work; returns how many executions go on."""
+        for variable in self.secrets.unreadable:
+            logger.warning("The environment variable %s holds no base64 text and is no secret.", variable)
+        recovered = await self.executor.start()
+        self._executing = asyncio.create_task(self.executor.run(), name="executor")
+        self._working = asyncio.create_task(self.worker.run(), name="worker")
+        return recovered
+
+    async def wait(self) -> None:
+        """Return, by raising, when a component has failed."""
+        assert self._executing is not None, "start() comes first"
+        assert self._working is not None, "start() comes first"
+        done, _ = await asyncio.wait([self._executing, self._working], return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+
+    async def stop(self, grace: timedelta) -> bool:
+        """Let running tasks end within ``grace``, record them, and stop.
+
+        True when all of them ended; the others are handed out again at the next start.
+        """
+        await self.worker.drain(grace)
+        graceful = not self.worker.running()
+        if self._working is not None:
+            await _ended(self._working)
+        self.executor.stop()
+        if self._executing is not None:
+            await _ended(self._executing)
+        return graceful
+
+    async def close(self) -> None:
+        """Let go of the database and the storage."""
+        await self.storage.close()
+        await self.database.close()
+
+    def sweep(self) -> None:
+        """Clear away what a former life of this home left behind: processes and half-written files."""
+        swept = sweep_orphans(self.home_id, self.settings.temporary)
+        if swept:
+            logger.warning("Ended %d processes that a former server had left behind.", swept)
+
+    @property
+    def home_id(self) -> str:
+        """The same at every start with the same home, and different from that of any other home."""
+        return uuid.uuid5(uuid.NAMESPACE_URL, self.settings.home.resolve().as_uri()).hex
+
+    def _engine_environment(self) -> EngineEnvironment:
+        settings = self.settings
+        prefix = settings.env_prefix
+        # The executor renders conditions on the event loop, so they may not take long.
+        limits = Limits(max_seconds=2.0, regex_seconds=1.0)
+
+        def scope(variables: Mapping[str, object], execution_id: str) -> Scope:
+            return Scope(variables, limits=limits, clock=self.clock, recursive=settings.recursive_rendering)
+
+        return EngineEnvironment(
+            scope=scope,
+            load_stored=self._load_stored,
+            globals=settings.globals,
+            envs={
+                name[len(prefix) :].lower(): value
+                for name, value in settings.environ.items()
+                if name.startswith(prefix)
+            },
+            server=settings.server,
+            kill_grace=settings.kill_grace,
+        )
+
+    def _load_stored(self, stored: StoredValue) -> JsonValue:
+        content = self.storage.for_tenant(DEFAULT_TENANT).read_now(
+            stored.uri, self.settings.worker.outputs.maximum
+        )
+        return msgspec.json.decode(content)
+
+    def _worker_environment(self) -> WorkerEnvironment:
+        settings = self.settings
+
+        def port(job: Job) -> JobExpressionPort:
+            return JobExpressionPort(
+                job.identity,
+                asyncio.get_running_loop(),
+                logs=self.logs,
+                storage=self.storage.for_tenant(job.identity.tenant_id),
+                secrets=self.secrets,
+            )
+
+        return WorkerEnvironment(
+            storage=self.storage,
+            server=RepositoryAccess(RepositoryLogSearch(self.logs, DEFAULT_TENANT)),
+            temporary=settings.temporary,
+            home_id=self.home_id,
+            expression_port=port,
+            configurations=settings.configurations,
+            settings=settings.worker,
+            clock=self.clock,
+        )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    with suppress(asyncio.CancelledError):
+        await task
