@@ -6,6 +6,7 @@ Documentation page: ``docs/flows.md``.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator, PlainSerializer, ValidationError, WithJsonSchema
@@ -20,6 +21,8 @@ SYSTEM_PREFIX = "system."
 #: The one system label that a flow may set.
 READ_ONLY = "system.readOnly"
 
+_MOST_ERRORS = 100
+
 _KEY_RULE = (
     "Invalid label key. A valid key contains only lowercase letters numbers hyphens (-) underscores (_)"
     " or periods (.) and must begin with a lowercase letter."
@@ -27,8 +30,9 @@ _KEY_RULE = (
 
 
 class _Written(NamedTuple):
-    """A label in the text, with the places of its key and its value in the property."""
+    """A label in the text: its position, its key and value, and where these stand in the property."""
 
+    position: int
     key_place: tuple[str | int, ...]
     value_place: tuple[str | int, ...]
     key: object
@@ -44,14 +48,15 @@ def read_labels(value: object) -> tuple[Label, ...]:
     if isinstance(value, tuple) and all(isinstance(entry, Label) for entry in value):
         return value
     if isinstance(value, dict):
-        written = [_Written((key,), (key,), key, entry) for key, entry in value.items() if entry is not None]
+        members = [(key, entry) for key, entry in value.items() if entry is not None]
+        written = [_Written(i, (key,), (key,), key, entry) for i, (key, entry) in enumerate(members)]
     elif isinstance(value, (list, tuple)):
         written = [_listed(index, entry) for index, entry in enumerate(value)]
     else:
         raise PydanticCustomError(
             "labels", "Unable to deserialize value as it's neither an object neither an array"
         )
-    errors = [error for label in written for error in _errors_of(label)]
+    errors = list(islice((error for label in written for error in _errors_of(label)), _MOST_ERRORS))
     if errors:
         raise ValidationError.from_exception_data("labels", errors)
     labels = {str(label.key): str(scalar_as_text(label.value)) for label in written}
@@ -60,32 +65,32 @@ def read_labels(value: object) -> tuple[Label, ...]:
 
 def _listed(index: int, entry: object) -> _Written:
     if isinstance(entry, Label):
-        return _Written((index, "key"), (index, "value"), entry.key, entry.value)
+        return _Written(index, (index, "key"), (index, "value"), entry.key, entry.value)
     members = entry if isinstance(entry, dict) else {}
-    return _Written(
-        (index, "key"), (index, "value"), scalar_as_text(members.get("key")), members.get("value")
-    )
+    key = scalar_as_text(members.get("key"))
+    return _Written(index, (index, "key"), (index, "value"), key, members.get("value"))
 
 
 def _errors_of(label: _Written) -> Iterator[InitErrorDetails]:
     if not isinstance(label.key, str) or not label.key:
-        yield _error(label.key_place, label.key, "not_empty", "must not be empty")
+        yield _error(label, "key", "not_empty", "must not be empty")
     elif not _is_key(label.key):
-        yield _error(label.key_place, label.key, "label_key", _KEY_RULE)
+        yield _error(label, "key", "label_key", _KEY_RULE)
     if isinstance(label.value, (dict, list)):
-        key = str(label.key)
-        yield _error(label.value_place, label.value, "label_type", "Unsupported type for key: {key}", key=key)
+        yield _error(label, "value", "label_type", "Unsupported type for key: {key}")
     elif label.value is None or label.value == "":
-        yield _error(label.value_place, label.value, "not_empty", "must not be empty")
+        yield _error(label, "value", "not_empty", "must not be empty")
 
 
 def _is_key(key: str) -> bool:
     return key[0].islower() and all(character.isalpha() or character in "0123456789._-" for character in key)
 
 
-def _error(
-    place: tuple[str | int, ...], value: object, kind: str, message: str, **context: str
-) -> InitErrorDetails:
+def _error(label: _Written, part: str, kind: str, message: str) -> InitErrorDetails:
+    place, value = (label.key_place, label.key) if part == "key" else (label.value_place, label.value)
+    context: dict[str, str | int] = {"key": str(label.key)}
+    if len(place) == 1:  # a member of a map, which Kestra names as if it stood in a list
+        context |= {"index": label.position, "part": part}
     error = PydanticCustomError(kind, message, context)
     return InitErrorDetails(type=error, loc=place, input=value)
 

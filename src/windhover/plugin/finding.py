@@ -16,17 +16,19 @@ from pydantic_core import ErrorDetails
 from windhover.model.definition import property_names
 from windhover.model.execution import JsonValue
 from windhover.model.problem import ProblemCode
-from windhover.model.yaml.positions import PropertyPath
+from windhover.model.task import Task
+from windhover.model.yaml.positions import PropertyPath, has_member
 from windhover.plugin.problems import InvalidProperties
-from windhover.util.nearest import nearest
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing wrong with a part of a flow; ``location`` is relative to that part.
 
-    ``named`` says that Kestra puts the place before the message. ``also`` is a second message that it
-    has for the same case. ``rule`` is the name it appends to the place for rules between properties.
+    ``named`` says that Kestra puts the place before the message, ``named_as`` which place it names where
+    that is not ``location``, ``rule`` the name it appends for a rule between properties.
+    ``also`` is a second message that it has for the same case. ``candidates`` are names of which the
+    nearest is suggested.
     """
 
     location: PropertyPath
@@ -34,8 +36,10 @@ class Finding:
     code: ProblemCode
     named: bool = True
     suggestion: str | None = None
+    candidates: frozenset[str] = frozenset()
     also: str | None = None
     rule: str | None = None
+    named_as: PropertyPath | None = None
 
 
 def findings_of(error: ValidationError, raw: JsonValue, cls: type[BaseModel]) -> Iterator[Finding]:
@@ -44,8 +48,9 @@ def findings_of(error: ValidationError, raw: JsonValue, cls: type[BaseModel]) ->
     for details in error.errors(include_url=False):
         location = _location_in(raw, details)
         found.setdefault(location, []).append(details)
+    outer = {location[:length] for location in found for length in range(len(location))}
     for location, all_details in found.items():
-        if not _is_other_branch(location, all_details, found):
+        if not _is_other_branch(location, all_details, outer):
             yield _finding(location, all_details, cls)
 
 
@@ -64,9 +69,8 @@ def findings_of_properties(error: InvalidProperties, known: frozenset[str]) -> I
 def unknown_property(location: PropertyPath, known: frozenset[str]) -> Finding:
     """A property that the class has not."""
     name = str(location[-1])
-    message = f'Unrecognized field "{name}"'
-    suggestion = nearest(name, known)
-    return Finding(location, message, ProblemCode.UNKNOWN_PROPERTY, named=False, suggestion=suggestion)
+    message = f'Unrecognized field "{shortened(name)}"'
+    return Finding(location, message, ProblemCode.UNKNOWN_PROPERTY, named=False, candidates=known)
 
 
 def _location_in(raw: JsonValue, details: ErrorDetails) -> PropertyPath:
@@ -75,24 +79,20 @@ def _location_in(raw: JsonValue, details: ErrorDetails) -> PropertyPath:
     location: list[str | int] = []
     value = raw
     for index, part in enumerate(reported):
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]  # type: ignore[index]
-        elif isinstance(value, (list, tuple)) and isinstance(part, int) and part < len(value):
+        if has_member(value, part):
             value = value[part]
-        elif not (details["type"] == "missing" and index == len(reported) - 1):
+        elif not (details["type"] in _ABSENT and index == len(reported) - 1):
             continue
         location.append(part)
     return tuple(location)
 
 
 def _is_other_branch(
-    location: PropertyPath, all_details: list[ErrorDetails], found: Mapping[PropertyPath, list[ErrorDetails]]
+    location: PropertyPath, all_details: list[ErrorDetails], outer: set[PropertyPath]
 ) -> bool:
     """The value fits another member of a union but for something inside it, which is told by itself."""
     in_union = all(len(details["loc"]) > len(location) for details in all_details)
-    return in_union and any(
-        len(other) > len(location) and other[: len(location)] == location for other in found
-    )
+    return in_union and location in outer
 
 
 def _finding(location: PropertyPath, all_details: Sequence[ErrorDetails], cls: type[BaseModel]) -> Finding:
@@ -108,13 +108,12 @@ def _finding(location: PropertyPath, all_details: Sequence[ErrorDetails], cls: t
         case "literal_error" | "enum":
             return _not_a_choice(location, str(context["expected"]), value, cls)
         case "union_tag_invalid":
-            tags = [tag.strip("'") for tag in str(context["expected_tags"]).split(", ")]
-            hint = nearest(str(context["tag"]), tags)
-            return unknown_type((*location, "type"), str(context["tag"]), hint)
+            tags = frozenset(tag.strip("'") for tag in str(context["expected_tags"]).split(", "))
+            return unknown_type((*location, "type"), str(context["tag"]), candidates=tags)
         case "union_tag_not_found":
-            return unknown_type(location, "null", None)
+            return unknown_type(location, "null")
         case "invalid_type":
-            return unknown_type((*location, "type"), str(context["type"]), None)
+            return unknown_type((*location, "type"), str(context["type"]))
         case "duration" | "labels" | "label_type":
             return Finding(location, details["msg"], ProblemCode.WRONG_TYPE, named=False)
         case "retry_bounds":
@@ -138,13 +137,26 @@ def _finding(location: PropertyPath, all_details: Sequence[ErrorDetails], cls: t
             message = f'must match "{context["pattern"]}"'
         case _:
             message = details["msg"]
-    return Finding(location, message, ProblemCode.INVALID_VALUE)
+    named_as = (*location[:-1], context["index"], context["part"]) if "part" in context else None
+    return Finding(location, message, ProblemCode.INVALID_VALUE, named_as=named_as)
 
 
-def unknown_type(location: PropertyPath, name: str, suggestion: str | None) -> Finding:
+def unknown_type(
+    location: PropertyPath,
+    name: str,
+    suggestion: str | None = None,
+    candidates: frozenset[str] = frozenset(),
+) -> Finding:
     """A ``type`` that nothing has, or that is not there at all (``null``)."""
-    message = f"Invalid type: {name}"
-    return Finding(location, message, ProblemCode.UNKNOWN_TYPE, named=False, suggestion=suggestion)
+    message = f"Invalid type: {shortened(name)}"
+    return Finding(
+        location,
+        message,
+        ProblemCode.UNKNOWN_TYPE,
+        named=False,
+        suggestion=suggestion,
+        candidates=candidates,
+    )
 
 
 def _missing(location: PropertyPath, cls: type[BaseModel]) -> Finding:
@@ -156,7 +168,8 @@ def _missing(location: PropertyPath, cls: type[BaseModel]) -> Finding:
     if name == "id":
         return Finding(location, "must not be null", ProblemCode.MISSING, also="must not be blank")
     if field is not None and any(isinstance(extra, MinLen) for extra in field.metadata):
-        return Finding(location, "must not be empty", ProblemCode.MISSING)
+        also = "must not be null" if issubclass(cls, Task) else None
+        return Finding(location, "must not be empty", ProblemCode.MISSING, also=also)
     return Finding(location, "must not be null", ProblemCode.MISSING)
 
 
@@ -170,11 +183,10 @@ def _not_a_choice(location: PropertyPath, expected: str, value: JsonValue, cls: 
     owner = f"{cls.__name__}$" if len(location) == 1 else ""
     field = next((str(part) for part in reversed(location) if isinstance(part, str)), "Type")
     message = (
-        f'Cannot deserialize value of type `{owner}{field[:1].upper()}{field[1:]}` from String "{value}": '
-        f"not one of the values accepted for Enum class: [{', '.join(choices)}]"
+        f"Cannot deserialize value of type `{owner}{field[:1].upper()}{field[1:]}` "
+        f"from {_shown_kind(value)}: not one of the values accepted for Enum class: [{', '.join(choices)}]"
     )
-    hint = nearest(value, choices)
-    return Finding(location, message, ProblemCode.WRONG_TYPE, named=False, suggestion=hint)
+    return Finding(location, message, ProblemCode.WRONG_TYPE, named=False, candidates=frozenset(choices))
 
 
 def _not_deserialized(all_details: Sequence[ErrorDetails]) -> str:
@@ -192,7 +204,7 @@ def _shown_kind(value: object) -> str:
     if isinstance(value, Enum):
         return f'String "{value.value}"'
     if isinstance(value, str):
-        return f'String "{value if len(value) <= 80 else value[:77] + "..."}"'
+        return f'String "{shortened(value)}"'
     if isinstance(value, Mapping):
         return "Object value (token `JsonToken.START_OBJECT`)"
     if isinstance(value, (list, tuple)):
@@ -208,6 +220,11 @@ def _shown_kind(value: object) -> str:
     if isinstance(value, float):
         return "Floating-point value (token `JsonToken.VALUE_NUMBER_FLOAT`)"
     return "null"
+
+
+def shortened(text: str) -> str:
+    """Text to be shown in a message, cut when it is very long."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def _siblings(reported: tuple[str | int, ...], cls: type[BaseModel]) -> frozenset[str]:
@@ -233,6 +250,11 @@ def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
     for argument in get_args(annotation):
         yield from _models_in(argument)
 
+
+_LONGEST_SHOWN = 300
+
+#: Errors that name what is not there.
+_ABSENT = frozenset({"missing", "not_empty"})
 
 _JAVA_TYPES: Mapping[str, str] = {
     "bool_type": "boolean",

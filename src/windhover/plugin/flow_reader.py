@@ -21,11 +21,10 @@ from windhover.model.yaml.positions import Positions, PropertyPath, format_path
 from windhover.plugin.finding import Finding, findings_of
 from windhover.plugin.flow_validation import FlowParts, violations
 from windhover.plugin.kind import PluginKind
-from windhover.plugin.plugin_defaults import DECLARED_IN, apply_plugin_defaults
+from windhover.plugin.plugin_defaults import DECLARED_IN, PluginDefaultsTooLarge, apply_plugin_defaults
 from windhover.plugin.registry import Registry
 from windhover.plugin.report import Report
 from windhover.plugin.resolver import PluginResolver, is_open_to_all
-from windhover.util.nearest import nearest
 
 RawMap = dict[str, JsonValue]
 
@@ -72,9 +71,10 @@ class FlowReader:
         self._written = written
         self._positions = positions
         self._registry = registry
-        levels = [_declared_defaults(written), *outer_defaults]
-        self._raw: RawMap = apply_plugin_defaults(written, levels, registry)
+        self._raw, too_large = _with_defaults(written, outer_defaults, registry)
         self.report = Report(self._raw, positions)
+        if too_large is not None:
+            self.report.add_at(("pluginDefaults",), too_large)
         self._resolver = PluginResolver(registry, self.report)
 
     def read(self) -> Flow | None:
@@ -176,7 +176,6 @@ class FlowReader:
                         (),
                         f"Invalid Plugin Default: {missing}",
                         ProblemCode.PLUGIN_DEFAULT,
-                        suggestion=nearest(unknown[0], known),
                     )
                     self.report.add_at((name, index), finding)
 
@@ -207,6 +206,15 @@ class FlowReader:
 
 #: Keeps a list of tasks that are all broken from being called empty.
 _BROKEN = Task.model_construct(id="", type="")
+
+
+def _with_defaults(
+    written: RawMap, outer: Sequence[Sequence[PluginDefault]], registry: Registry
+) -> tuple[RawMap, Finding | None]:
+    try:
+        return apply_plugin_defaults(written, [_declared_defaults(written), *outer], registry), None
+    except PluginDefaultsTooLarge as error:
+        return written, Finding((), str(error), ProblemCode.PLUGIN_DEFAULT)
 
 
 def _declared_defaults(written: RawMap) -> list[PluginDefault]:

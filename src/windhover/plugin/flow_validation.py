@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 from windhover.model.execution import JsonValue
 from windhover.model.labels import READ_ONLY, SYSTEM_PREFIX
@@ -30,6 +31,9 @@ RESERVED_FLOW_IDS = (
     "disable",
     "enable",
 )
+
+#: How many cycles between inputs are told, and how much of each.
+_MOST_CYCLES = 20
 
 RawMap = dict[str, JsonValue]
 
@@ -124,35 +128,32 @@ def _dependencies(inputs: Sequence[tuple[str, RawMap]]) -> Iterator[Violation]:
             if other not in depends_on:
                 message = f"Input with id '{name}' depends on a non-existent input '{other}'."
                 yield Violation(message, raw, ("dependsOn", "inputs", index))
-    for name, raw in inputs:
-        cycle = _cycle(name, depends_on)
-        if cycle:
-            message = f"Cycle dependency detected for input with id '{name}': [{', '.join(cycle)}]"
-            yield Violation(message, raw, ("dependsOn",))
+    yield from _cycles(dict(inputs), depends_on)
+
+
+def _cycles(raw_of: Mapping[str, RawMap], depends_on: Mapping[str, Sequence[str]]) -> Iterator[Violation]:
+    """For each input on a cycle the way back to itself, in the order of dependence."""
+    graph = dict(depends_on)
+    for _ in range(_MOST_CYCLES):
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            cycle = error.args[1][:0:-1]
+        else:
+            return
+        members = frozenset(cycle)
+        for name in [name for name in raw_of if name in members][:_MOST_CYCLES]:
+            start = cycle.index(name)
+            way = ", ".join([*cycle[start:], *cycle[:start]][:_MOST_CYCLES])
+            message = f"Cycle dependency detected for input with id '{name}': [{way}]"
+            yield Violation(message, raw_of[name], ("dependsOn",))
+        graph = {name: others for name, others in graph.items() if name not in members}
 
 
 def _depended_on(raw: RawMap) -> list[str]:
     depends_on = raw.get("dependsOn")
     names = depends_on.get("inputs") if isinstance(depends_on, dict) else None
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-
-def _cycle(start: str, depends_on: Mapping[str, Sequence[str]]) -> list[str]:
-    """The inputs through which ``start`` depends on itself, beginning with it; empty when it does not."""
-    came_from: dict[str, str] = {}
-    pending = [start]
-    while pending:
-        name = pending.pop(0)
-        for other in depends_on.get(name, ()):
-            if other == start:
-                way = [name]
-                while way[-1] != start:
-                    way.append(came_from[way[-1]])
-                return way[::-1]
-            if other not in came_from:
-                came_from[other] = name
-                pending.append(other)
-    return []
 
 
 def _preconditions(parts: FlowParts) -> Iterator[Violation]:
@@ -181,20 +182,18 @@ def _system_labels(raw: RawMap) -> Iterator[Violation]:
 
 
 def _dotted_inputs(parts: FlowParts, inputs: Sequence[tuple[str, RawMap]]) -> Iterator[Violation]:
-    pattern = _dotted("inputs", [name for name, _ in inputs])
-    offending = [task for task in parts.tasks if pattern is not None and _mentions(task.raw, pattern)]
+    dashed = _Dashed("inputs", [name for name, _ in inputs])
+    offending = [task for task in parts.tasks if dashed.is_dotted_in(task.raw)]
     if offending:
         yield _bad_reference("input", "inputs", "tasks", [task.id for task in offending], offending[0].raw)
 
 
 def _dotted_outputs(parts: FlowParts) -> Iterator[Violation]:
-    pattern = _dotted("outputs", [task.id for task in parts.tasks])
-    if pattern is None:
-        return
-    tasks = [task for task in parts.tasks if _mentions(task.raw, pattern)]
+    dashed = _Dashed("outputs", [task.id for task in parts.tasks])
+    tasks = [task for task in parts.tasks if dashed.is_dotted_in(task.raw)]
     if tasks:
         yield _bad_reference("output", "outputs", "tasks", [task.id for task in tasks], tasks[0].raw)
-    outputs = [output for output in parts.maps("outputs") if _mentions(output, pattern)]
+    outputs = [output for output in parts.maps("outputs") if dashed.is_dotted_in(output)]
     if outputs:
         names = [_text(output.get("id")) for output in outputs]
         yield _bad_reference("output", "outputs", "outputs", names, outputs[0])
@@ -208,25 +207,50 @@ def _bad_reference(noun: str, root: str, where: str, names: Sequence[str], part:
     return Violation(message, part)
 
 
-def _dotted(root: str, names: Iterable[str]) -> re.Pattern[str] | None:
-    """Finds ``{{ root.a-name }}``, which an expression reads as a subtraction."""
-    dashed = sorted({re.escape(name) for name in names if "-" in name})
-    if not dashed:
-        return None
-    return re.compile(rf"\{{\{{[^}}]*\b{root}\.(?:{'|'.join(dashed)})(?![\w-])")
+class _Dashed:
+    """Names with a dash, which ``{{ root.a-name }}`` does not reach: it reads as a subtraction."""
 
+    def __init__(self, root: str, names: Iterable[str]) -> None:
+        self._names = frozenset(name for name in names if "-" in name)
+        self._reference = re.compile(rf"\b{root}\.([\w.-]+)")
 
-def _mentions(value: JsonValue, pattern: re.Pattern[str], *, nested: bool = False) -> bool:
-    """Some text in the part matches; tasks inside it are parts of their own."""
-    if isinstance(value, str):
-        return "{{" in value and pattern.search(value) is not None
-    if isinstance(value, list):
-        return any(_mentions(item, pattern, nested=True) for item in value)
-    if isinstance(value, dict):
-        if nested and "id" in value and "type" in value:
+    def is_dotted_in(self, value: JsonValue, *, nested: bool = False) -> bool:
+        """Some expression in the part refers to such a name; tasks inside it are parts of their own."""
+        if not self._names:
             return False
-        return any(_mentions(member, pattern, nested=True) for member in value.values())
-    return False
+        if isinstance(value, str):
+            return any(self._is_dotted(expression) for expression in _expressions(value))
+        if isinstance(value, list):
+            return any(self.is_dotted_in(item, nested=True) for item in value)
+        if isinstance(value, dict):
+            is_task = nested and "id" in value and "type" in value
+            return not is_task and any(self.is_dotted_in(member, nested=True) for member in value.values())
+        return False
+
+    def _is_dotted(self, expression: str) -> bool:
+        for found in self._reference.finditer(expression):
+            name = ""
+            for part in found[1].split("."):
+                name = f"{name}.{part}" if name else part
+                if len(name) > _LONGEST_ID:
+                    break
+                if name in self._names:
+                    return True
+        return False
+
+
+#: No id is longer than this.
+_LONGEST_ID = 256
+
+
+def _expressions(text: str) -> Iterator[str]:
+    start = text.find("{{")
+    while start >= 0:
+        end = text.find("}}", start)
+        if end < 0:
+            return
+        yield text[start:end]
+        start = text.find("{{", end)
 
 
 def _text(value: JsonValue) -> str:

@@ -15,6 +15,11 @@ from windhover.model.plugin_default import PluginDefault
 DECLARED_IN = ("pluginDefaults", "taskDefaults")
 
 
+#: Bounds on what defaults may make of a flow.
+_MOST_VALUES = 400_000
+_DEEPEST = 120
+
+
 class _Named(Protocol):
     @property
     def type_name(self) -> str: ...
@@ -40,6 +45,9 @@ def apply_plugin_defaults(
         raw: the map of the flow.
         levels: the declared defaults, from the innermost (the flow's own) to the outermost (the server's).
         registry: resolves aliases.
+
+    Raises:
+        PluginDefaultsTooLarge: defaults within defaults grow beyond all reason.
     """
     if not any(levels):
         return raw
@@ -47,37 +55,55 @@ def apply_plugin_defaults(
     return {key: value if key in DECLARED_IN else defaults.put_into(value) for key, value in raw.items()}
 
 
+class PluginDefaultsTooLarge(ValueError):
+    """Defaults that are put into one another grow beyond all reason."""
+
+
 class _Defaults:
+    """Puts entries into maps. An entry is not put into its own values, however these are nested."""
+
     def __init__(self, levels: Sequence[Sequence[PluginDefault]], registry: TypeFinder) -> None:
         self._levels = [
             sorted(
-                ((entry, _canonical(entry, registry)) for entry in level), key=lambda pair: -len(pair[0].type)
+                ((entry, _canonical(entry, registry)) for entry in level),
+                key=lambda pair: -len(pair[0].type),
             )
             for level in levels
         ]
         self._matching: dict[str, list[list[PluginDefault]]] = {}
+        self._count = 0
 
-    def put_into(self, value: JsonValue) -> JsonValue:
+    def put_into(self, value: JsonValue, within: tuple[int, ...] = (), depth: int = 0) -> JsonValue:
+        """The value with defaults at every depth; ``within`` are the entries whose values it is part of."""
+        self._count += 1
+        if self._count > _MOST_VALUES or depth > _DEEPEST:
+            raise PluginDefaultsTooLarge("Plugin defaults are nested too deeply, or are too many")
         if isinstance(value, dict):
+            members = {key: self.put_into(member, within, depth + 1) for key, member in value.items()}
             type_name = value.get("type")
-            merged = self._merged(value, type_name) if isinstance(type_name, str) else value
-            return {key: self.put_into(member) for key, member in merged.items()}
+            return self._merged(members, type_name, within, depth) if isinstance(type_name, str) else members
         if isinstance(value, list):
-            return [self.put_into(item) for item in value]
+            return [self.put_into(item, within, depth + 1) for item in value]
         return value
 
-    def _merged(self, written: dict[str, JsonValue], type_name: str) -> dict[str, JsonValue]:
-        levels = self._of_type(type_name)
-        result = written
+    def _merged(
+        self, members: dict[str, JsonValue], type_name: str, within: tuple[int, ...], depth: int
+    ) -> dict[str, JsonValue]:
+        levels = [[entry for entry in level if id(entry) not in within] for level in self._of_type(type_name)]
+        result = members
         for level in levels:
             for entry in level:
                 if not entry.forced:
-                    result = _merge(entry.values, result)
+                    result = _merge(self._values(entry, within, depth), result)
         for level in levels:
             for entry in reversed(level):
                 if entry.forced:
-                    result = _merge(result, entry.values)
+                    result = _merge(result, self._values(entry, within, depth))
         return result
+
+    def _values(self, entry: PluginDefault, within: tuple[int, ...], depth: int) -> dict[str, JsonValue]:
+        inside = (*within, id(entry))
+        return {key: self.put_into(value, inside, depth + 1) for key, value in entry.values.items()}
 
     def _of_type(self, type_name: str) -> list[list[PluginDefault]]:
         found = self._matching.get(type_name)

@@ -9,8 +9,16 @@ from collections.abc import Iterable, Iterator
 
 from windhover.model.execution import JsonValue
 from windhover.model.problem import Problem, ProblemCode, Severity
-from windhover.model.yaml.positions import Positions, PropertyPath, format_path
+from windhover.model.yaml.positions import Positions, PropertyPath, format_path, has_member
 from windhover.plugin.finding import Finding
+from windhover.util.nearest import nearest
+
+#: A text with more problems than this is no flow; the rest of them would help nobody.
+MOST_PROBLEMS = 1000
+
+#: For how many names of a flow the nearest known one is looked for, and how long they may be.
+_MOST_SEARCHES = 100
+_LONGEST_NAME = 100
 
 _DESERIALIZATION = frozenset({ProblemCode.WRONG_TYPE})
 _DESERIALIZATION_PREFIX = "Illegal flowwithsource source: YAML parsing error: "
@@ -29,6 +37,7 @@ class Report:
         self._owners: set[int] = set()
         self._paths: dict[int, PropertyPath] | None = None
         self._problems: dict[tuple[str, str], Problem] = {}
+        self._searches = 0
         self.enclosing = raw
 
     def own(self, raw: dict[str, JsonValue]) -> None:
@@ -46,9 +55,13 @@ class Report:
 
     def add_at(self, path: PropertyPath, finding: Finding, severity: Severity = Severity.ERROR) -> None:
         """Note one thing at a path from the root; the finding's own location is not looked at."""
+        if len(self._problems) >= MOST_PROBLEMS:
+            return
         at_name = finding.code is ProblemCode.UNKNOWN_PROPERTY or finding.code is ProblemCode.DEPRECATED
         position = self._positions.key(path) if at_name else self._positions.value(path)
-        kestra_path = self._kestra_path(path, finding) if finding.named else None
+        base = path[: len(path) - len(finding.location)]
+        named = path if finding.named_as is None else (*base, *finding.named_as)
+        kestra_path = self._kestra_path(named, finding) if finding.named else None
         written = format_path(path)
         problem = Problem(
             finding.message,
@@ -58,7 +71,7 @@ class Report:
             line=position.line,
             column=position.column,
             severity=severity,
-            suggestion=finding.suggestion,
+            suggestion=finding.suggestion or self._nearest(path, finding),
             constraint=_constraint(finding, kestra_path, position.line),
         )
         self._problems.setdefault((written, finding.message), problem)
@@ -76,6 +89,21 @@ class Report:
         found = [problem for problem in self._problems.values() if problem.severity is severity]
         return tuple(sorted(found, key=lambda problem: (problem.line or 0, problem.column or 0)))
 
+    def _nearest(self, path: PropertyPath, finding: Finding) -> str | None:
+        """What was probably meant; the search is dear, so it is made for a limited number of names."""
+        name = path[-1] if finding.code is ProblemCode.UNKNOWN_PROPERTY and path else self._value_at(path)
+        if not finding.candidates or not isinstance(name, str) or len(name) > _LONGEST_NAME:
+            return None
+        self._searches += 1
+        return nearest(name, sorted(finding.candidates)) if self._searches <= _MOST_SEARCHES else None
+
+    def _value_at(self, path: PropertyPath) -> JsonValue:
+        value: JsonValue = self._raw
+        for part in path:
+            if has_member(value, part):
+                value = value[part]
+        return value
+
     def _kestra_path(self, path: PropertyPath, finding: Finding) -> str | None:
         owner, length = self._owner_of(path)
         if owner is not None:
@@ -92,7 +120,7 @@ class Report:
         last: JsonValue = value if path else None
         length = 0
         for index, part in enumerate(path):
-            if not isinstance(value, (dict, list)) or (isinstance(value, dict) and part not in value):
+            if not has_member(value, part):
                 break
             value = value[part]
             if not isinstance(value, dict):

@@ -33,6 +33,10 @@ from windhover.plugin.trigger import TriggerDefinition, TriggerKind
 
 PartT = TypeVar("PartT", bound=Definition)
 
+#: For how many unknown types of a flow the nearest known one is looked for, and how long they may be.
+_SUGGESTED_TYPES = 20
+_LONGEST_NAME = 256
+
 _TYPE_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*(\.[A-Za-z_$][A-Za-z0-9_$]*)*")
 
 
@@ -79,8 +83,9 @@ class PluginResolver:
         self._context: dict[str, Any] = {"resolver": self}
         self._stand_ins: set[int] = set()
         self._kept: list[Definition] = []
-        self._tasks: dict[int, ReadPart[Task]] = {}
-        self._triggers: dict[int, ReadPart[Trigger]] = {}
+        self._tasks: list[ReadPart[Task] | None] = []
+        self._triggers: list[ReadPart[Trigger]] = []
+        self._suggestions: dict[str, str | None] = {}
 
     @property
     def context(self) -> dict[str, Any]:
@@ -90,31 +95,31 @@ class PluginResolver:
     @property
     def tasks(self) -> tuple[ReadPart[Task], ...]:
         """All tasks at every depth, in the order in which they are written."""
-        return tuple(self._tasks[number] for number in sorted(self._tasks))
+        return tuple(task for task in self._tasks if task is not None)
 
     @property
     def triggers(self) -> tuple[ReadPart[Trigger], ...]:
         """All triggers, in the order in which they are written."""
-        return tuple(self._triggers[number] for number in sorted(self._triggers))
+        return tuple(self._triggers)
 
     def parse_task(self, raw: object, info: ValidationInfo | None = None) -> Task:
         """Read one task; a flow-control task with all that is in it."""
-        number = self._next_number()
+        place = len(self._tasks)
+        self._tasks.append(None)
         if isinstance(raw, dict):
             self._report.own(raw)
         task, plugin = self._read(raw, _TASK)
         if isinstance(raw, dict):
-            self._tasks[number] = ReadPart(raw, task, plugin)
+            self._tasks[place] = ReadPart(raw, task, plugin)
             if not any(id(child) in self._stand_ins for child in task.nested()):
                 self._check(task, raw)
         return task
 
     def parse_trigger(self, raw: object, info: ValidationInfo | None = None) -> Trigger:
         """Read one trigger with its conditions."""
-        number = self._next_number()
         trigger, plugin = self._read(raw, _TRIGGER)
         if isinstance(raw, dict):
-            self._triggers[number] = ReadPart(raw, trigger, plugin)
+            self._triggers.append(ReadPart(raw, trigger, plugin))
             self._check(trigger, raw)
         return trigger
 
@@ -124,10 +129,6 @@ class PluginResolver:
         if isinstance(raw, dict):
             self._check(condition, raw)
         return condition
-
-    def _next_number(self) -> int:
-        self._number = getattr(self, "_number", 0) + 1
-        return self._number
 
     def _read(self, raw: object, role: _Role[PartT]) -> tuple[PartT, PluginType | None]:
         if not isinstance(raw, dict):
@@ -149,7 +150,9 @@ class PluginResolver:
         if not isinstance(name, str) or not name:
             self._report.add(raw, unknown_type(("type",) if name is not None else (), "<null>", None))
             return None
-        plugin = self._registry.find(name) if _TYPE_NAME.fullmatch(name) else None
+        plugin = (
+            self._registry.find(name) if len(name) <= _LONGEST_NAME and _TYPE_NAME.fullmatch(name) else None
+        )
         if plugin is not None and role.accepts(plugin.kind):
             self._tell_age(raw, plugin)
             return plugin
@@ -159,8 +162,14 @@ class PluginResolver:
             )
             self._report.add(raw, Finding(("type",), message, ProblemCode.UNKNOWN_TYPE, named=False))
         else:
-            self._report.add(raw, unknown_type(("type",), name, self._registry.suggest(name)))
+            self._report.add(raw, unknown_type(("type",), name, self._suggest(name)))
         return None
+
+    def _suggest(self, name: str) -> str | None:
+        """The type that was probably meant; the search is dear, so it is made for a few names only."""
+        if name not in self._suggestions and len(self._suggestions) < _SUGGESTED_TYPES:
+            self._suggestions[name] = self._registry.suggest(name) if len(name) <= _LONGEST_NAME else None
+        return self._suggestions.get(name)
 
     def _tell_age(self, raw: dict[str, JsonValue], plugin: PluginType) -> None:
         if plugin.is_alias:

@@ -30,6 +30,7 @@ from windhover.model.yaml.scalars import ScalarError, is_collection_tag, resolve
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MOST_PROBLEMS = 1000
 _SYNTAX_PREFIX = "Illegal Flow source: YAML parsing error: "
 
 
@@ -210,11 +211,9 @@ class _Composer:
             height = max(height, self.height)
             if key in members:
                 first = places[key].key or places[key].value
-                self._add(
-                    f'Duplicate property "{key}" at line {key_position.line}, set already at line {first.line}',
-                    ProblemCode.YAML_DUPLICATE_KEY,
-                    key_position,
-                )
+                message = f'Duplicate property "{key}" at line {key_position.line}'
+                message += f", set already at line {first.line}"
+                self._add(message, ProblemCode.YAML_DUPLICATE_KEY, key_position)
             else:
                 members[key] = value
                 places[key] = Place(value_place.value, key_position, value_place.children)
@@ -293,7 +292,8 @@ class _Composer:
             raise _Refused(_problem(message, ProblemCode.YAML_LIMIT, position))
 
     def _add(self, message: str, code: ProblemCode, position: Position) -> None:
-        self.problems.append(_problem(message, code, position, self._path))
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append(_problem(message, code, position, self._path))
 
 
 def _start(event: Event) -> Position:

@@ -13,9 +13,9 @@ class SourceLimits:
     that stands for a huge tree is refused as the huge tree would be.
     """
 
-    size: int = 2 * 1024 * 1024
+    size: int = 1024 * 1024
     depth: int = 100
-    nodes: int = 200_000
+    nodes: int = 100_000
     digits: int = 300
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from windhover.model.execution import JsonValue
+
 #: A property path: names of properties and indexes of lists.
 PropertyPath = tuple[str | int, ...]
 
@@ -52,6 +54,13 @@ class Positions:
                 return place, False
             place = child
         return place, True
+
+
+def has_member(value: JsonValue, part: str | int) -> bool:
+    """``value[part]`` is there: a property of a map, an item of a list."""
+    if isinstance(value, dict):
+        return part in value
+    return isinstance(value, (list, tuple)) and isinstance(part, int) and part < len(value)
 
 
 def format_path(path: PropertyPath) -> str:
