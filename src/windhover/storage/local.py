@@ -17,7 +17,7 @@ from pathlib import Path
 
 from windhover.storage.backend import CHUNK_BYTES, FileStream, ObjectKey, Source, StoredFile
 from windhover.storage.disk_errors import disk_errors
-from windhover.storage.errors import InvalidStorageUriError, StorageError
+from windhover.storage.errors import InvalidStorageUriError, StorageError, StorageLimitError
 from windhover.storage.folders import (
     open_file,
     open_folder,
@@ -78,6 +78,7 @@ class LocalBackend:
         return await self._threads.run(opened)
 
     def read_now(self, key: ObjectKey, limit: int) -> bytes:
+        """Read a small file in the calling thread."""
         with self._in_folder_of(key) as (folder, name), open(open_file(folder, name), "rb") as file:
             content = file.read(limit + 1)
         if len(content) > limit:

@@ -115,7 +115,12 @@ class TenantStorage:
             return b"".join([chunk async for chunk in stream])
 
     def read_now(self, uri: str | StoragePath, limit: int = DEFAULT_READ_LIMIT) -> bytes:
-        """As `read`, but blocking: for code that cannot await, such as the engine's conditions."""
+        """Take a small file into memory from code that cannot await; blocks the thread meanwhile.
+
+        Raises:
+            StorageFileNotFoundError: there is no such file.
+            StorageLimitError: it has more than `limit` bytes.
+        """
         return self._backend.read_now(self._file(uri), limit)
 
     async def download(self, uri: str | StoragePath, target: Path) -> StoredFile:
