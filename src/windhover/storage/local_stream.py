@@ -67,7 +67,6 @@ class LocalFileStream(FileStream):
             await self.aclose()
             raise
         if not chunk:
-            await self.aclose()
             raise StopAsyncIteration
         return chunk
 
@@ -84,10 +83,16 @@ class LocalFileStream(FileStream):
                 return b""
             chunk = os.pread(self._file, min(CHUNK_BYTES, self.end - self._position), self._position)
             self._position += len(chunk)
+            if not chunk or self._position == self.end:
+                # At once: closing later would cost a small file another switch of threads.
+                self._close_now()
             return chunk
 
     def _close(self) -> None:
         with self._lock:
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+            self._close_now()
+
+    def _close_now(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

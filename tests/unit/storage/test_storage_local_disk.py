@@ -84,7 +84,7 @@ async def test_a_file_is_synced_before_it_is_acknowledged(
 
 async def test_half_a_file_is_never_seen(base: Path, local_files: TenantStorage) -> None:
     await local_files.put(URI, b"old")
-    seen = []
+    seen: list[bytes | int] = []
 
     async def slow() -> AsyncIterator[bytes]:
         for _ in range(3):
