@@ -20,6 +20,7 @@ from windhover.model.inputs import (
     FloatInput,
     InputBase,
     IntInput,
+    JsonInput,
     MultiselectInput,
     SecretInput,
     SelectInput,
@@ -27,6 +28,7 @@ from windhover.model.inputs import (
     TimeInput,
 )
 from windhover.model.inputs.patterns import matches
+from windhover.model.inputs.schemas import schema_violation
 from windhover.model.inputs.temporal import format_instant_bound, format_time
 from windhover.util.durations import format_duration
 
@@ -88,6 +90,10 @@ def check_rules(id: str, definition: InputBase, value: JsonValue, options: Seque
         case EmailInput():
             if value and _EMAIL.fullmatch(value) is None:
                 raise InvalidValue("The input must be a valid email")
+        case JsonInput() if definition.json_schema is not None:
+            violation = schema_violation(definition.json_schema, value)
+            if violation is not None:
+                raise InvalidValue(f"it must match the JSON schema: {violation}")
         case FileInput(allowed_file_extensions=tuple(extensions)):
             _check_extension(value, extensions)
         case _:

@@ -343,6 +343,8 @@ class _Resolution:
 
     def _render(self, template: JsonValue) -> JsonValue:
         """Render a default. An expression that gives null is no default."""
+        if isinstance(template, str) and "{" not in template:
+            return template
         rendered = self._renderer.render(template, self._variables(self._visible))
         if rendered == "" and template != "" and self._evaluate(template) is None:
             return None

@@ -65,6 +65,33 @@ def test_dotted_ids_nest_and_may_be_given_nested() -> None:
     assert resolve(definitions, values).values == values
 
 
+def test_json_is_held_against_its_schema() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"n": {"$ref": "#/$defs/n"}},
+        "$defs": {"n": {"type": "integer"}},
+    }
+    definitions = [{"id": "j", "type": "JSON", "jsonSchema": schema}]
+    assert resolve(definitions, {"j": '{"n": 1}'}).values == {"j": {"n": 1}}
+    (problem,) = resolve(definitions, {"j": '{"n": "x"}'}).problems
+    assert problem.message == (
+        "Invalid value for input `j`. Cause: it must match the JSON schema: $.n: 'x' is not of type 'integer'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        ({"$ref": "http://127.0.0.1:1/s"}, "refers to `http://127.0.0.1:1/s`, which it does not hold"),
+        ({"$ref": "#"}, "the schema refers to itself without end"),
+        ({"$ref": "#/$defs/x"}, "refers to `/$defs/x`, which it does not hold"),
+    ],
+)
+def test_a_schema_is_never_fetched_and_cannot_harm(schema: dict[str, Any], reason: str) -> None:
+    (problem,) = resolve([{"id": "j", "type": "JSON", "jsonSchema": schema}], {"j": '"x"'}).problems
+    assert reason in problem.message
+
+
 def test_a_value_in_the_way_of_a_nested_id_loses_nothing() -> None:
     assert nest({"a.b": 1, "a": "x"}) == {"a": "x", "a.b": 1}
     assert nest({"a": None, "a.b": 1}) == {"a": {"b": 1}}

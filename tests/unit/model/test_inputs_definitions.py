@@ -37,6 +37,11 @@ def inputs(*raw: dict[str, Any]) -> list[Any]:
         ({"id": "a b", "type": "STRING"}, 'must match "^[a-zA-Z0-9][.a-zA-Z0-9_-]*"'),
         ({"id": "-a", "type": "STRING"}, 'must match "^[a-zA-Z0-9][.a-zA-Z0-9_-]*"'),
         ({"id": "", "type": "STRING"}, "must not be blank"),
+        ({"id": "i", "type": "JSON", "jsonSchema": 5}, "a JSON Schema is an object"),
+        (
+            {"id": "i", "type": "JSON", "jsonSchema": {"type": "nope"}},
+            "$.type: 'nope' is not valid under any of the given schemas",
+        ),
         ({"id": "i", "type": "STRING", "validator": "["}, "invalid pattern [[]"),
         ({"id": "i", "type": "ARRAY", "itemType": "ARRAY"}, "`itemType` cannot be ARRAY"),
         ({"id": "i", "type": "ARRAY", "itemType": "SELECT"}, "`itemType` cannot be SELECT"),

@@ -10,6 +10,7 @@ Documentation page: ``docs/inputs.md``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, TypeAdapter
@@ -145,7 +146,9 @@ class FlowOutput(Definition):
     required: bool | None = None
 
 
-_ADAPTER: TypeAdapter[ValueInput | FormInput | ReusableInputs] = TypeAdapter(Input)
+@cache
+def _adapter() -> TypeAdapter[ValueInput | FormInput | ReusableInputs]:
+    return TypeAdapter(Input)
 
 
 def parse_input(raw: object) -> ValueInput | FormInput | ReusableInputs:
@@ -154,4 +157,4 @@ def parse_input(raw: object) -> ValueInput | FormInput | ReusableInputs:
     Raises:
         pydantic.ValidationError: the map is no valid input.
     """
-    return _ADAPTER.validate_python(raw)
+    return _adapter().validate_python(raw)

@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -23,6 +24,7 @@ from windhover.model.definition import Text, whole_number
 from windhover.model.execution import JsonValue
 from windhover.model.inputs.base import InputBase, ValueType
 from windhover.model.inputs.patterns import compile_pattern
+from windhover.model.inputs.schemas import check_schema
 from windhover.model.inputs.temporal import (
     format_instant_bound,
     format_time,
@@ -232,6 +234,15 @@ class JsonInput(InputBase):
 
     type: Literal["JSON"]
     json_schema: JsonValue = None
+
+    @field_validator("json_schema")
+    @classmethod
+    def _check_schema(cls, value: JsonValue) -> JsonValue:
+        try:
+            check_schema(value)
+        except ValueError as error:
+            raise PydanticCustomError("invalid_schema", "{reason}", {"reason": str(error)}) from None
+        return value
 
 
 class YamlInput(InputBase):
