@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
@@ -138,6 +138,10 @@ class RunContext(Protocol):
 
         By them the worker finds the task's processes, so that none outlives a kill, a timeout or a crash.
         """
+
+    @property
+    def kill_grace(self) -> timedelta:
+        """How long the task and its processes have for ending by themselves once they are told to."""
 
     @property
     def began(self) -> datetime:

@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 _WORKER_FOLDER = str(Path(__file__).parent)
 
-#: How long a thread has for noticing that the processes it waited for are gone.
+#: How long a task has, after the grace period, for noticing that its processes have been ended.
 _AFTERMATH = 0.5
 
 
@@ -212,13 +212,14 @@ class Attempt:
             ending = asyncio.ensure_future(
                 asyncio.to_thread(end_processes, context.process_environment, grace)
             )
-        await asyncio.wait({work}, timeout=grace.total_seconds())
+        aftermath = _AFTERMATH if context.may_have_processes else 0.0
+        await asyncio.wait({work}, timeout=grace.total_seconds() + aftermath)
         if ending is not None:
             await ending
         elif context.may_have_processes:
             await asyncio.to_thread(end_processes, context.process_environment, timedelta())
         if not work.done():
-            await asyncio.wait({work}, timeout=_AFTERMATH)
+            await asyncio.wait({work}, timeout=aftermath)
         if not work.done():
             self.lost = cast("asyncio.Future[object]", work)
         elif not work.cancelled():

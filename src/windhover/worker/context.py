@@ -6,7 +6,7 @@ import asyncio
 import math
 import tempfile
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from windhover.core.runner.process_tree import process_marker
@@ -102,6 +102,10 @@ class AttemptContext:
     def may_have_processes(self) -> bool:
         """Whether the task asked for what its processes must carry."""
         return self._process_environment is not None
+
+    @property
+    def kill_grace(self) -> timedelta:
+        return self._environment.settings.kill_grace
 
     @property
     def began(self) -> datetime:

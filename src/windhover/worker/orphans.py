@@ -18,6 +18,9 @@ def sweep_orphans(home_id: str, temporary: Path | None = None, grace: timedelta 
     """
     ended = end_processes({HOME_VARIABLE: home_id}, grace)
     if temporary is not None and temporary.is_dir():
-        for folder in temporary.iterdir():
-            shutil.rmtree(folder, ignore_errors=True)
+        for left in temporary.iterdir():
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
     return ended

@@ -72,6 +72,7 @@ class Worker:
         self._early_kills: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._taking: asyncio.Task[None] | None = None
         self._drained = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._bridge: LoopBridge | None = None
 
     async def run(self) -> None:
@@ -89,22 +90,34 @@ class Worker:
             finally:
                 listening.cancel()
 
-    async def drain(self, grace: timedelta) -> None:
-        """Take no more jobs, and wait for those under way.
+    async def drain(self, grace: timedelta) -> bool:
+        """Take no more jobs, and wait for those under way; True when all of them ended by themselves.
 
-        Tasks that end within ``grace`` are reported as always. Those left after it are killed without a
-        report, so that they are handed out again.
+        Tasks that end within ``grace`` are reported as always. Those left after it, or after :meth:`hurry`,
+        are killed without a report, so that they are handed out again.
         """
         if self._taking is not None:
             self._taking.cancel()
         if self._running and grace > timedelta():
-            await asyncio.wait(set(self._running), timeout=grace.total_seconds())
+            ended = asyncio.ensure_future(asyncio.wait(set(self._running)))
+            hurried = asyncio.ensure_future(self._hurried.wait())
+            await asyncio.wait(
+                [ended, hurried], timeout=grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
+            ended.cancel()
+            hurried.cancel()
+        graceful = not self._running
         for attempt in self._attempts.values():
             attempt.stop(Stop.ABANDON)
         if self._running:
             await asyncio.wait(set(self._running))
         self._threads.close()
         self._drained.set()
+        return graceful
+
+    def hurry(self) -> None:
+        """Cut the grace period of a drain short."""
+        self._hurried.set()
 
     def kill(self, task_run_id: str, dispatch: int) -> bool:
         """Kill an attempt; True when this worker runs it. One that is yet to come will not run."""

@@ -22,6 +22,9 @@ from windhover_scripts.working_files import WorkingFiles, named_files
 _OUTPUT_DIRECTORY = "output"
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 
+#: Said in the schema only: pydantic's own mark would warn whenever the field is looked at here.
+_DEPRECATED: dict[str, JsonValue] = {"deprecated": True}
+
 #: 128 and SIGKILL.
 _KILLED_BY_SIGNAL_9 = 137
 
@@ -88,10 +91,18 @@ class ScriptTask(RunnableTask[ScriptOutput]):
     )
     fail_fast: bool = Field(True, description="Stop at the first command that fails.")
     target_os: TargetOS = Field(TargetOS.AUTO, alias="targetOS", description="Whose paths to use.")
-    warning_on_std_err: bool | None = Field(None, deprecated="It has no effect.")
-    output_directory: bool | None = Field(None, deprecated="Use `outputFiles`.")
-    runner: Static[RunnerType | None] = Field(None, deprecated="Use `taskRunner`.")
-    docker: Static[dict[str, JsonValue] | None] = Field(None, deprecated="Use `taskRunner`.")
+    warning_on_std_err: bool | None = Field(
+        None, description="It has no effect.", json_schema_extra=_DEPRECATED
+    )
+    output_directory: bool | None = Field(
+        None, description="Use `outputFiles`.", json_schema_extra=_DEPRECATED
+    )
+    runner: Static[RunnerType | None] = Field(
+        None, description="Use `taskRunner`.", json_schema_extra=_DEPRECATED
+    )
+    docker: Static[dict[str, JsonValue] | None] = Field(
+        None, description="Use `taskRunner`.", json_schema_extra=_DEPRECATED
+    )
 
     local_variable_names: ClassVar[frozenset[str]] = frozenset({"outputFiles", "outputDir"})
 

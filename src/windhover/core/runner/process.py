@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import BinaryIO, cast
 
 from windhover.core.runner.lines import LineSplitter
-from windhover.core.runner.process_tree import DEFAULT_GRACE, end_group
+from windhover.core.runner.process_tree import end_group
 from windhover.plugin.context import RunContext
 from windhover.plugin.runner import Command, LineConsumer, TaskRunner
 from windhover.plugin.task import TaskFailure
@@ -31,7 +31,7 @@ class Process(TaskRunner):
 
     They run in the task's working directory, with the environment of the server (but for its secrets and
     configuration) and that of the task, as leaders of a session of their own, and without input. When the
-    task is killed or timed out, the whole tree of processes is asked to end, and ended after five seconds.
+    task is killed or timed out, the whole tree of processes is asked to end, and ended after a grace period.
     """
 
     type_name = "io.kestra.plugin.core.runner.Process"
@@ -49,7 +49,7 @@ class Process(TaskRunner):
             await _finish(reading, readers, ctx)
         except BaseException:
             ctx.logger.warn(f"Ending command with pid {process.pid} and all that it started")
-            await end_group(process.pid, ctx.process_environment, DEFAULT_GRACE)
+            await end_group(process.pid, ctx.process_environment, ctx.kill_grace)
             raise
         finally:
             for task in reading:

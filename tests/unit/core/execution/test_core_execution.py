@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from windhover.core.execution.assert_ import Assert
+from windhover.core.execution.fail import Fail
+from windhover.model.execution import JsonValue
+from windhover.model.log import LogLevel
+from windhover.model.state import StateType
+from windhover.worker.inline import InlineWorker
+
+
+@pytest.mark.parametrize(
+    ("properties", "errors"),
+    [
+        ({}, ["Task failure"]),
+        ({"errorMessage": "n is {{ inputs.n }}"}, ["n is 1"]),
+        ({"condition": "{{ inputs.n == 1 }}"}, ["Task failure", "Fail on a condition"]),
+        ({"condition": "{{ inputs.n }}", "errorMessage": "no"}, ["no", "Fail on a condition"]),
+        ({"condition": "False"}, ["Task failure", "Fail on a condition"]),
+        ({"condition": "{{ inputs.n == 2 }}"}, []),
+        ({"condition": "{{ inputs.n - 1 }}"}, []),
+        ({"condition": " "}, []),
+    ],
+)
+async def test_fail(worker: InlineWorker, properties: dict[str, JsonValue], errors: list[str]) -> None:
+    run = await worker.run(Fail, properties, {"inputs": {"n": 1}})
+    assert run.at(LogLevel.ERROR) == errors
+    assert run.state is (StateType.FAILED if errors else StateType.SUCCESS)
+
+
+async def test_all_conditions_of_assert_are_looked_at(worker: InlineWorker) -> None:
+    run = await worker.run(
+        Assert,
+        {
+            "conditions": ["{{ 1 == 2 }}", "{{ nope }}", "{{ 1 == 1 }}"],
+            "errorMessage": "wrong {{ inputs.n }}",
+        },
+        {"inputs": {"n": 1}},
+    )
+    assert run.state is StateType.FAILED
+    first, second, last = run.at(LogLevel.ERROR)
+    assert first == "Assertion `{{ 1 == 2 }}` failed!"
+    assert second.startswith("Assertion `{{ nope }}` failed, failed to render `Unable to find `nope` used in")
+    assert last == "2 assertions failed!\nwrong 1"
+    assert {metric.name: metric.value for metric in run.metrics} == {"success": 1.0, "failed": 2.0}
+
+
+async def test_one_failed_assertion_is_said_in_the_singular(worker: InlineWorker) -> None:
+    run = await worker.run(Assert, {"conditions": ["false"]})
+    assert run.at(LogLevel.ERROR)[-1] == "1 assertion failed!"
+
+
+async def test_assert_holds(worker: InlineWorker) -> None:
+    run = await worker.run(Assert, {"conditions": ["{{ inputs.n == 1 }}", "true"]}, {"inputs": {"n": 1}})
+    assert run.state is StateType.SUCCESS
+    assert run.logs == []
