@@ -6,7 +6,7 @@ Documentation page: ``docs/plugins.md``.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -14,7 +14,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     create_model,
@@ -86,18 +88,21 @@ def is_static(info: FieldInfo) -> bool:
 @cache
 def templated(cls: type[BaseModel]) -> type[BaseModel]:
     """The class as it is when a flow is saved: whatever is not static may be an expression instead."""
+    return _derived(cls, frozenset({cls}))
+
+
+def _derived(cls: type[BaseModel], within: frozenset[type[BaseModel]]) -> type[BaseModel]:
+    """``within`` are the classes that are being derived around this one: a model may hold itself."""
     if not cls.__pydantic_complete__:
         cls.model_rebuild()
-    fields: dict[str, Any] = {
-        name: (info.annotation if is_static(info) else _templated_field(info), _same_settings(info))
-        for name, info in cls.model_fields.items()
-    }
+    fields: dict[str, Any] = {}
+    for name, info in cls.model_fields.items():
+        annotation: Any = info.annotation
+        if not (is_static(info) or _is_tag(annotation)):
+            annotation = Annotated[(_templated(annotation, within), *info.metadata, _TEMPLATE)]
+        fields[name] = (annotation, _same_settings(info))
     config = ConfigDict(**{**cls.model_config, "frozen": False})
     return create_model(cls.__name__, __config__=config, __module__=cls.__module__, **fields)
-
-
-def _templated_field(info: FieldInfo) -> object:
-    return Annotated[(_templated(info.annotation), *info.metadata, _TEMPLATE)]
 
 
 def _same_settings(info: FieldInfo) -> Any:
@@ -113,30 +118,43 @@ def _same_settings(info: FieldInfo) -> Any:
     return Field(**{key: value for key, value in settings.items() if value is not None or key == "default"})
 
 
-def _templated(annotation: Any) -> Any:
+def _templated(annotation: Any, within: frozenset[type[BaseModel]]) -> Any:
     """The annotation with every part that may be an expression open to one."""
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
         if any(isinstance(extra, StaticMarker) for extra in metadata):
             return annotation
-        return Annotated[(_templated(inner), *metadata, _TEMPLATE)]
+        return Annotated[(_templated(inner, within), *metadata, _TEMPLATE)]
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Literal and len(arguments) == 1:
-        return annotation  # what tells the members of a union apart
+    if origin is Literal:
+        return annotation
     if origin is Union or origin is types.UnionType:
-        return Union[tuple(_templated(argument) for argument in arguments)]  # noqa: UP007 - made at run time
-    if origin is not None and origin is not Literal:
-        parts = tuple(part if part is Ellipsis else _open(part) for part in arguments)
-        return origin[parts]
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return templated(annotation)
-    return annotation
+        members = tuple(_templated(argument, within) for argument in arguments)
+        return Union[members]  # noqa: UP007 - made at run time
+    if origin is not None:
+        return origin[tuple(part if part is Ellipsis else _open(part, within) for part in arguments)]
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return annotation
+    if annotation in within:
+        return Annotated[Any, PlainValidator(_validate_later(annotation))]
+    return _derived(annotation, within | {annotation})
 
 
-def _open(annotation: Any) -> Any:
-    inner = _templated(annotation)
-    is_tag = get_origin(annotation) is Literal and len(get_args(annotation)) == 1
-    return inner if is_tag or bare(annotation) in (str, Any) else Annotated[inner, _TEMPLATE]
+def _open(annotation: Any, within: frozenset[type[BaseModel]]) -> Any:
+    inner = _templated(annotation, within)
+    return inner if bare(annotation) in (str, Any) else Annotated[inner, _TEMPLATE]
+
+
+def _is_tag(annotation: object) -> bool:
+    """A property of one possible value: it tells the members of a union apart and cannot be an expression."""
+    return get_origin(annotation) is Literal and len(get_args(annotation)) == 1
+
+
+def _validate_later(cls: type[BaseModel]) -> Callable[[object, ValidationInfo], object]:
+    def validate(value: object, info: ValidationInfo) -> object:
+        return templated(cls).model_validate(value, context=info.context)
+
+    return validate
 
 
 def _pass_template(value: object, handler: ValidatorFunctionWrapHandler) -> object:

@@ -29,6 +29,13 @@ from windhover.plugin.trigger import TriggerType, WorkerTrigger
 
 JsonSchema = dict[str, Any]
 
+#: A nested plugin of any type, where the schema does not hold them all.
+_ANY_PLUGIN: JsonSchema = {
+    "type": "object",
+    "properties": {"type": {"type": "string"}},
+    "required": ["type"],
+}
+
 #: Where the schema of a flow keeps those of its parts.
 _DEFINITIONS = "definitions"
 
@@ -76,10 +83,10 @@ def flow_schema(registry: Registry, flow: type[BaseModel]) -> JsonSchema:
     definitions: JsonSchema = {}
     for plugin in plugins:
         definitions[plugin.type_name] = _properties_schema(plugin, definitions)
+    schema = _model_schema(flow, "validation", definitions)
     for place in dict.fromkeys(_PLACES.values()):
         names = [plugin.type_name for plugin in plugins if _PLACES[plugin.kind] == place]
         definitions[place] = {"anyOf": [{"$ref": f"#/{_DEFINITIONS}/{name}"} for name in names]}
-    schema = _model_schema(flow, "validation", definitions)
     schema["$schema"] = "http://json-schema.org/draft-07/schema#"
     schema[_DEFINITIONS] = definitions
     return schema
@@ -122,23 +129,16 @@ def _properties_schema(plugin: PluginType, shared: JsonSchema | None = None) -> 
     own: JsonSchema = schema.get("properties", {})
     _annotate(own, cls)
     common = _common_properties(plugin, shared)
-    properties = {
+    properties: JsonSchema = {
         "type": {"const": plugin.type_name},
-        **{
-            name: own.get(name, value) | {"$group": "core"}
-            for name, value in common.items()
-            if name != "type"
-        },
+        **{name: {**(own[name] if name in own else common[name]), "$group": "core"} for name in common},
         **{name: value for name, value in own.items() if name not in common},
     }
+    properties["type"] = {"const": plugin.type_name}
     required = [name for name in schema.get("required", ()) if name not in ("id", "type")]
     base = ["type"] if plugin.kind not in _PLACES or plugin.kind is PluginKind.CONDITION else ["id", "type"]
     result: JsonSchema = {
-        **{
-            key: value
-            for key, value in schema.items()
-            if key not in ("properties", "required", "description")
-        },
+        **({_DEFINITIONS: schema[_DEFINITIONS]} if _DEFINITIONS in schema else {}),
         "type": "object",
         "title": plugin.type_name.rpartition(".")[2],
         **_described(cls),
@@ -195,13 +195,16 @@ def _model_schema(cls: type[BaseModel], mode: JsonSchemaMode, shared: JsonSchema
         schema_generator=_SchemaWriter,
         ref_template=f"#/{_DEFINITIONS}/{{model}}",
     )
-    nested: JsonSchema = {name: _tidy(entry) for name, entry in schema.pop("$defs", {}).items()}
-    schema = _tidy(schema)
+    nested: JsonSchema = {
+        name: _ANY_PLUGIN if _PLACE in entry else _tidy(entry)
+        for name, entry in schema.pop("$defs", {}).items()
+    }
+    tidy: JsonSchema = _tidy(schema)
     if shared is not None:
         shared.update(nested)
     elif nested:
-        schema[_DEFINITIONS] = nested
-    return schema
+        tidy[_DEFINITIONS] = nested
+    return tidy
 
 
 def _tidy(schema: Any) -> Any:
