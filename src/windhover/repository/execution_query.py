@@ -48,7 +48,7 @@ class ExecutionQuery:
 
     ``text`` occurs in its id, namespace or flow id. ``started_or_ended`` is met by either date.
     ``kinds`` are names of kinds; ``without_kind`` selects the ordinary ones, which have none, and with both
-    either will do. Executions marked as deleted are left out unless ``deleted`` is set.
+    either will do.
     """
 
     tenant_id: str
@@ -71,6 +71,5 @@ class ExecutionQuery:
     trigger_id: tuple[TextMatch, ...] = ()
     trigger_execution_id: str | None = None
     child: ChildFilter | None = None
-    deleted: bool = False
     sort: tuple[SortBy, ...] = (SortBy(ExecutionSort.START_DATE, descending=True),)
     paging: Paging = FIRST_PAGE

@@ -79,7 +79,6 @@ def _conditions(query: ExecutionQuery) -> ColumnElement[bool]:
     return all_of(
         (
             c.tenant_id == query.tenant_id,
-            None if query.deleted else c.deleted.is_(False),
             occurs_in_any((c.id, c.namespace, c.flow_id), query.text),
             one_of(c.id, query.ids),
             all_match(c.namespace, query.namespace),

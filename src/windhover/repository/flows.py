@@ -56,6 +56,7 @@ _NAMESPACES = sql(
 _INSERT = insert("flows", FLOW_COLUMNS)
 _KEY = {"tenant_id": "text", "namespace": "text", "id": "text", "revision": "integer"}
 _SUPERSEDE = BulkStatement(
+    table="flows",
     sqlite=f"UPDATE flows SET latest = FALSE WHERE {_THIS_FLOW} AND revision = ?",
     postgresql=(
         "UPDATE flows SET latest = FALSE FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[]) "

@@ -7,18 +7,19 @@ Imports Alembic and SQLAlchemy: only called when a database is of an older versi
 from __future__ import annotations
 
 import sqlite3
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from windhover.repository.schema import HEAD
-from windhover.repository.tables import metadata
+from windhover.repository.tables import SQLITE_STATISTICS, metadata
 
 if TYPE_CHECKING:
     import asyncpg
@@ -32,28 +33,29 @@ def migrate_sqlite(connection: sqlite3.Connection) -> None:
     with engine.connect() as wrapped:
         # The connection does not begin transactions by itself.
         wrapped.exec_driver_sql("BEGIN IMMEDIATE")
-        upgrade(wrapped)
+        config = _config()
+        config.attributes["connection"] = wrapped
+        command.upgrade(config, "head")
         wrapped.commit()
 
 
-async def migrate_postgres(connection: asyncpg.Connection) -> None:
-    """Apply the missing migrations to a PostgreSQL database, on the connection given, in one transaction."""
-    from sqlalchemy.ext.asyncio import create_async_engine
+async def migrate_postgres(connection: asyncpg.Connection, revision: str | None) -> None:
+    """Apply the migrations after ``revision`` to a PostgreSQL database, in one transaction.
 
-    async def creator() -> asyncpg.Connection:
-        return connection
+    Alembic writes them as text, which asyncpg runs: so there is one driver, and a migration cannot look at
+    the rows it changes other than by SQL.
+    """
+    config = _config()
+    config.output_buffer = StringIO()
+    command.upgrade(config, f"{revision or 'base'}:head", sql=True)
+    async with connection.transaction():
+        await connection.execute(config.output_buffer.getvalue())
 
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=creator, poolclass=StaticPool)
-    async with engine.begin() as wrapped:
-        await wrapped.run_sync(upgrade)
 
-
-def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Apply the missing migrations up to ``revision`` on a SQLAlchemy connection."""
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_HERE / "migrations"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    return config
 
 
 def render_ddl(dialect: str) -> str:
@@ -66,6 +68,11 @@ def render_ddl(dialect: str) -> str:
             str(CreateIndex(index).compile(dialect=compiler))
             for index in sorted(table.indexes, key=lambda index: str(index.name))
         )
+    if dialect == "sqlite":
+        # The first creates the table of statistics.
+        statements.append("ANALYZE sqlite_schema")
+        rows = ",\n    ".join(str(row) for row in SQLITE_STATISTICS)
+        statements.append(f"INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES\n    {rows}")
     statements.append("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     statements.append(f"INSERT INTO alembic_version (version_num) VALUES ('{HEAD}')")
     lines = "\n".join(_tidy(statement) + ";" for statement in statements)

@@ -1,8 +1,8 @@
 """PostgreSQL, for servers of several machines.
 
-Statements run on asyncpg directly. A batch takes one round trip a table, however many rows it has: the
-rows of a statement travel as one array a column. Connections that broke are replaced by the pool; what
-was under way on them fails as unavailable.
+Statements run on asyncpg directly. A batch takes one round trip as a rule, however many rows it has: its
+statements are joined into one, and their rows travel as one array a column. Connections that broke are
+replaced by the pool; what was under way on them fails as unavailable.
 
 Documentation page: ``docs/databases.md``.
 """
@@ -19,7 +19,7 @@ import asyncpg
 from windhover.repository.database import Dialect
 from windhover.repository.errors import ConstraintViolated, RepositoryError, RepositoryUnavailable
 from windhover.repository.schema import prepare_postgres
-from windhover.repository.statement import Row, Statement, Write
+from windhover.repository.statement import Row, Statement, Write, together
 
 logger = logging.getLogger(__name__)
 
@@ -77,13 +77,15 @@ class PostgresDatabase:
 
     async def write(self, writes: Sequence[Write]) -> None:
         async def work(connection: asyncpg.Connection) -> None:
-            if len(writes) == 1:
-                await _run(connection, writes[0])
+            # One statement is a transaction by itself.
+            if len(groups) == 1:
+                await _run(connection, groups[0])
                 return
             async with connection.transaction():
-                for write in writes:
-                    await _run(connection, write)
+                for group in groups:
+                    await _run(connection, group)
 
+        groups = _groups(writes)
         await self._with_connection(work)
 
     async def execute(self, statement: Statement, parameters: Row = ()) -> int:
@@ -176,8 +178,22 @@ class PostgresDatabase:
         return error
 
 
-async def _run(connection: asyncpg.Connection, write: Write) -> None:
-    await connection.execute(write.statement.postgresql, *zip(*write.rows, strict=True))
+def _groups(writes: Sequence[Write]) -> list[list[Write]]:
+    """Writes that can run as one statement: none may see what another of them does to the same table."""
+    groups: list[list[Write]] = []
+    tables: set[str] = set()
+    for write in writes:
+        if not groups or write.statement.table in tables:
+            groups.append([])
+            tables = set()
+        groups[-1].append(write)
+        tables.add(write.statement.table)
+    return groups
+
+
+async def _run(connection: asyncpg.Connection, group: Sequence[Write]) -> None:
+    columns = [column for write in group for column in zip(*write.rows, strict=True)]
+    await connection.execute(together(tuple(write.statement for write in group)), *columns)
 
 
 def _without_password(dsn: str) -> str:

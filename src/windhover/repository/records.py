@@ -54,7 +54,6 @@ def execution_row(execution: Execution) -> Row:
             None if trigger is None else trigger.id,
             started_by if isinstance(started_by, str) else None,
             to_micros(execution.schedule_date),
-            execution.deleted,
             _encoder.encode(execution).decode(),
         )
     except _NOT_JSON as error:

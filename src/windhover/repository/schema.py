@@ -78,7 +78,7 @@ async def prepare_postgres(connection: asyncpg.Connection) -> None:
             from windhover.repository.migrate import migrate_postgres
 
             logger.info("Migrating the tables from revision %s to %s", revision, HEAD)
-            await migrate_postgres(connection)
+            await migrate_postgres(connection, revision)
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _MIGRATION_LOCK)
 

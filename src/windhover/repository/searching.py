@@ -76,8 +76,9 @@ def matches(column: ColumnElement[Any], match: TextMatch) -> ColumnElement[bool]
         case TextOperator.NOT_EQUALS:
             return or_(column.is_(None), column != value)
         case TextOperator.PREFIX:
-            # A range of an index: "/" is the character after "." in the order of bytes.
-            return or_(column == value, and_(column >= f"{value}.", column < f"{value}/"))
+            # One range of an index, as "/" is the character after "."; what else lies in it is left out.
+            below = func.substr(column, 1, len(value) + 1) == f"{value}."
+            return and_(column >= value, column < f"{value}/", or_(column == value, below))
         case TextOperator.CONTAINS:
             return contains(column, value)
         case TextOperator.STARTS_WITH:

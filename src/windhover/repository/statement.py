@@ -5,10 +5,14 @@ The tables themselves are defined in ``tables.py``; a test holds the columns nam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import count
 from typing import Any, NamedTuple
+
+_PARAMETER = re.compile(r"\$(\d+)")
 
 #: One row as a driver takes and gives it: text, whole numbers, floats, booleans and None.
 Row = Sequence[Any]
@@ -30,6 +34,7 @@ class BulkStatement:
     so no two rows may have the same key.
     """
 
+    table: str
     sqlite: str
     postgresql: str
 
@@ -63,6 +68,7 @@ def upsert(
     conflict = f"ON CONFLICT ({', '.join(key)}) DO " + (f"UPDATE SET {assignments}" if changed else "NOTHING")
     marks = ", ".join("?" * len(columns))
     return BulkStatement(
+        table=table,
         sqlite=f"INSERT INTO {table} ({names}) VALUES ({marks}) {conflict}",
         postgresql=f"INSERT INTO {table} ({names}) SELECT * FROM unnest({_arrays(columns)}) {conflict}",
     )
@@ -73,6 +79,7 @@ def insert(table: str, columns: Mapping[str, str]) -> BulkStatement:
     names = ", ".join(columns)
     marks = ", ".join("?" * len(columns))
     return BulkStatement(
+        table=table,
         sqlite=f"INSERT INTO {table} ({names}) VALUES ({marks})",
         postgresql=f"INSERT INTO {table} ({names}) SELECT * FROM unnest({_arrays(columns)})",
     )
@@ -83,9 +90,31 @@ def delete(table: str, key: Mapping[str, str]) -> BulkStatement:
     names = ", ".join(key)
     matches = " AND ".join(f"{table}.{name} = doomed.{name}" for name in key)
     return BulkStatement(
+        table=table,
         sqlite=f"DELETE FROM {table} WHERE " + " AND ".join(f"{name} = ?" for name in key),
         postgresql=f"DELETE FROM {table} USING unnest({_arrays(key)}) AS doomed ({names}) WHERE {matches}",
     )
+
+
+@cache
+def together(statements: tuple[BulkStatement, ...]) -> str:
+    """Statements on different tables as one for PostgreSQL, its parameters those of all in order.
+
+    It saves a round trip a statement, and those that begin and commit a transaction.
+    """
+    texts = []
+    offset = 0
+    for statement in statements:
+        numbers = [int(number) for number in _PARAMETER.findall(statement.postgresql)]
+        texts.append(_PARAMETER.sub(partial(_shifted, offset), statement.postgresql))
+        offset += max(numbers)
+    *first, last = texts
+    named = ", ".join(f"w{number} AS ({text})" for number, text in enumerate(first))
+    return f"WITH {named} {last}" if named else last
+
+
+def _shifted(offset: int, parameter: re.Match[str]) -> str:
+    return f"${int(parameter[1]) + offset}"
 
 
 def _arrays(columns: Mapping[str, str]) -> str:

@@ -27,11 +27,10 @@ EXECUTION_COLUMNS = {
     "trigger_id": "text",
     "trigger_execution_id": "text",
     "schedule_date": "bigint",
-    "deleted": "boolean",
     "data": "text",
 }
 #: Where an execution comes from never changes, and not naming it spares the indexes over it.
-EXECUTION_CHANGES = ("flow_revision", "state", "end_date", "duration", "schedule_date", "deleted", "data")
+EXECUTION_CHANGES = ("flow_revision", "state", "end_date", "duration", "schedule_date", "data")
 
 LABEL_COLUMNS = {"execution_id": "text", "key": "text", "value": "text"}
 

@@ -81,7 +81,6 @@ executions = Table(
     Column("trigger_id", Key),
     Column("trigger_execution_id", Key),
     Column("schedule_date", Instant),
-    Column("deleted", Boolean, nullable=False),
     Column("data", Text, nullable=False),
     Index("executions_by_start", "tenant_id", "start_date"),
     Index("executions_by_flow", "tenant_id", "namespace", "flow_id", "start_date"),
@@ -204,4 +203,28 @@ settings = Table(
     Column("value", Text, nullable=False),
     Column("updated", Instant, nullable=False),
     sqlite_with_rowid=False,
+)
+
+#: How many rows an index has, and how many of them share a value of its first column, its first two, and so
+#: on, in a large database. SQLite chooses its plans by these. Left to itself it would know nothing of a young
+#: database and take the column that all rows share (the tenant) for a better start than a label or an id.
+SQLITE_STATISTICS = (
+    ("executions", "sqlite_autoindex_executions_1", "1000000 1"),
+    ("executions", "executions_by_start", "1000000 1000000 1"),
+    ("executions", "executions_by_flow", "1000000 1000000 50000 5000 1"),
+    ("executions", "executions_by_state", "1000000 1000000 200000 1"),
+    ("executions", "executions_not_ended", "1000 1"),
+    ("executions", "executions_by_parent", "10000 2"),
+    ("executions", "executions_by_original", "10000 2"),
+    ("executions", "executions_by_trigger_execution", "100000 5"),
+    ("execution_labels", "execution_labels", "3000000 3 1 1"),
+    ("execution_labels", "execution_labels_by_value", "3000000 500000 50 1"),
+    ("task_runs", "sqlite_autoindex_task_runs_1", "5000000 1"),
+    ("task_runs", "task_runs_by_execution", "5000000 5 1"),
+    ("task_runs", "task_runs_not_ended", "1000 2"),
+    ("logs", "logs", "10000000 10 1"),
+    ("logs", "logs_by_time", "10000000 10000000 1"),
+    ("logs", "logs_by_flow", "10000000 10000000 500000 50000 1"),
+    ("metrics", "metrics", "1000000 2 1"),
+    ("metrics", "metrics_by_flow", "1000000 1000000 50000 5000 1000 1"),
 )

@@ -46,20 +46,18 @@ THIRD = execution(
     start=at(200),
     namespace="company2",
     flow_id="export",
+    flow_revision=2,
     kind="TEST",
     parent_id=FIRST.id,
     original_id=FIRST.id,
 )
-FOURTH = execution(
-    id="4-fourth", start=at(300), flow_id="export", flow_revision=2, schedule_date=at(900), deleted=True
-)
-ELSEWHERE = execution(id="5-elsewhere", start=at(400), tenant_id="other")
+ELSEWHERE = execution(id="4-elsewhere", start=at(400), tenant_id="other")
 
 
 @pytest.fixture
 async def executions(database: Database) -> ExecutionRepository:
     repository = ExecutionRepository(database)
-    await repository.commit(CommitBatch(created=[FIRST, SECOND, THIRD, FOURTH, ELSEWHERE]))
+    await repository.commit(CommitBatch(created=[FIRST, SECOND, THIRD, ELSEWHERE]))
     return repository
 
 
@@ -69,7 +67,6 @@ def match(operator: TextOperator, *values: str) -> tuple[TextMatch, ...]:
 
 CASES: list[tuple[dict[str, Any], list[Execution]]] = [
     ({}, [THIRD, SECOND, FIRST]),
-    ({"deleted": True}, [FOURTH, THIRD, SECOND, FIRST]),
     ({"text": "IMPORT"}, [SECOND, FIRST]),
     ({"text": "import_"}, [FIRST]),
     ({"text": "2-SEC"}, [SECOND]),
@@ -90,7 +87,7 @@ CASES: list[tuple[dict[str, Any], list[Execution]]] = [
     ),
     ({"flow_id": match(TextOperator.EQUALS, "export")}, [THIRD]),
     ({"flows": (("company", "Import_data"), ("company2", "export"))}, [THIRD, FIRST]),
-    ({"flow_revision": 2, "deleted": True}, [FOURTH]),
+    ({"flow_revision": 2}, [THIRD]),
     ({"states": (StateType.SUCCESS, StateType.FAILED)}, [THIRD, FIRST]),
     ({"excluded_states": (StateType.SUCCESS, StateType.FAILED)}, [SECOND]),
     ({"started": TimeRange(since=at(100))}, [THIRD, SECOND]),

@@ -22,7 +22,6 @@ CREATE TABLE executions (
     trigger_id TEXT COLLATE "C",
     trigger_execution_id TEXT COLLATE "C",
     schedule_date BIGINT,
-    deleted BOOLEAN NOT NULL,
     data TEXT NOT NULL,
     PRIMARY KEY (id)
 );

@@ -23,7 +23,6 @@ CREATE TABLE executions (
     trigger_id TEXT,
     trigger_execution_id TEXT,
     schedule_date BIGINT,
-    deleted BOOLEAN NOT NULL,
     data TEXT NOT NULL,
     PRIMARY KEY (id)
 );
@@ -122,5 +121,25 @@ CREATE TABLE timers (
 )
  WITHOUT ROWID;
 CREATE INDEX timers_by_due ON timers (due);
+ANALYZE sqlite_schema;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('executions', 'sqlite_autoindex_executions_1', '1000000 1'),
+    ('executions', 'executions_by_start', '1000000 1000000 1'),
+    ('executions', 'executions_by_flow', '1000000 1000000 50000 5000 1'),
+    ('executions', 'executions_by_state', '1000000 1000000 200000 1'),
+    ('executions', 'executions_not_ended', '1000 1'),
+    ('executions', 'executions_by_parent', '10000 2'),
+    ('executions', 'executions_by_original', '10000 2'),
+    ('executions', 'executions_by_trigger_execution', '100000 5'),
+    ('execution_labels', 'execution_labels', '3000000 3 1 1'),
+    ('execution_labels', 'execution_labels_by_value', '3000000 500000 50 1'),
+    ('task_runs', 'sqlite_autoindex_task_runs_1', '5000000 1'),
+    ('task_runs', 'task_runs_by_execution', '5000000 5 1'),
+    ('task_runs', 'task_runs_not_ended', '1000 2'),
+    ('logs', 'logs', '10000000 10 1'),
+    ('logs', 'logs_by_time', '10000000 10000000 1'),
+    ('logs', 'logs_by_flow', '10000000 10000000 500000 50000 1'),
+    ('metrics', 'metrics', '1000000 2 1'),
+    ('metrics', 'metrics_by_flow', '1000000 1000000 50000 5000 1000 1');
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 INSERT INTO alembic_version (version_num) VALUES ('0001');

@@ -16,6 +16,27 @@ NOT_ENDED = (
     "'RETRIED', 'SKIPPED', 'SUCCESS', 'WARNING')"
 )
 
+SQLITE_STATISTICS = (
+    ("executions", "sqlite_autoindex_executions_1", "1000000 1"),
+    ("executions", "executions_by_start", "1000000 1000000 1"),
+    ("executions", "executions_by_flow", "1000000 1000000 50000 5000 1"),
+    ("executions", "executions_by_state", "1000000 1000000 200000 1"),
+    ("executions", "executions_not_ended", "1000 1"),
+    ("executions", "executions_by_parent", "10000 2"),
+    ("executions", "executions_by_original", "10000 2"),
+    ("executions", "executions_by_trigger_execution", "100000 5"),
+    ("execution_labels", "execution_labels", "3000000 3 1 1"),
+    ("execution_labels", "execution_labels_by_value", "3000000 500000 50 1"),
+    ("task_runs", "sqlite_autoindex_task_runs_1", "5000000 1"),
+    ("task_runs", "task_runs_by_execution", "5000000 5 1"),
+    ("task_runs", "task_runs_not_ended", "1000 2"),
+    ("logs", "logs", "10000000 10 1"),
+    ("logs", "logs_by_time", "10000000 10000000 1"),
+    ("logs", "logs_by_flow", "10000000 10000000 500000 50000 1"),
+    ("metrics", "metrics", "1000000 2 1"),
+    ("metrics", "metrics_by_flow", "1000000 1000000 50000 5000 1000 1"),
+)
+
 
 def where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
@@ -48,7 +69,6 @@ def upgrade() -> None:
         sa.Column("trigger_id", Key),
         sa.Column("trigger_execution_id", Key),
         sa.Column("schedule_date", sa.BigInteger()),
-        sa.Column("deleted", sa.Boolean(), nullable=False),
         sa.Column("data", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -159,3 +179,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("timers_by_due", "timers", ["due"])
+    if op.get_context().dialect.name == "sqlite":
+        op.execute("ANALYZE sqlite_schema")
+        for table, index, statistics in SQLITE_STATISTICS:
+            op.execute(f"INSERT INTO sqlite_stat1 VALUES ('{table}', '{index}', '{statistics}')")
