@@ -14,9 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from windhover.config import Settings
+from windhover.engine.encryption import SecretCipher
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.messages import Job
 from windhover.engine.spill import StoredValue
@@ -39,6 +42,9 @@ from windhover.storage import Storage
 from windhover.worker.environment import WorkerEnvironment, WorkerSettings
 from windhover.worker.orphans import sweep_orphans
 from windhover.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from windhover.webserver.services import WebServices
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +72,7 @@ class RuntimeSettings:
     globals: Mapping[str, JsonValue] = field(default_factory=dict)
     server: Mapping[str, JsonValue] = field(default_factory=dict)
     recursive_rendering: bool = False
+    encryption_key: str | None = None
     kill_grace: timedelta = timedelta(seconds=10)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     configurations: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
@@ -99,10 +106,10 @@ class Runtime:
             plugin_defaults=[settings.plugin_defaults] if settings.plugin_defaults else (),
             clock=clock,
         )
+        self.environment = self._engine_environment()
+        self.cipher = SecretCipher(settings.encryption_key) if settings.encryption_key else None
         self.secrets = EnvironmentSecrets(settings.environ)
-        self.executor = Executor(
-            self.executions, self.definitions, self.queue, self._engine_environment(), clock=clock
-        )
+        self.executor = Executor(self.executions, self.definitions, self.queue, self.environment, clock=clock)
         self.worker = Worker(
             self.queue.jobs,
             self.queue.executor,
@@ -135,8 +142,7 @@ class Runtime:
 
         True when all of them ended; the others are handed out again at the next start.
         """
-        await self.worker.drain(grace)
-        graceful = not self.worker.running()
+        graceful = await self.worker.drain(grace)
         if self._working is not None:
             await _ended(self._working)
         self.executor.stop()
@@ -148,6 +154,38 @@ class Runtime:
         """Let go of the database and the storage."""
         await self.storage.close()
         await self.database.close()
+
+    def web_services(self, settings: Settings) -> WebServices:
+        """What the web server in front of this runtime works on."""
+        from windhover.webserver.services import WebServices
+
+        return WebServices(
+            database=self.database,
+            definitions=self.definitions,
+            queue=self.queue,
+            storage=self.storage,
+            settings=settings,
+            environment=self.environment,
+            encrypt=self.cipher.encrypt if self.cipher is not None else None,
+            clock=self.clock,
+            components=self._components,
+            gauges=self._gauges,
+        )
+
+    def _components(self) -> dict[str, bool]:
+        return {
+            "executor": self._executing is not None and not self._executing.done(),
+            "worker": self._working is not None and not self._working.done(),
+        }
+
+    def _gauges(self) -> dict[str, float]:
+        return {
+            "windhover_executor_live_executions": self.executor.live_count,
+            "windhover_executor_queue_size": len(self.queue.executor),
+            "windhover_worker_queue_size": len(self.queue.jobs),
+            "windhover_worker_running": len(self.worker.running()),
+            "windhover_worker_threads": self.worker.concurrency,
+        }
 
     def sweep(self) -> None:
         """Clear away what a former life of this home left behind: processes and half-written files."""

@@ -1,0 +1,220 @@
+"""``windhover run``: one flow, in this process, on a database in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from windhover.cli.progress import Reporter, make_reporter
+from windhover.engine.creation import FlowInputRenderer, new_execution
+from windhover.engine.inputs import resolve_inputs
+from windhover.engine.messages import CreateExecution, ExecutionChanged, KillExecution, LogsCommitted
+from windhover.model.execution import Execution, JsonValue, Label, TaskRun
+from windhover.model.flow import Flow
+from windhover.model.inputs import FileInput
+from windhover.model.inputs.graph import flatten
+from windhover.model.log import LogLevel
+from windhover.model.problem import FlowInvalid
+from windhover.model.state import StateType
+from windhover.repository.sqlite import SqliteDatabase
+from windhover.server.runtime import DEFAULT_TENANT, Runtime, RuntimeSettings
+from windhover.storage import input_uri
+from windhover.util.ids import new_id
+
+#: Exit codes by end state; all others are 1.
+EXIT_CODES = {
+    StateType.SUCCESS: 0,
+    StateType.WARNING: 0,
+    StateType.FAILED: 1,
+    StateType.CANCELLED: 3,
+    StateType.KILLED: 130,
+}
+USAGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What was given on the command line."""
+
+    file: Path
+    inputs: Sequence[str]
+    labels: Sequence[str]
+    as_json: bool
+    level: str
+    save: Path | None
+
+
+class Refused(Exception):
+    """The run cannot begin; the message says why."""
+
+
+def run_flow(options: RunOptions) -> int:
+    """Run a flow and return the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        level = LogLevel[options.level]
+    except KeyError:
+        print(
+            f"--log-level: `{options.level}` is no level; use TRACE, DEBUG, INFO, WARN or ERROR.",
+            file=sys.stderr,
+        )
+        return USAGE
+    reporter = make_reporter(options.as_json, level)
+    home = Path(tempfile.mkdtemp(prefix="windhover-run-"))
+    try:
+        return asyncio.run(_run(options, reporter, home))
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return USAGE
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+async def _run(options: RunOptions, reporter: Reporter, home: Path) -> int:
+    database = SqliteDatabase.in_memory()
+    await database.open()
+    settings = RuntimeSettings(home=home, storage_path=home / "storage", temporary=home / "work")
+    runtime = Runtime(database, settings)
+    try:
+        flow = await _read_flow(options.file, runtime)
+        execution = await _prepare(options, flow, runtime)
+        await runtime.start()
+        try:
+            ended, task_runs = await _follow(execution, runtime, reporter)
+        finally:
+            await runtime.stop(timedelta(seconds=1))
+        if options.save is not None:
+            await _save_files(ended, task_runs, options.save, runtime)
+        reporter.ended(ended, task_runs)
+        return EXIT_CODES.get(ended.state.current, 1)
+    finally:
+        await runtime.close()
+
+
+async def _read_flow(file: Path, runtime: Runtime) -> Flow:
+    from windhover.cli.validate import format_problem
+
+    try:
+        parsed = runtime.definitions.parse(file.read_bytes())
+    except OSError as error:
+        raise Refused(f"{file} cannot be read: {error.strerror}") from None
+    except FlowInvalid as error:
+        raise Refused("\n".join(format_problem(file, problem) for problem in error.problems)) from None
+    return await runtime.definitions.save(DEFAULT_TENANT, parsed)
+
+
+async def _prepare(options: RunOptions, flow: Flow, runtime: Runtime) -> Execution:
+    execution_id = new_id()
+    given = await _given(options.inputs, flow, execution_id, runtime)
+    cipher = runtime.cipher
+    resolved = await asyncio.to_thread(
+        resolve_inputs,
+        flow.inputs,
+        given,
+        FlowInputRenderer(runtime.environment, flow, execution_id),
+        workflow=f"{flow.namespace}.{flow.id}",
+        encrypt=cipher.encrypt if cipher is not None else None,
+    )
+    if resolved.problems:
+        raise Refused("\n".join(problem.message for problem in resolved.problems))
+    for warning in resolved.warnings:
+        print(warning, file=sys.stderr)
+    return new_execution(
+        flow, resolved.values, execution_id, runtime.clock(), labels=[_label(text) for text in options.labels]
+    )
+
+
+async def _given(
+    texts: Sequence[str], flow: Flow, execution_id: str, runtime: Runtime
+) -> dict[str, JsonValue]:
+    declared = {name: flat.definition for name, flat in flatten(flow.inputs).items()}
+    given: dict[str, JsonValue] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise Refused(f"--input: `{text}` is not of the form name=value or name=@path")
+        if value.startswith("@"):
+            path = Path(value[1:])
+            try:
+                if isinstance(declared.get(name), FileInput):
+                    uri = input_uri(flow.namespace, flow.id, execution_id, name, path.name)
+                    given[name] = (await runtime.storage.for_tenant(DEFAULT_TENANT).put(uri, path)).uri
+                else:
+                    given[name] = path.read_text()
+            except (OSError, UnicodeDecodeError) as error:
+                raise Refused(f"--input {name}: {path} cannot be read: {error}") from None
+        else:
+            given[name] = value
+    return given
+
+
+def _label(text: str) -> Label:
+    key, colon, value = text.partition(":")
+    if not colon or not key or not value:
+        raise Refused(f"--label: `{text}` is not of the form key:value")
+    return Label(key, value)
+
+
+async def _follow(
+    execution: Execution, runtime: Runtime, reporter: Reporter
+) -> tuple[Execution, list[TaskRun]]:
+    """Start the execution and report until it has ended; Ctrl-C kills it."""
+
+    def about(message: object) -> bool:
+        return getattr(message, "execution_id", None) == execution.id
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _kill, runtime, execution.id)
+    with runtime.queue.broadcasts.subscribe(about) as messages:
+        reporter.started(execution)
+        await runtime.queue.executor.ask(CreateExecution(execution))
+        while True:
+            message = await messages.next()
+            if isinstance(message, LogsCommitted):
+                for entry in message.entries:
+                    reporter.log(entry)
+            elif isinstance(message, ExecutionChanged) and (reporter.wants_progress or message.ended):
+                loaded = await runtime.executions.load(execution.id)
+                assert loaded is not None, "it was created above"
+                reporter.changed(*loaded)
+                if message.ended:
+                    return loaded
+
+
+_kills: set[asyncio.Task[Execution]] = set()
+
+
+def _kill(runtime: Runtime, execution_id: str) -> None:
+    task = asyncio.ensure_future(runtime.queue.executor.ask(KillExecution(execution_id, "Ctrl-C")))
+    _kills.add(task)
+    task.add_done_callback(_kills.discard)
+
+
+async def _save_files(
+    execution: Execution, task_runs: Sequence[TaskRun], folder: Path, runtime: Runtime
+) -> None:
+    """Copy every stored file that the outputs name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    storage = runtime.storage.for_tenant(DEFAULT_TENANT)
+    for uri in dict.fromkeys(_uris([execution.outputs, [run.outputs for run in task_runs]])):
+        if await storage.exists(uri):
+            await storage.download(uri, folder / uri.rsplit("/", 1)[-1])
+
+
+def _uris(value: JsonValue) -> list[str]:
+    if isinstance(value, str):
+        return [value] if value.startswith("kestra:///") else []
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [uri for item in value for uri in _uris(item)]
+    return []

@@ -1,0 +1,79 @@
+"""The making of a new execution: its record, and the expressions of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from windhover.engine.environment import EngineEnvironment
+from windhover.expression import Scope, render_value
+from windhover.model.execution import Execution, ExecutionMetadata, JsonValue, Label
+from windhover.model.flow import Flow
+from windhover.model.state import State
+
+CORRELATION_ID = "system.correlationId"
+
+
+def new_execution(
+    flow: Flow,
+    inputs: dict[str, JsonValue],
+    execution_id: str,
+    now: datetime,
+    *,
+    labels: Sequence[Label] = (),
+    schedule_date: datetime | None = None,
+    kind: str | None = None,
+) -> Execution:
+    """A new execution of a flow, in state CREATED.
+
+    Its labels are the flow's and those given, the last one of a key in the place of the first, and a
+    correlation id, which is its own id if it was given none.
+    """
+    merged = {label.key: label.value for label in (*flow.labels, *labels)}
+    merged.setdefault(CORRELATION_ID, execution_id)
+    return Execution(
+        id=execution_id,
+        tenant_id=flow.tenant_id or "",
+        namespace=flow.namespace,
+        flow_id=flow.id,
+        flow_revision=flow.revision or 0,
+        state=State.created(now),
+        original_id=execution_id,
+        metadata=ExecutionMetadata(1, now),
+        labels=[Label(key, value) for key, value in merged.items()],
+        inputs=inputs if flow.inputs else None,
+        variables=dict(flow.variables) or None,
+        schedule_date=schedule_date,
+        kind=kind,
+    )
+
+
+class FlowInputRenderer:
+    """Renders the expressions of a flow's inputs before there is an execution."""
+
+    def __init__(self, environment: EngineEnvironment, flow: Flow, execution_id: str) -> None:
+        self._execution_id = execution_id
+        self._environment = environment
+        self._variables: dict[str, object] = {
+            "flow": {
+                "id": flow.id,
+                "namespace": flow.namespace,
+                "revision": flow.revision,
+                "tenantId": flow.tenant_id,
+            },
+            "execution": {"id": execution_id},
+            "globals": environment.globals,
+            "envs": environment.envs,
+            "kestra": environment.server,
+        }
+        if flow.variables:
+            self._variables["vars"] = flow.variables
+
+    def render(self, template: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
+        return render_value(template, self._scope(variables))
+
+    def evaluate(self, template: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
+        return render_value(template, self._scope(variables), typed=True)
+
+    def _scope(self, variables: Mapping[str, JsonValue]) -> Scope:
+        return self._environment.scope({**self._variables, **variables}, self._execution_id)

@@ -1,0 +1,79 @@
+"""From the operator's configuration to the settings of each part."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from windhover import __version__
+from windhover.config import Settings
+from windhover.model.execution import JsonValue
+from windhover.model.plugin_default import PluginDefault
+from windhover.model.yaml.limits import SourceLimits
+from windhover.repository.database import DatabaseSettings
+from windhover.server.runtime import RuntimeSettings
+from windhover.worker.environment import LogLimits, OutputLimits, WorkerSettings
+
+
+def runtime_settings(settings: Settings, environ: Mapping[str, str] | None = None) -> RuntimeSettings:
+    """What the engine room needs."""
+    key = settings.execution.encryption_key
+    return RuntimeSettings(
+        home=settings.home,
+        storage_path=settings.storage_path,
+        temporary=Path(settings.worker.tmp_dir or Path(tempfile.gettempdir()) / "windhover"),
+        threads=settings.worker.threads,
+        environ=dict(os.environ if environ is None else environ),
+        env_prefix=settings.variables.env_vars_prefix,
+        globals=dict(settings.variables.globals),
+        server=_server_variables(settings),
+        recursive_rendering=settings.variables.recursive_rendering,
+        encryption_key=key.get_secret_value() if key is not None else None,
+        worker=worker_settings(settings),
+        configurations={entry.type: dict(entry.values) for entry in settings.plugins.configurations},
+        plugin_defaults=tuple(
+            PluginDefault(type=entry.type, values=dict(entry.values), forced=entry.forced)
+            for entry in settings.plugins.defaults
+        ),
+        source_limits=SourceLimits(
+            size=settings.limits.max_flow_source, depth=settings.limits.max_yaml_nesting
+        ),
+    )
+
+
+def worker_settings(settings: Settings) -> WorkerSettings:
+    limits = settings.limits
+    return WorkerSettings(
+        logs=LogLimits(
+            max_message=limits.log_message_length,
+            lines_per_second=limits.log_lines_per_second,
+            max_lines=limits.log_lines_per_task_run,
+        ),
+        outputs=OutputLimits(spill_above=limits.inline_outputs, maximum=limits.max_outputs),
+        recursive_rendering=settings.variables.recursive_rendering,
+    )
+
+
+def database_settings(settings: Settings) -> DatabaseSettings:
+    """Where the database is, in the repository's own terms."""
+    return DatabaseSettings(settings.database.url(), pool_size=settings.database.pool.maximum_size)
+
+
+def _server_variables(settings: Settings) -> dict[str, JsonValue]:
+    """The variable ``kestra``: only what is configured."""
+    shown: dict[str, JsonValue] = {"version": __version__}
+    if settings.url:
+        shown["url"] = settings.url
+    environment = {
+        name: value
+        for name, value in (
+            ("name", settings.web.environment_name),
+            ("color", settings.web.environment_color),
+        )
+        if value
+    }
+    if environment:
+        shown["environment"] = environment
+    return shown
