@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from windhover.plugin.context import RunContext
@@ -77,4 +77,8 @@ def _parse_runner(value: object) -> object:
 
 
 #: A property that holds a task runner: a map with its ``type`` and properties.
-AnyTaskRunner = Annotated[TaskRunner, BeforeValidator(_parse_runner)]
+AnyTaskRunner = Annotated[
+    TaskRunner,
+    BeforeValidator(_parse_runner),
+    WithJsonSchema({"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}),
+]

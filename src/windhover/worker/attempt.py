@@ -40,6 +40,9 @@ T = TypeVar("T")
 
 _WORKER_FOLDER = str(Path(__file__).parent)
 
+#: The variables are the executor's own, and may grow while a thread walks over them.
+_RENDER_TRIES = 5
+
 #: How long a task has, after the grace period, for noticing that its processes have been ended.
 _AFTERMATH = 0.5
 
@@ -155,7 +158,16 @@ class Attempt:
         try:
             return self._render_properties()
         except NeedsThread:
-            return await self._supervise(self._threads.submit(_contained(self._render_properties)), None)
+            return await self._supervise(self._threads.submit(_contained(self._render_in_thread)), None)
+
+    def _render_in_thread(self) -> dict[str, JsonValue]:
+        for _ in range(_RENDER_TRIES):
+            try:
+                return self._render_properties()
+            except Exception as error:
+                if not _caused_by_change(error):
+                    raise
+        return self._render_properties()
 
     def _render_properties(self) -> dict[str, JsonValue]:
         renderer = self.context.renderer
@@ -316,6 +328,15 @@ async def _remove(directory: Path) -> None:
         os.rmdir(directory)  # most are empty, and a thread costs more than this
     except OSError:
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+
+def _caused_by_change(error: BaseException | None) -> bool:
+    """Whether a rendering in a thread walked over outputs while the executor added to them."""
+    while error is not None:
+        if isinstance(error, RuntimeError) and "during iteration" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _time_limit(text: str) -> timedelta | None:

@@ -56,7 +56,7 @@ class AttemptJournal:
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._lock = threading.Lock()
-        self._room = threading.Condition(self._lock)
+        self._room: threading.Condition | None = None
         self._entries: list[LogEntry] = []
         self._metrics: list[Metric] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -159,7 +159,8 @@ class AttemptJournal:
                 self._timer.cancel()
             left = self._entries, self._metrics
             self._entries, self._metrics = [], []
-            self._room.notify_all()
+            if self._room is not None:
+                self._room.notify_all()
         return left
 
     def detach_file(self) -> None:
@@ -178,7 +179,8 @@ class AttemptJournal:
                 return
             event = LogsWritten(self._identity.execution_id, self._entries, self._metrics)
             self._entries, self._metrics = [], []
-            self._room.notify_all()
+            if self._room is not None:
+                self._room.notify_all()
             # Sent under the lock: two batches must not overtake one another.
             self._events.send(event)
 
@@ -241,6 +243,8 @@ class AttemptJournal:
         if threading.get_ident() == self._loop_thread:
             return
         while len(self._entries) >= 4 * self._limits.batch_lines and not self._closed:
+            if self._room is None:
+                self._room = threading.Condition(self._lock)
             self._room.wait(1.0)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from windhover.engine.messages import Broadcast, Job, JobIdentity, KillTaskRun, TaskEnded
+from windhover.model.log import LogEntry, LogLevel
 from windhover.model.state import StateType
 from windhover.queue.local import Broadcasts, ExecutorQueue, JobQueue
 from windhover.util.ids import new_id
@@ -175,10 +176,10 @@ class Worker:
                 worker_id=self.id,
                 thread_name=f"worker_{slot}",
             )
-        except Exception:
+        except Exception as error:
             _log.exception("Task run %s cannot be begun", identity.task_run_id)
             self._release(slot)
-            self._report(job, StateType.FAILED)
+            self._report(job, StateType.FAILED, f"The task cannot be begun: {error}")
             return
         self._attempts[key] = attempt
         running = asyncio.create_task(self._follow(attempt, key, slot))
@@ -188,11 +189,11 @@ class Worker:
     async def _follow(self, attempt: Attempt, key: tuple[str, int], slot: int) -> None:
         try:
             await attempt.run()
-        except Exception:
+        except Exception as error:
             # No task can cause this: its errors are dealt with inside. The run must end all the same.
             _log.exception("Task run %s could not be followed to its end", key[0])
             if not attempt.reported:
-                self._report(attempt.job, StateType.FAILED)
+                self._report(attempt.job, StateType.FAILED, f"The worker failed: {error}")
         finally:
             del self._attempts[key]
             if attempt.lost is None:
@@ -215,16 +216,31 @@ class Worker:
         heapq.heappush(self._free_slots, slot)
         self._slot_freed.set()
 
-    def _report(self, job: Job, state: StateType) -> None:
+    def _report(self, job: Job, state: StateType, reason: str | None = None) -> None:
+        """Report the end of an attempt that never ran, or whose own report was lost."""
         identity = job.identity
+        now = self._environment.clock()
+        line = LogEntry(
+            tenant_id=identity.tenant_id,
+            namespace=identity.namespace,
+            flow_id=identity.flow_id,
+            execution_id=identity.execution_id,
+            timestamp=now,
+            level=LogLevel.ERROR,
+            message=reason or "",
+            task_id=identity.task_id,
+            task_run_id=identity.task_run_id,
+            attempt_number=identity.attempt,
+        )
         self._events.send(
             TaskEnded(
                 identity.execution_id,
                 identity.task_run_id,
                 identity.dispatch,
                 self.id,
-                self._environment.clock(),
+                now,
                 state,
+                logs=[line] if reason else (),
             )
         )
 

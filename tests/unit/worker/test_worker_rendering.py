@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -108,3 +108,29 @@ class InThread(RunnableTask[None]):
 
     def run(self, ctx: RunContext) -> None:
         ctx.logger.info(threading.current_thread().name)
+
+
+class Growing(Mapping[str, object]):
+    """Outputs to which the executor adds while a thread walks over them."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __getitem__(self, name: str) -> object:
+        return {"a": 1}[name]
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        self.looks += 1
+        yield "a"
+        if self.looks <= 2:
+            raise RuntimeError("dictionary changed size during iteration")
+
+
+async def test_outputs_that_grow_meanwhile_are_looked_at_again(served: InlineWorker) -> None:
+    run = await served.run(
+        Return, {"format": "{{ kv('k') }} {{ outputs.loop | toJson }}"}, {"outputs": {"loop": Growing()}}
+    )
+    assert run.outputs == {"value": 'value of k {"a":1}'}

@@ -198,3 +198,14 @@ async def test_a_job_that_is_handed_out_twice_runs_once(worker: InlineWorker) ->
     assert len(worker.worker.running()) == 1
     Gated.gate.set()
     await pending.ended
+
+
+async def test_a_job_that_cannot_even_be_begun_ends_with_a_reason(tmp_path: Path) -> None:
+    def port(job: object) -> None:
+        raise OSError("no secrets today")
+
+    async with InlineWorker(tmp_path, expression_port=port) as worker:
+        run = await worker.run(Waiting)
+        assert worker.worker.free_slots == worker.worker.concurrency
+    assert run.state is StateType.FAILED
+    assert run.messages == ["The task cannot be begun: no secrets today"]

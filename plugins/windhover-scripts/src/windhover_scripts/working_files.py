@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -89,12 +90,12 @@ class WorkingFiles:
         wanted = [compile_glob(self._pattern(pattern)) for pattern in patterns]
         found: dict[str, str] = {}
         if wanted:
-            for path in self._files_in(self.directory):
+            for path in await asyncio.to_thread(list, self._files_in(self.directory)):
                 name = path.relative_to(self.directory).as_posix()
                 if any(pattern.fullmatch(name) for pattern in wanted):
                     found[name] = await self._ctx.files.put(path, name)
         if output_directory is not None:
-            for path in self._files_in(output_directory):
+            for path in await asyncio.to_thread(list, self._files_in(output_directory)):
                 name = path.relative_to(output_directory).as_posix()
                 found[name] = await self._ctx.files.put(path, name)
         return found
