@@ -203,7 +203,7 @@ class SqliteDatabase:
         try:
             connection = sqlite3.connect(
                 self.path or ":memory:",
-                timeout=_BUSY_TIMEOUT,
+                timeout=min(_BUSY_TIMEOUT, self._lock_timeout),
                 isolation_level=None,
                 check_same_thread=False,
                 cached_statements=256,

@@ -135,7 +135,10 @@ ORDERS: list[tuple[tuple[SortBy, ...], list[Execution]]] = [
     ((SortBy(ExecutionSort.DURATION),), [THIRD, FIRST, SECOND]),
     ((SortBy(ExecutionSort.DURATION, descending=True),), [FIRST, THIRD, SECOND]),
     ((SortBy(ExecutionSort.END_DATE, descending=True),), [THIRD, FIRST, SECOND]),
-    ((SortBy(ExecutionSort.FLOW_REVISION), SortBy(ExecutionSort.STATE)), [THIRD, SECOND, FIRST]),
+    (
+        (SortBy(ExecutionSort.FLOW_REVISION, descending=True), SortBy(ExecutionSort.STATE)),
+        [THIRD, SECOND, FIRST],
+    ),
     ((), [FIRST, SECOND, THIRD]),
 ]
 
