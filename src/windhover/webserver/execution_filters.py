@@ -1,0 +1,145 @@
+"""What a query string says of the executions that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from starlette.datastructures import QueryParams
+
+from windhover.repository.execution_query import ChildFilter, ExecutionQuery, ExecutionSort, SortBy
+from windhover.repository.filters import TextMatch, TimeRange
+from windhover.webserver.errors import bad_request
+from windhover.webserver.parameters import read_date, split_sort
+from windhover.webserver.query_filters import (
+    Filter,
+    Operation,
+    label_match,
+    narrowed,
+    old_labels,
+    read_filters,
+    read_states,
+    scope_match,
+    since,
+    states,
+    text_match,
+)
+
+#: Shorter names that clients use for sort keys.
+_SORT_ALIASES = {
+    "startDate": "state.startDate",
+    "endDate": "state.endDate",
+    "duration": "state.duration",
+    "state": "state.current",
+}
+_ORDINARY = "NORMAL"
+
+
+def execution_query(tenant: str, query: QueryParams, now: datetime, system_namespace: str) -> ExecutionQuery:
+    """The conditions of a query string: ``filters[…]``, and the older form of single parameters.
+
+    Raises:
+        ApiError: 400, a condition cannot be understood.
+    """
+    wanted = _old_form(ExecutionQuery(tenant), query, now)
+    for filter in read_filters(query):
+        wanted = _add(wanted, filter, now, system_namespace)
+    return wanted
+
+
+def execution_sort(sort: Sequence[str] | None) -> tuple[SortBy, ...]:
+    """The order that is asked for; the newest first where none is.
+
+    Raises:
+        ApiError: 400, executions are not sorted by that.
+    """
+    found = []
+    for text in sort or ():
+        key, descending = split_sort(text)
+        key = _SORT_ALIASES.get(key, key)
+        if key not in set(ExecutionSort):
+            raise bad_request(
+                f"Executions cannot be sorted by `{key}`; they can by {', '.join(ExecutionSort)}."
+            )
+        found.append(SortBy(ExecutionSort(key), descending))
+    return tuple(found) or (SortBy(ExecutionSort.START_DATE, descending=True),)
+
+
+def _old_form(wanted: ExecutionQuery, query: QueryParams, now: datetime) -> ExecutionQuery:
+    namespace, flow_id = query.get("namespace"), query.get("flowId")
+    started = TimeRange(read_date("startDate", query.get("startDate")), None)
+    time_range = query.get("timeRange")
+    if time_range:
+        started = TimeRange(since(time_range, now), None)
+    older = replace(
+        wanted,
+        text=query.get("q") or None,
+        namespace=(TextMatch.prefix(namespace),) if namespace else (),
+        flow_id=(TextMatch.equal(flow_id),) if flow_id else (),
+        states=read_states(text for text in query.getlist("state") if text),
+        started=started if started.since else None,
+        ended=_until(query.get("endDate")),
+        labels=old_labels(query.getlist("labels")),
+        trigger_execution_id=query.get("triggerExecutionId") or None,
+        child=_child(query.get("childFilter")),
+    )
+    return _with_kinds(older, [query["kind"]]) if query.get("kind") else older
+
+
+def _add(wanted: ExecutionQuery, filter: Filter, now: datetime, system_namespace: str) -> ExecutionQuery:
+    match filter.field:
+        case "q":
+            return replace(wanted, text=filter.value or None)
+        case "scope":
+            return replace(wanted, namespace=(*wanted.namespace, scope_match(filter, system_namespace)))
+        case "namespace":
+            return replace(wanted, namespace=(*wanted.namespace, text_match(filter)))
+        case "flowId":
+            return replace(wanted, flow_id=(*wanted.flow_id, text_match(filter)))
+        case "id" | "executionId" if filter.operation in (Operation.EQUALS, Operation.IN):
+            return replace(wanted, ids=filter.values)
+        case "flowRevision" if filter.operation is Operation.EQUALS and filter.value.isdecimal():
+            return replace(wanted, flow_revision=int(filter.value))
+        case "state" if filter.operation in (Operation.EQUALS, Operation.IN):
+            return replace(wanted, states=states(filter))
+        case "state" if filter.operation.excludes:
+            return replace(wanted, excluded_states=(*wanted.excluded_states, *states(filter)))
+        case "startDate":
+            return replace(wanted, started=narrowed(wanted.started, filter))
+        case "endDate":
+            return replace(wanted, ended=narrowed(wanted.ended, filter))
+        case "timeRange":
+            return replace(wanted, started=TimeRange(since(filter.value, now), None))
+        case "labels":
+            return replace(wanted, labels=(*wanted.labels, label_match(filter)))
+        case "kind" if filter.operation in (Operation.EQUALS, Operation.IN):
+            return _with_kinds(wanted, filter.values)
+        case "parentId" if filter.operation is Operation.EQUALS:
+            return replace(wanted, parent_id=filter.value)
+        case "triggerId":
+            return replace(wanted, trigger_id=(*wanted.trigger_id, text_match(filter)))
+        case "triggerExecutionId" if filter.operation is Operation.EQUALS:
+            return replace(wanted, trigger_execution_id=filter.value)
+        case "childFilter" if filter.operation is Operation.EQUALS:
+            return replace(wanted, child=_child(filter.value))
+    raise filter.unsupported()
+
+
+def _until(text: str | None) -> TimeRange | None:
+    date = read_date("endDate", text)
+    return None if date is None else TimeRange(None, date)
+
+
+def _child(text: str | None) -> ChildFilter | None:
+    if not text:
+        return None
+    if text.upper() not in ChildFilter.__members__:
+        raise bad_request(f"`childFilter` is CHILD or MAIN, not `{text}`.")
+    return ChildFilter(text.upper())
+
+
+def _with_kinds(wanted: ExecutionQuery, names: Sequence[str]) -> ExecutionQuery:
+    upper = [name.upper() for name in names]
+    kinds = tuple(name for name in upper if name != _ORDINARY)
+    return replace(wanted, kinds=kinds, without_kind=_ORDINARY in upper)

@@ -1,0 +1,360 @@
+"""From a request to a new execution: labels, inputs and files checked, then the executor is asked.
+
+Documentation page: ``docs/api.md``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+
+from windhover.engine.inputs import GivenValue, InputRenderer, ResolvedInputs, resolve_inputs
+from windhover.engine.messages import CommandRefused, CreateExecution
+from windhover.expression import Scope, render_value
+from windhover.model.execution import Execution, ExecutionMetadata, JsonValue, Label
+from windhover.model.flow import Flow
+from windhover.model.inputs import FileInput, InputBase
+from windhover.model.inputs.graph import flatten
+from windhover.model.labels import SYSTEM_PREFIX
+from windhover.model.log import LogEntry, LogLevel
+from windhover.model.state import State
+from windhover.queue.local import QueueClosed
+from windhover.storage import StorageLimitError, input_uri
+from windhover.util.ids import new_id
+from windhover.webserver.bodies import read_json, read_text
+from windhover.webserver.commands import ask
+from windhover.webserver.errors import ApiError, ErrorDetail, bad_request, conflict, invalid_entity, too_large
+from windhover.webserver.multipart import MultipartReader, Part
+from windhover.webserver.services import WebServices
+
+logger = logging.getLogger(__name__)
+
+CORRELATION_ID = "system.correlationId"
+
+#: All values of a form together, files apart, in bytes. What is larger belongs into a FILE input.
+MAX_VALUE_BYTES = 16 * 1024 * 1024
+
+#: The part under which older clients send all files; the name of the file is the id of the input.
+_OLD_FILES_PART = "files"
+_OLD_EXTENSION = ".upl"
+_OLD_FILES_WARNING = (
+    "Using a deprecated way to upload a FILE input. You must set the input 'id' as part name and set the "
+    "name of the file using the regular 'filename' part attribute."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """What the query of a start says, apart from the flow."""
+
+    labels: tuple[Label, ...] = ()
+    schedule_date: datetime | None = None
+    kind: str | None = None
+
+
+@dataclass(slots=True)
+class GivenInputs:
+    """What a request brought: values by input id, files as the URIs they are stored under."""
+
+    values: dict[str, GivenValue] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    stored: list[str] = field(default_factory=list)
+
+
+def read_labels(texts: Sequence[str]) -> tuple[Label, ...]:
+    """Read labels of the form ``key:value``.
+
+    Raises:
+        ApiError: 422, one has another form, or only the server may set it.
+    """
+    labels: dict[str, str] = {}
+    for text in texts:
+        key, colon, value = text.partition(":")
+        if not colon or not key or not value:
+            raise invalid_entity(f"Invalid labels: `{text}` is not of the form key:value")
+        if key.startswith(SYSTEM_PREFIX) and key != CORRELATION_ID:
+            raise invalid_entity(
+                f"System labels can only be set by Kestra itself, offending label: {key}={value}"
+            )
+        labels[key] = value
+    return tuple(Label(key, value) for key, value in labels.items())
+
+
+def new_execution(
+    flow: Flow, inputs: dict[str, JsonValue], options: StartOptions, id_: str, now: datetime
+) -> Execution:
+    """A new execution of a flow, in state CREATED."""
+    labels = {label.key: label.value for label in (*flow.labels, *options.labels)}
+    labels.setdefault(CORRELATION_ID, id_)
+    return Execution(
+        id=id_,
+        tenant_id=flow.tenant_id or "",
+        namespace=flow.namespace,
+        flow_id=flow.id,
+        flow_revision=flow.revision or 0,
+        state=State.created(now),
+        original_id=id_,
+        metadata=ExecutionMetadata(1, now),
+        labels=[Label(key, value) for key, value in labels.items()],
+        inputs=inputs if flow.inputs else None,
+        variables=dict(flow.variables) or None,
+        schedule_date=options.schedule_date,
+        kind=options.kind,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedExecution:
+    """An execution that has been checked and not been started, with the lines that its log begins with."""
+
+    execution: Execution
+    logs: list[LogEntry]
+    given: GivenInputs
+
+
+async def prepare_execution(
+    services: WebServices, request: Request, flow: Flow, options: StartOptions
+) -> PreparedExecution:
+    """Read the inputs that a request brings and make the execution.
+
+    Files that came are kept only when all is well.
+
+    Raises:
+        ApiError: 409, the flow is disabled; 422, inputs are wrong, all of them named; 4xx, the body
+            cannot be read.
+    """
+    if flow.disabled:
+        raise conflict("Requested Flow is disabled.")
+    execution_id = new_id()
+    given = GivenInputs()
+    try:
+        await read_given_inputs(services, request, flow, execution_id, given)
+        resolved = await resolve(services, flow, given.values, execution_id)
+        if resolved.problems:
+            raise refused_inputs(resolved)
+    except BaseException:
+        await discard_files(services, flow.tenant_id or "", given)
+        raise
+    now = services.clock()
+    execution = new_execution(flow, resolved.values, options, execution_id, now)
+    logs = [_warning(execution, message, now) for message in (*given.warnings, *resolved.warnings)]
+    return PreparedExecution(execution, logs, given)
+
+
+async def start(services: WebServices, prepared: PreparedExecution) -> Execution:
+    """Ask the executor to start an execution, and return it as it was accepted.
+
+    Raises:
+        CommandRefused: it cannot be started; its files are removed.
+        QueueClosed: the executor is stopping; its files are removed.
+        ApiError: 503, there was no answer in time.
+    """
+    try:
+        return await ask(services, CreateExecution(prepared.execution, prepared.logs))
+    except (CommandRefused, QueueClosed):
+        await discard_files(services, prepared.execution.tenant_id, prepared.given)
+        raise
+
+
+async def discard_files(services: WebServices, tenant: str, given: GivenInputs) -> None:
+    """Remove the files of a request that was refused; the client's going away does not stop it."""
+    if given.stored:
+        await asyncio.shield(_delete_files(services, tenant, given.stored))
+
+
+async def resolve(
+    services: WebServices, flow: Flow, values: Mapping[str, GivenValue], execution_id: str
+) -> ResolvedInputs:
+    """Type and check what was given. Expressions may ask the server, so they are rendered in a thread."""
+    if not flow.inputs and not values:
+        return ResolvedInputs({})
+    renderer = FlowInputRenderer(services, flow, execution_id)
+    return await asyncio.to_thread(
+        resolve_inputs,
+        flow.inputs,
+        values,
+        renderer,
+        workflow=f"{flow.namespace}.{flow.id}",
+        encrypt=services.encrypt,
+    )
+
+
+def refused_inputs(resolved: ResolvedInputs) -> ApiError:
+    """The error that names every input that is wrong."""
+    details = [ErrorDetail(problem.message, problem.id) for problem in resolved.problems]
+    return invalid_entity("\n".join(detail.message for detail in details), details)
+
+
+class FlowInputRenderer(InputRenderer):
+    """Renders the expressions of a flow's inputs before there is an execution."""
+
+    def __init__(self, services: WebServices, flow: Flow, execution_id: str) -> None:
+        environment = services.environment
+        self._execution_id = execution_id
+        self._environment = environment
+        self._variables: dict[str, object] = {
+            "flow": {
+                "id": flow.id,
+                "namespace": flow.namespace,
+                "revision": flow.revision,
+                "tenantId": flow.tenant_id,
+            },
+            "execution": {"id": execution_id},
+            "globals": environment.globals,
+            "envs": environment.envs,
+            "kestra": environment.server,
+        }
+        if flow.variables:
+            self._variables["vars"] = flow.variables
+
+    def render(self, template: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
+        return render_value(template, self._scope(variables))
+
+    def evaluate(self, template: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
+        return render_value(template, self._scope(variables), typed=True)
+
+    def _scope(self, variables: Mapping[str, JsonValue]) -> Scope:
+        return self._environment.scope({**self._variables, **variables}, self._execution_id)
+
+
+# ---------------------------------------------------------------- reading the body
+
+
+async def read_given_inputs(
+    services: WebServices, request: Request, flow: Flow, execution_id: str, given: GivenInputs
+) -> None:
+    """Read the body of a request into ``given``, whatever usual form it has.
+
+    Raises:
+        ApiError: 400 or 413, it cannot be read; 415, it is of an unknown kind.
+    """
+    content_type = request.headers.get("content-type", "")
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        if request.headers.get("content-length") != "0":
+            await _read_form(services, request, content_type, flow, execution_id, given)
+    elif kind == "application/json":
+        body = await read_json(request, msgspec.Raw, MAX_VALUE_BYTES)
+        given.values.update(_json_inputs(bytes(body)))
+    elif kind == "application/x-www-form-urlencoded":
+        text = await read_text(request, MAX_VALUE_BYTES)
+        given.values.update(parse_qsl(text, keep_blank_values=True))
+    elif await _has_body(request):
+        raise ApiError(
+            415,
+            f"Unsupported Media Type: inputs are sent as multipart/form-data or application/json, not as "
+            f"`{kind or 'a body without Content-Type'}`.",
+        )
+
+
+async def _has_body(request: Request) -> bool:
+    if request.headers.get("content-length", "") not in ("", "0"):
+        return True
+    async for chunk in request.stream():
+        if chunk:
+            return True
+    return False
+
+
+def _json_inputs(body: bytes) -> dict[str, JsonValue]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, JsonValue])
+    except msgspec.DecodeError:
+        raise bad_request("The JSON body must be an object that holds the inputs by id.") from None
+
+
+async def _read_form(
+    services: WebServices,
+    request: Request,
+    content_type: str,
+    flow: Flow,
+    execution_id: str,
+    given: GivenInputs,
+) -> None:
+    declared = {name: flat.definition for name, flat in flatten(flow.inputs).items()}
+    remaining = MAX_VALUE_BYTES
+    limit = services.settings.server.max_request_size
+    reader = MultipartReader(content_type, _limited(request, limit))
+    async for part in reader.parts():
+        input_id = part.name
+        is_old_form = part.filename is not None and input_id == _OLD_FILES_PART and input_id not in declared
+        if is_old_form:
+            input_id = part.filename or ""
+            given.warnings.append(_OLD_FILES_WARNING)
+        definition = declared.get(input_id)
+        if part.filename is not None and isinstance(definition, FileInput):
+            name = _old_name(definition) if is_old_form else part.filename
+            given.values[input_id] = await _store(services, flow, execution_id, input_id, name, part, given)
+        elif part.filename is not None and definition is None:
+            given.values[input_id] = part.filename
+            await part.skip()
+        else:
+            text = await part.text(remaining)
+            remaining -= len(text)
+            given.values[input_id] = text
+
+
+async def _store(
+    services: WebServices,
+    flow: Flow,
+    execution_id: str,
+    input_id: str,
+    name: str,
+    part: Part,
+    given: GivenInputs,
+) -> str:
+    """Stream a file into the storage and return its URI."""
+    uri = input_uri(flow.namespace, flow.id, execution_id, input_id, name or _OLD_EXTENSION)
+    limit = services.settings.server.max_upload_size
+    try:
+        stored = await services.storage.for_tenant(flow.tenant_id or "").put(uri, part, size_limit=limit)
+    except StorageLimitError:
+        raise too_large(
+            f"The file of input `{input_id}` is larger than the limit of {limit} bytes."
+        ) from None
+    given.stored.append(stored.uri)
+    return stored.uri
+
+
+def _old_name(definition: InputBase) -> str:
+    extension = definition.extension if isinstance(definition, FileInput) else None
+    return f"{definition.id}{extension or _OLD_EXTENSION}"
+
+
+async def _limited(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The chunks of a body, as long as it is not too large."""
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise too_large(f"The body is larger than the limit of {limit} bytes.")
+        if chunk:
+            yield chunk
+
+
+async def _delete_files(services: WebServices, tenant: str, uris: Sequence[str]) -> None:
+    storage = services.storage.for_tenant(tenant)
+    for uri in uris:
+        try:
+            await storage.delete(uri)
+        except Exception as error:  # the answer is about the request, not about this
+            logger.warning("The file %s of a refused request cannot be removed: %s", uri, error)
+
+
+def _warning(execution: Execution, message: str, now: datetime) -> LogEntry:
+    return LogEntry(
+        tenant_id=execution.tenant_id,
+        namespace=execution.namespace,
+        flow_id=execution.flow_id,
+        execution_id=execution.id,
+        timestamp=now,
+        level=LogLevel.WARN,
+        message=message,
+    )

@@ -1,0 +1,89 @@
+"""Sources of flows as requests bring them: several documents in one text, checked one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+
+from windhover.model.problem import FlowInvalid
+from windhover.plugin.parsing import ParsedFlow
+from windhover.webserver.services import WebServices
+from windhover.webserver.wire.flows import ValidationJson
+
+_SEPARATOR = re.compile(r"^---(?:\s.*)?$", re.MULTILINE)
+_ID = re.compile(r"^id:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
+_NAMESPACE = re.compile(r"^namespace:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
+
+
+def documents(text: str) -> list[str]:
+    """The documents of a YAML text, each byte for byte; those without content are left out."""
+    return [document for document in _documents(text) if _has_content(document)] or [text]
+
+
+def _documents(text: str) -> Iterator[str]:
+    start = 0
+    for separator in _SEPARATOR.finditer(text):
+        yield text[start : separator.start()]
+        start = min(separator.end() + 1, len(text))
+    yield text[start:]
+
+
+def _has_content(document: str) -> bool:
+    return any(line.strip() and not line.lstrip().startswith("#") for line in document.splitlines())
+
+
+async def parse(services: WebServices, source: str) -> ParsedFlow:
+    """Read and check a flow without holding up other requests.
+
+    Raises:
+        FlowInvalid: with everything that is wrong.
+    """
+    return await asyncio.to_thread(services.definitions.parse, source)
+
+
+async def validate(services: WebServices, tenant: str, index: int, source: str) -> ValidationJson:
+    """What is to be said of one document."""
+    try:
+        parsed = await parse(services, source)
+    except FlowInvalid as error:
+        return ValidationJson(
+            index=index,
+            outdated=False,
+            deprecation_paths=[],
+            warnings=[],
+            infos=[],
+            flow=_first(_ID, source),
+            namespace=_first(_NAMESPACE, source),
+            constraints=error.constraints,
+        )
+    flow = parsed.flow
+    latest = await services.flows.get(tenant, flow.namespace, flow.id, allow_deleted=True)
+    following = 1 if latest is None else latest.revision + 1
+    return ValidationJson(
+        index=index,
+        outdated=flow.revision is not None and flow.revision != following,
+        deprecation_paths=[problem.path for problem in parsed.deprecations],
+        warnings=[
+            *(problem.message for problem in parsed.warnings),
+            *await _missing(services, tenant, parsed),
+        ],
+        infos=[problem.message for problem in parsed.infos],
+        flow=flow.id,
+        namespace=flow.namespace,
+    )
+
+
+async def _missing(services: WebServices, tenant: str, parsed: ParsedFlow) -> list[str]:
+    """Subflows that are called and do not exist."""
+    found = [
+        f"The subflow '{called.flow_id}' not found in namespace '{called.namespace}'."
+        for called in parsed.subflows
+        if await services.flows.get(tenant, called.namespace, called.flow_id, called.revision) is None
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _first(pattern: re.Pattern[str], source: str) -> str | None:
+    match = pattern.search(source)
+    return match.group(1) if match else None

@@ -1,0 +1,150 @@
+"""What a query string says of the log lines that are wanted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from starlette.datastructures import QueryParams
+
+from windhover.model.log import LogEntry, LogLevel
+from windhover.repository.filters import TextMatch, TextOperator, TimeRange
+from windhover.repository.logs import LogQuery
+from windhover.webserver.errors import bad_request
+from windhover.webserver.parameters import read_date, read_level
+from windhover.webserver.query_filters import (
+    Filter,
+    Operation,
+    narrowed,
+    read_filters,
+    scope_match,
+    since,
+    text_match,
+)
+
+
+def log_query(tenant: str, query: QueryParams, now: datetime, system_namespace: str = "system") -> LogQuery:
+    """The conditions of a query string: ``filters[…]``, and the older form of single parameters.
+
+    Raises:
+        ApiError: 400, a condition cannot be understood.
+    """
+    namespace = query.get("namespace")
+    time = TimeRange(
+        read_date("startDate", query.get("startDate")), read_date("endDate", query.get("endDate"))
+    )
+    time_range = query.get("timeRange")
+    if time_range:
+        time = TimeRange(since(time_range, now), None)
+    wanted = LogQuery(
+        tenant,
+        text=query.get("q") or None,
+        min_level=read_level(query.get("minLevel")),
+        namespace=(TextMatch.prefix(namespace),) if namespace else (),
+        flow_id=_equal(query.get("flowId")),
+        task_id=_equal(query.get("taskId")),
+        task_run_id=_equal(query.get("taskRunId")),
+        trigger_id=_equal(query.get("triggerId")),
+        attempt_number=_attempt(query.get("attempt")),
+        time=time if time != TimeRange() else None,
+    )
+    for filter in read_filters(query):
+        wanted = _add(wanted, filter, now, system_namespace)
+    return wanted
+
+
+def accepts(query: LogQuery, entry: LogEntry) -> bool:
+    """Whether a line of the execution meets the conditions: those that the stream of one execution has.
+
+    Raises:
+        ApiError: 400, a condition is of a kind that only the search has.
+    """
+    return (
+        (query.min_level is None or entry.level >= query.min_level)
+        and (not query.levels or entry.level in query.levels)
+        and (query.text is None or query.text.lower() in entry.message.lower())
+        and (query.attempt_number is None or entry.attempt_number == query.attempt_number)
+        and _within(query.time, entry.timestamp)
+        and all(_matches(match, entry.task_id) for match in query.task_id)
+        and all(_matches(match, entry.task_run_id) for match in query.task_run_id)
+    )
+
+
+def _matches(match: TextMatch, text: str | None) -> bool:
+    match match.operator:
+        case TextOperator.EQUALS:
+            return text == match.values[0]
+        case TextOperator.NOT_EQUALS:
+            return text != match.values[0]
+        case TextOperator.IN:
+            return text in match.values
+        case TextOperator.NOT_IN:
+            return text not in match.values
+    raise bad_request(f"The lines of one execution cannot be filtered by {match.operator}; search the logs.")
+
+
+def _within(range_: TimeRange | None, instant: datetime) -> bool:
+    if range_ is None:
+        return True
+    after = range_.since is None or instant >= range_.since
+    return after and (range_.until is None or instant < range_.until)
+
+
+def _add(wanted: LogQuery, filter: Filter, now: datetime, system_namespace: str) -> LogQuery:
+    match filter.field:
+        case "q":
+            return replace(wanted, text=filter.value or None)
+        case "scope":
+            return replace(wanted, namespace=(*wanted.namespace, scope_match(filter, system_namespace)))
+        case "namespace":
+            return replace(wanted, namespace=(*wanted.namespace, text_match(filter)))
+        case "flowId":
+            return replace(wanted, flow_id=(*wanted.flow_id, text_match(filter)))
+        case "executionId":
+            return replace(wanted, execution_ids=(*wanted.execution_ids, text_match(filter)))
+        case "taskId":
+            return replace(wanted, task_id=(*wanted.task_id, text_match(filter)))
+        case "taskRunId":
+            return replace(wanted, task_run_id=(*wanted.task_run_id, text_match(filter)))
+        case "triggerId":
+            return replace(wanted, trigger_id=(*wanted.trigger_id, text_match(filter)))
+        case "attemptNumber" if filter.operation is Operation.EQUALS:
+            return replace(wanted, attempt_number=_attempt(filter.value))
+        case "level" | "minLevel":
+            return _with_level(wanted, filter)
+        case "startDate" | "endDate":
+            return replace(wanted, time=narrowed(wanted.time, filter))
+        case "timeRange":
+            return replace(wanted, time=TimeRange(since(filter.value, now), None))
+    raise filter.unsupported()
+
+
+def _with_level(wanted: LogQuery, filter: Filter) -> LogQuery:
+    """EQUALS means that level and all above, as the screens use it; IN names single levels."""
+    if filter.operation in (Operation.EQUALS, Operation.GREATER_THAN_OR_EQUAL_TO):
+        return replace(wanted, min_level=read_level(filter.value))
+    if filter.operation is Operation.IN:
+        return replace(wanted, levels=tuple(_level(name) for name in filter.values))
+    if filter.operation.excludes:
+        excluded = {_level(name) for name in filter.values}
+        return replace(wanted, levels=tuple(level for level in LogLevel if level not in excluded))
+    raise filter.unsupported()
+
+
+def _level(name: str) -> LogLevel:
+    level = read_level(name)
+    if level is None:
+        raise bad_request("A log level is missing.")
+    return level
+
+
+def _equal(text: str | None) -> tuple[TextMatch, ...]:
+    return (TextMatch.equal(text),) if text else ()
+
+
+def _attempt(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise bad_request(f"`attempt` is a number from 0, not `{text}`.")
+    return int(text)

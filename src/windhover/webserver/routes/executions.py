@@ -1,0 +1,269 @@
+"""Starting, reading, searching and deleting executions.
+
+The start is the hot path: it reads the raw request, streams files of a multipart body into the storage
+and encodes its answer with msgspec, so FastAPI only routes, reads the query and documents it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from windhover.engine.messages import DeleteExecution
+from windhover.model.execution import Execution
+from windhover.repository.execution_query import ExecutionQuery, ExecutionSort, SortBy
+from windhover.repository.filters import TextMatch
+from windhover.storage import execution_prefix
+from windhover.webserver.bodies import read_json
+from windhover.webserver.commands import ask
+from windhover.webserver.errors import bad_request
+from windhover.webserver.execution_access import find_execution, find_flow, find_header
+from windhover.webserver.execution_feed import ExecutionListener
+from windhover.webserver.execution_filters import execution_query, execution_sort
+from windhover.webserver.execution_start import StartOptions, prepare_execution, read_labels, start
+from windhover.webserver.openapi import answers, answers_nothing, takes
+from windhover.webserver.parameters import (
+    ExecutionId,
+    FlowId,
+    Namespace,
+    PageNumber,
+    PageSize,
+    Services,
+    Sort,
+    Tenant,
+    paging,
+    read_date,
+)
+from windhover.webserver.responses import JsonResponse, no_content
+from windhover.webserver.services import WebServices
+from windhover.webserver.wire.dates import instant
+from windhover.webserver.wire.executions import (
+    ExecutionJson,
+    ExecutionPageJson,
+    LastExecutionJson,
+    execution_json,
+)
+from windhover.webserver.wire.flows import flow_json
+
+router = APIRouter(prefix="/api/v1/{tenant}/executions", tags=["Executions"])
+
+_FORM = {
+    "type": "object",
+    "description": "One field for each input, a file for an input of type FILE.",
+    "additionalProperties": {"type": "string"},
+}
+
+
+_KINDS = ("NORMAL", "TEST", "PLAYGROUND")
+
+
+class FlowKey(msgspec.Struct, rename="camel"):
+    """A flow by its namespace and id."""
+
+    namespace: str
+    flow_id: str | None = None
+    id: str | None = None
+
+
+@router.get("", responses=answers(ExecutionPageJson), operation_id="searchExecutionsByFlowId")
+async def list_executions(
+    services: Services,
+    tenant: Tenant,
+    namespace: Annotated[str, Query()],
+    flow_id: Annotated[str, Query(alias="flowId")],
+    page: PageNumber = 1,
+    size: PageSize = 10,
+) -> Response:
+    """List the executions of one flow, the newest first."""
+    query = ExecutionQuery(
+        tenant,
+        namespace=(TextMatch.equal(namespace),),
+        flow_id=(TextMatch.equal(flow_id),),
+        paging=paging(page, size),
+    )
+    return await _page(services, query)
+
+
+@router.get("/search", responses=answers(ExecutionPageJson), operation_id="searchExecutions")
+async def search_executions(
+    request: Request,
+    services: Services,
+    tenant: Tenant,
+    page: PageNumber = 1,
+    size: PageSize = 10,
+    sort: Sort = None,
+) -> Response:
+    """Search executions.
+
+    Conditions are written `filters[field][OPERATION]=value`, for labels `filters[labels][EQUALS][key]=value`;
+    the older parameters (`q`, `namespace`, `flowId`, `state`, `startDate`, `endDate`, `timeRange`, `labels`,
+    `triggerExecutionId`, `childFilter`, `kind`) are understood as well.
+    """
+    query = execution_query(
+        tenant, request.query_params, services.clock(), services.settings.execution.system_namespace
+    )
+    return await _page(services, replace(query, sort=execution_sort(sort), paging=paging(page, size)))
+
+
+@router.post(
+    "/latest",
+    responses=answers(list[LastExecutionJson]),
+    operation_id="getLatestExecutions",
+    openapi_extra=takes("application/json", list[FlowKey]),
+)
+async def latest_executions(request: Request, services: Services, tenant: Tenant) -> Response:
+    """The last execution of each of the flows named."""
+    found = [await _latest(services, tenant, key) for key in await read_json(request, list[FlowKey])]
+    return JsonResponse([one for one in found if one is not None])
+
+
+@router.get("/namespaces", responses=answers(list[str]), operation_id="listExecutableDistinctNamespaces")
+async def list_namespaces(services: Services, tenant: Tenant) -> Response:
+    """The namespaces that hold flows which can be executed."""
+    return JsonResponse(await services.flows.namespaces(tenant))
+
+
+@router.post(
+    "/{namespace}/{flowId}",
+    responses=answers(ExecutionJson),
+    operation_id="createExecution",
+    openapi_extra=takes("multipart/form-data", _FORM, required=False, description="The inputs."),
+)
+async def create_execution(
+    request: Request,
+    services: Services,
+    tenant: Tenant,
+    namespace: Namespace,
+    flow_id: FlowId,
+    labels: Annotated[list[str] | None, Query(description="`key:value`; may be repeated.")] = None,
+    wait: Annotated[bool, Query(description="Answer when the execution has ended.")] = False,
+    revision: Annotated[
+        int | None, Query(description="The revision to start; the latest by default.")
+    ] = None,
+    schedule_date: Annotated[str | None, Query(alias="scheduleDate", description="Start then.")] = None,
+    kind: Annotated[str | None, Query(description="`NORMAL`, `TEST` or `PLAYGROUND`.")] = None,
+    breakpoints: Annotated[str | None, Query(description="Accepted; executions run through.")] = None,
+) -> Response:
+    """Start an execution of a flow.
+
+    Inputs are fields of a multipart form, with a file for each FILE input, or the members of a JSON object.
+    The answer comes when the start is committed: an execution that was answered survives a power cut.
+    """
+    options = StartOptions(read_labels(labels or ()), read_date("scheduleDate", schedule_date), _kind(kind))
+    flow = await find_flow(services, tenant, namespace, flow_id, revision)
+    prepared = await prepare_execution(services, request, flow, options)
+    url = _url(services, request, prepared.execution)
+    if not wait:
+        return JsonResponse(execution_json(await start(services, prepared), url=url))
+    # Listening begins before the start is asked for, so that no end can be missed.
+    with services.feed.listen(prepared.execution.id) as listener:
+        await start(services, prepared)
+        if not await _wait_for_end(request, listener):
+            return Response(status_code=499)
+    execution, task_runs = await find_execution(services, tenant, prepared.execution.id)
+    return JsonResponse(execution_json(execution, task_runs, url=url))
+
+
+@router.get("/{executionId}", responses=answers(ExecutionJson), operation_id="getExecution")
+async def get_execution(services: Services, tenant: Tenant, execution_id: ExecutionId) -> Response:
+    """One execution with its task runs."""
+    return JsonResponse(execution_json(*await find_execution(services, tenant, execution_id)))
+
+
+@router.delete("/{executionId}", status_code=204, responses=answers_nothing(), operation_id="deleteExecution")
+async def delete_execution(
+    services: Services,
+    tenant: Tenant,
+    execution_id: ExecutionId,
+    delete_logs: Annotated[bool, Query(alias="deleteLogs")] = True,
+    delete_metrics: Annotated[bool, Query(alias="deleteMetrics")] = True,
+    delete_storage: Annotated[bool, Query(alias="deleteStorage")] = True,
+) -> Response:
+    """Delete an execution that has ended, with its task runs, logs, metrics and files."""
+    execution = await find_header(services, tenant, execution_id)
+    await remove_execution(
+        services, execution, logs=delete_logs, metrics=delete_metrics, storage=delete_storage
+    )
+    return no_content()
+
+
+@router.get("/{executionId}/flow", responses=answers(dict), operation_id="getFlowFromExecutionById")
+async def get_flow_of_execution(services: Services, tenant: Tenant, execution_id: ExecutionId) -> Response:
+    """The flow of an execution, in the revision that it runs."""
+    execution = await find_header(services, tenant, execution_id)
+    flow = await find_flow(services, tenant, execution.namespace, execution.flow_id, execution.flow_revision)
+    return JsonResponse(flow_json(flow))
+
+
+@router.get("/flows/{namespace}/{flowId}", responses=answers(dict), operation_id="getFlowFromExecution")
+async def get_flow_to_execute(
+    services: Services,
+    tenant: Tenant,
+    namespace: Namespace,
+    flow_id: FlowId,
+    revision: Annotated[int | None, Query()] = None,
+) -> Response:
+    """A flow as whoever may execute it sees it."""
+    return JsonResponse(flow_json(await find_flow(services, tenant, namespace, flow_id, revision)))
+
+
+async def remove_execution(
+    services: WebServices, execution: Execution, *, logs: bool, metrics: bool, storage: bool
+) -> None:
+    """Delete an ended execution, then its files."""
+    await ask(services, DeleteExecution(execution.id, logs, metrics))
+    if storage:
+        files = services.storage.for_tenant(execution.tenant_id)
+        await files.delete_prefix(execution_prefix(execution.namespace, execution.flow_id, execution.id))
+
+
+async def _latest(services: WebServices, tenant: str, key: FlowKey) -> LastExecutionJson | None:
+    flow = (key.namespace, key.flow_id or key.id or "")
+    newest = (SortBy(ExecutionSort.START_DATE, descending=True),)
+    query = ExecutionQuery(tenant, flows=(flow,), sort=newest, paging=paging(1, 1))
+    for execution in (await services.executions.search(query)).results:
+        state = execution.state
+        return LastExecutionJson(execution.id, *flow, instant(state.start_date), state.current)
+    return None
+
+
+async def _page(services: WebServices, query: ExecutionQuery) -> Response:
+    found = await services.executions.search(query)
+    return JsonResponse(ExecutionPageJson([execution_json(one) for one in found.results], found.total))
+
+
+async def _wait_for_end(request: Request, listener: ExecutionListener) -> bool:
+    """Wait until the execution has ended; False when the client went away first."""
+    ended = asyncio.ensure_future(listener.wait_for_end())
+    gone = asyncio.ensure_future(_disconnection(request))
+    try:
+        await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return ended.done()
+    finally:
+        ended.cancel()
+        gone.cancel()
+
+
+async def _disconnection(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _url(services: WebServices, request: Request, execution: Execution) -> str:
+    """Where the UI shows an execution."""
+    base = services.settings.url or str(request.base_url)
+    place = f"{execution.namespace}/{execution.flow_id}/{execution.id}"
+    return f"{base.rstrip('/')}/ui/{execution.tenant_id}/executions/{place}"
+
+
+def _kind(kind: str | None) -> str | None:
+    if kind is None or kind.upper() == "NORMAL":
+        return None
+    if kind.upper() not in _KINDS:
+        raise bad_request(f"There is no kind of execution `{kind}`; there are {', '.join(_KINDS)}.")
+    return kind.upper()

@@ -1,0 +1,96 @@
+"""What the routes work with, given to the application once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+from fastapi import Request
+
+from windhover.config.settings import Settings
+from windhover.engine.encryption import Encrypt
+from windhover.engine.environment import EngineEnvironment
+from windhover.queue.local import LocalQueue
+from windhover.repository.database import Database
+from windhover.repository.executions import ExecutionRepository
+from windhover.repository.flow_definitions import FlowDefinitions
+from windhover.repository.flows import FlowRepository
+from windhover.repository.logs import LogRepository
+from windhover.repository.metrics import MetricRepository
+from windhover.repository.settings import SettingRepository
+from windhover.storage import Storage
+from windhover.webserver.authentication import Authentication
+from windhover.webserver.execution_feed import ExecutionFeed
+
+#: The tenant of the open API: paths without a tenant are about it.
+DEFAULT_TENANT = "main"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _all_up() -> Mapping[str, bool]:
+    return {}
+
+
+@dataclass(frozen=True)
+class WebServices:
+    """The parts of a server that its API speaks to.
+
+    ``environment`` is the executor's, for expressions in inputs. ``encrypt`` keeps SECRET inputs; None
+    refuses them. ``components`` tells by name which parts of this server run, and ``gauges`` numbers of
+    this process by metric name; both are read at every request of the management port.
+    """
+
+    database: Database
+    definitions: FlowDefinitions
+    queue: LocalQueue
+    storage: Storage
+    settings: Settings
+    environment: EngineEnvironment = field(default_factory=EngineEnvironment)
+    encrypt: Encrypt | None = None
+    clock: Callable[[], datetime] = utc_now
+    components: Callable[[], Mapping[str, bool]] = _all_up
+    gauges: Callable[[], Mapping[str, float]] = dict
+    tenants: frozenset[str] = frozenset({DEFAULT_TENANT})
+    #: Seconds that a command may take before the client is told that it may still be carried out.
+    command_timeout: float = 30.0
+    #: Seconds between two comments that keep a silent event stream open.
+    heartbeat: float = 15.0
+
+    @cached_property
+    def executions(self) -> ExecutionRepository:
+        return ExecutionRepository(self.database)
+
+    @cached_property
+    def logs(self) -> LogRepository:
+        return LogRepository(self.database)
+
+    @cached_property
+    def metrics(self) -> MetricRepository:
+        return MetricRepository(self.database)
+
+    @cached_property
+    def instance_settings(self) -> SettingRepository:
+        return SettingRepository(self.database)
+
+    @cached_property
+    def feed(self) -> ExecutionFeed:
+        return ExecutionFeed(self.queue.broadcasts)
+
+    @cached_property
+    def authentication(self) -> Authentication:
+        return Authentication(self.settings.server.basic_auth, self.instance_settings, self.clock)
+
+    @property
+    def flows(self) -> FlowRepository:
+        return self.definitions.repository
+
+
+async def services_of(request: Request) -> WebServices:
+    """The services of the application that a request came to. Asynchronous to be called without a thread."""
+    services: WebServices = request.app.state.services
+    return services

@@ -1,0 +1,165 @@
+"""Executions and task runs in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from windhover.model.execution import Attempt, Execution, ExecutionTrigger, JsonValue, Label, TaskRun
+from windhover.model.state import State, StateType
+from windhover.webserver.wire.dates import Instant, instant, optional_instant
+
+
+class StateChangeJson(msgspec.Struct):
+    """A state and when it was taken."""
+
+    state: StateType
+    date: Instant
+
+
+class StateJson(msgspec.Struct, rename="camel", omit_defaults=True):
+    """The present state with its history, oldest first. ``duration`` is in seconds."""
+
+    current: StateType
+    histories: list[StateChangeJson]
+    start_date: Instant
+    duration: float | None = None
+    end_date: Instant | None = None
+
+
+class AttemptJson(msgspec.Struct, rename="camel", omit_defaults=True):
+    """One try of a task run."""
+
+    state: StateJson
+    worker_id: str | None = None
+    log_file: str | None = None
+
+
+class TaskRunJson(msgspec.Struct, rename="camel", omit_defaults=True):
+    """One run of a task. ``value`` and ``iteration`` are set on the direct children of a loop."""
+
+    tenant_id: str
+    id: str
+    execution_id: str
+    namespace: str
+    flow_id: str
+    task_id: str
+    state: StateJson
+    parent_task_run_id: str | None = None
+    value: str | None = None
+    iteration: int | None = None
+    attempts: list[AttemptJson] | None = None
+    outputs: dict[str, JsonValue] | None = None
+    dynamic: bool = False
+    force_execution: bool = False
+
+
+class MetadataJson(msgspec.Struct, rename="camel"):
+    """Counters that survive restart, replay and retry."""
+
+    attempt_number: int
+    original_created_date: Instant
+
+
+class ExecutionJson(msgspec.Struct, rename="camel", omit_defaults=True):
+    """An execution. Keys without a value are left out; ``url`` is set in the answer to a start."""
+
+    tenant_id: str
+    id: str
+    namespace: str
+    flow_id: str
+    flow_revision: int
+    labels: list[Label]
+    state: StateJson
+    original_id: str
+    deleted: bool
+    metadata: MetadataJson
+    task_run_list: list[TaskRunJson] | None = None
+    inputs: dict[str, JsonValue] | None = None
+    outputs: dict[str, JsonValue] | None = None
+    variables: dict[str, JsonValue] | None = None
+    parent_id: str | None = None
+    trigger: ExecutionTrigger | None = None
+    schedule_date: Instant | None = None
+    kind: str | None = None
+    url: str | None = None
+
+
+class ExecutionPageJson(msgspec.Struct):
+    """One page of executions, without their task runs, and how many there are in all."""
+
+    results: list[ExecutionJson]
+    total: int
+
+
+class LastExecutionJson(msgspec.Struct, rename="camel"):
+    """The last execution of a flow, as lists of flows show it."""
+
+    id: str
+    namespace: str
+    flow_id: str
+    start_date: Instant
+    status: StateType
+
+
+def execution_json(
+    execution: Execution, task_runs: Sequence[TaskRun] = (), *, url: str | None = None
+) -> ExecutionJson:
+    """An execution as the API shows it; without task runs there is no ``taskRunList``."""
+    metadata = execution.metadata
+    return ExecutionJson(
+        tenant_id=execution.tenant_id,
+        id=execution.id,
+        namespace=execution.namespace,
+        flow_id=execution.flow_id,
+        flow_revision=execution.flow_revision,
+        labels=execution.labels,
+        state=state_json(execution.state),
+        original_id=execution.original_id,
+        deleted=execution.deleted,
+        metadata=MetadataJson(metadata.attempt_number, instant(metadata.original_created_date)),
+        task_run_list=[_task_run_json(run, execution) for run in task_runs] or None,
+        inputs=execution.inputs,
+        outputs=execution.outputs,
+        variables=execution.variables,
+        parent_id=execution.parent_id,
+        trigger=execution.trigger,
+        schedule_date=optional_instant(execution.schedule_date),
+        kind=execution.kind,
+        url=url,
+    )
+
+
+def state_json(state: State) -> StateJson:
+    """A state as the API shows it."""
+    return StateJson(
+        current=state.current,
+        histories=[StateChangeJson(change.state, instant(change.date)) for change in state.histories],
+        start_date=instant(state.start_date),
+        duration=state.duration,
+        end_date=optional_instant(state.end_date),
+    )
+
+
+def _task_run_json(run: TaskRun, execution: Execution) -> TaskRunJson:
+    return TaskRunJson(
+        tenant_id=execution.tenant_id,
+        id=run.id,
+        execution_id=run.execution_id,
+        namespace=execution.namespace,
+        flow_id=execution.flow_id,
+        task_id=run.task_id,
+        state=state_json(run.state),
+        parent_task_run_id=run.parent_task_run_id,
+        value=run.value,
+        iteration=run.iteration,
+        attempts=None if run.attempts is None else [_attempt_json(attempt) for attempt in run.attempts],
+        outputs=run.outputs,
+        dynamic=run.dynamic,
+        force_execution=run.force_execution,
+    )
+
+
+def _attempt_json(attempt: Attempt) -> AttemptJson:
+    return AttemptJson(state_json(attempt.state), attempt.worker_id, attempt.log_file)
