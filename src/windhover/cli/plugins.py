@@ -37,10 +37,11 @@ def show_plugin(type_name: str) -> int:
 
 def new_plugin(name: str, folder: Path) -> int:
     """Write the skeleton of a plugin distribution."""
-    from windhover.plugin.scaffold import write_plugin
+    from windhover.plugin.scaffold import write_plugin_package
 
+    root = folder / name
     try:
-        root = write_plugin(name, folder)
+        write_plugin_package(root, name)
     except (FileExistsError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

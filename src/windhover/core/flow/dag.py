@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from windhover.core.concurrency import whole_number
 from windhover.model.execution import JsonValue
 from windhover.model.task import Definition, Task
 from windhover.plugin.flowable import Body, Fault, FlowableContext, FlowableTask, Lane
-from windhover.core.concurrency import whole_number
 from windhover.plugin.nesting import AnyTask
 
 

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from windhover.model.execution import JsonValue
-from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane
 from windhover.core.concurrency import whole_number
 from windhover.core.loop_values import loop_values
+from windhover.model.execution import JsonValue
+from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane
 from windhover.plugin.nesting import TaskList
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from windhover.core.loop_values import LoopLanes, loop_values
 from windhover.model.execution import JsonValue
 from windhover.plugin.flowable import Body, Fault, FlowableContext, FlowableTask
-from windhover.core.loop_values import LoopLanes, loop_values
 from windhover.plugin.nesting import TaskList
 
 

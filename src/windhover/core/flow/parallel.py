@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from windhover.core.concurrency import whole_number
 from windhover.model.execution import JsonValue
 from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane
-from windhover.core.concurrency import whole_number
 from windhover.plugin.nesting import TaskList
 
 
