@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 def pytest_configure(config: pytest.Config) -> None:
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        postgres.announce_folder()
+        postgres.announce_cluster()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -36,11 +38,8 @@ def postgres_cluster() -> postgres.Cluster:
 
 
 @pytest.fixture
-def own_postgres_cluster(tmp_path: Path) -> Iterator[postgres.Cluster]:
+def own_postgres_cluster() -> Iterator[postgres.Cluster]:
     """A PostgreSQL server that a test may stop and start as it likes."""
-    import shutil
-    import tempfile
-
     folder = Path(tempfile.mkdtemp(prefix="windhover-postgres-"))
     try:
         cluster = postgres.Cluster(folder)

@@ -11,6 +11,7 @@ import fcntl
 import glob
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 _FOLDER_VARIABLE = "WINDHOVER_TEST_POSTGRES"
+_OWNER_VARIABLE = "WINDHOVER_TEST_POSTGRES_OWNER"
 _START_TIMEOUT = 60
 
 #: For tests alone: nothing here needs to survive a power cut.
@@ -137,21 +139,22 @@ def shared_cluster() -> Cluster:
     """
     folder = Path(os.environ[_FOLDER_VARIABLE])
     cluster = Cluster(folder)
+    folder.mkdir(mode=0o700, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "started").exists():
             cluster.create()
             cluster.start()
-            cluster.watch(int((folder / "owner").read_text()))
+            cluster.watch(int(os.environ[_OWNER_VARIABLE]))
             (folder / "started").touch()
     return cluster
 
 
-def announce_folder() -> None:
-    """Name the folder of the server to the processes of this run. Called once, where the run begins."""
-    folder = Path(tempfile.mkdtemp(prefix="windhover-postgres-"))
-    (folder / "owner").write_text(str(os.getpid()))
-    os.environ[_FOLDER_VARIABLE] = str(folder)
+def announce_cluster() -> None:
+    """Tell the processes of this run where its server will be. Called once, where the run begins."""
+    name = f"windhover-postgres-{os.getpid()}-{secrets.token_hex(4)}"
+    os.environ[_FOLDER_VARIABLE] = str(Path(tempfile.gettempdir()) / name)
+    os.environ[_OWNER_VARIABLE] = str(os.getpid())
 
 
 def stop_shared_cluster() -> None:
