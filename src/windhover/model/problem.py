@@ -79,15 +79,21 @@ class FlowInvalid(Exception):
     """A flow cannot be accepted; ``problems`` holds all that is wrong with it, in the order of the text."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = tuple(problems)
+        self._found = tuple(problems)
+        self.problems = tuple(
+            sorted(self._found, key=lambda problem: (problem.line or 0, problem.column or 0))
+        )
         super().__init__("\n".join(map(str, self.problems)))
 
     @property
     def constraints(self) -> str:
-        """All problems in the words of the REST API, one a line; rules of the whole flow share one line."""
-        ordered = sorted(self.problems, key=lambda problem: _RANK[problem.code])
+        """All problems in the words of the REST API, one a line; rules of the whole flow share one line.
+
+        Rules are listed in the order in which they were checked.
+        """
+        ordered = sorted(self._found, key=lambda problem: _RANK[problem.code])
         lines = [problem.constraint for problem in ordered if problem.code is not ProblemCode.FLOW_RULE]
-        rules = [problem.constraint for problem in self.problems if problem.code is ProblemCode.FLOW_RULE]
+        rules = [problem.constraint for problem in self._found if problem.code is ProblemCode.FLOW_RULE]
         if rules:
             lines.append("Invalid Flow: " + ", ".join(dict.fromkeys(rules)))
         return "\n".join(dict.fromkeys(lines))

@@ -26,7 +26,7 @@ class WorkerGroup(Definition):
     """Workers by the name of their group; the name may be an expression."""
 
     key: Text | None = None
-    fallback: Literal[WorkerFallback.FAIL, WorkerFallback.WAIT, WorkerFallback.CANCEL] | None = None
+    fallback: Literal["FAIL", "WAIT", "CANCEL"] | None = None
 
 
 WorkerTag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]

@@ -114,6 +114,8 @@ def _finding(location: PropertyPath, all_details: Sequence[ErrorDetails], cls: t
             return unknown_type(location, "null")
         case "invalid_type":
             return unknown_type((*location, "type"), str(context["type"]))
+        case "not_a_map":
+            return Finding(location, details["msg"], ProblemCode.UNKNOWN_TYPE, named=False)
         case "duration" | "labels" | "label_type":
             return Finding(location, details["msg"], ProblemCode.WRONG_TYPE, named=False)
         case "retry_bounds":
@@ -177,14 +179,14 @@ def _not_a_choice(location: PropertyPath, expected: str, value: JsonValue, cls: 
     choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
     if not isinstance(value, str):
         message = (
-            f"Cannot deserialize value from {_shown_kind(value)}: one of [{', '.join(choices)}] is expected"
+            f"Cannot deserialize value from {shown_kind(value)}: one of [{', '.join(choices)}] is expected"
         )
         return Finding(location, message, ProblemCode.WRONG_TYPE, named=False)
     owner = f"{cls.__name__}$" if len(location) == 1 else ""
     field = next((str(part) for part in reversed(location) if isinstance(part, str)), "Type")
     message = (
         f"Cannot deserialize value of type `{owner}{field[:1].upper()}{field[1:]}` "
-        f"from {_shown_kind(value)}: not one of the values accepted for Enum class: [{', '.join(choices)}]"
+        f"from {shown_kind(value)}: not one of the values accepted for Enum class: [{', '.join(choices)}]"
     )
     return Finding(location, message, ProblemCode.WRONG_TYPE, named=False, candidates=frozenset(choices))
 
@@ -192,7 +194,7 @@ def _not_a_choice(location: PropertyPath, expected: str, value: JsonValue, cls: 
 def _not_deserialized(all_details: Sequence[ErrorDetails]) -> str:
     value = all_details[0]["input"]
     expected = " or ".join(dict.fromkeys(f"`{_JAVA_TYPES[details['type']]}`" for details in all_details))
-    message = f"Cannot deserialize value of type {expected} from {_shown_kind(value)}"
+    message = f"Cannot deserialize value of type {expected} from {shown_kind(value)}"
     if not isinstance(value, str):
         return message
     if expected == "`boolean`":
@@ -200,7 +202,8 @@ def _not_deserialized(all_details: Sequence[ErrorDetails]) -> str:
     return f"{message}: not a valid {expected} value"
 
 
-def _shown_kind(value: object) -> str:
+def shown_kind(value: object) -> str:
+    """What a value is, as messages about a wrong type name it."""
     if isinstance(value, Enum):
         return f'String "{value.value}"'
     if isinstance(value, str):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from windhover.model.definition import property_names
 from windhover.model.execution import JsonValue
 from windhover.model.flow import TASK_LISTS, Flow
 from windhover.model.plugin_default import PluginDefault
@@ -21,10 +20,15 @@ from windhover.model.yaml.positions import Positions, PropertyPath, format_path
 from windhover.plugin.finding import Finding, findings_of
 from windhover.plugin.flow_validation import FlowParts, violations
 from windhover.plugin.kind import PluginKind
-from windhover.plugin.plugin_defaults import DECLARED_IN, PluginDefaultsTooLarge, apply_plugin_defaults
+from windhover.plugin.plugin_defaults import (
+    DECLARED_IN,
+    PluginDefaultsTooLarge,
+    apply_plugin_defaults,
+    known_properties,
+)
 from windhover.plugin.registry import Registry
 from windhover.plugin.report import Report
-from windhover.plugin.resolver import PluginResolver, is_open_to_all
+from windhover.plugin.resolver import NOT_A_MAP, PluginResolver, is_open_to_all
 
 RawMap = dict[str, JsonValue]
 
@@ -121,8 +125,7 @@ class FlowReader:
             if isinstance(raw, dict):
                 parts.append(read(raw))
             else:
-                message = "Invalid type: <null>: a map with an `id` and a `type` is expected"
-                finding = Finding((), message, ProblemCode.UNKNOWN_TYPE, named=False)
+                finding = Finding((), NOT_A_MAP, ProblemCode.UNKNOWN_TYPE, named=False)
                 self.report.add_at((*path, index), finding)
         return tuple(parts)
 
@@ -166,7 +169,7 @@ class FlowReader:
                 plugin = self._registry.find(type_name) if isinstance(type_name, str) else None
                 if plugin is None or not isinstance(values, dict):
                     continue
-                known = property_names(plugin.cls) | property_names(_common_base(plugin.kind))
+                known = known_properties(plugin)
                 unknown = [key for key in values if key not in known]
                 if unknown:
                     missing = ", ".join(
@@ -227,12 +230,6 @@ def _declared_defaults(written: RawMap) -> list[PluginDefault]:
             except ValidationError:
                 continue
     return declared
-
-
-def _common_base(kind: PluginKind) -> type[Task | Trigger | Condition]:
-    if kind is PluginKind.TRIGGER:
-        return Trigger
-    return Task if kind.is_task else Condition
 
 
 def _maps(value: JsonValue) -> list[RawMap]:

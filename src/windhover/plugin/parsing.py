@@ -18,6 +18,7 @@ from windhover.model.problem import FlowInvalid, Problem, ProblemCode, Severity
 from windhover.model.yaml.document import DocumentInvalid, read_document
 from windhover.model.yaml.limits import DEFAULT_LIMITS, SourceLimits
 from windhover.model.yaml.positions import Positions
+from windhover.plugin.finding import shown_kind
 from windhover.plugin.flow_reader import FlowReader, SubflowReference
 from windhover.plugin.registry import Registry
 
@@ -69,7 +70,6 @@ def parse_flow(
     flow = reader.read()
     problems = [*document.problems, *reader.report.of_severity(Severity.ERROR)]
     if problems or flow is None:
-        problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
         raise FlowInvalid(problems)
     return ParsedFlow(
         flow,
@@ -84,8 +84,7 @@ def parse_flow(
 
 def _no_map(value: JsonValue, positions: Positions) -> Problem:
     position = positions.value(())
-    kind = {list: "Array value (token `JsonToken.START_ARRAY`)", type(None): "an empty text"}
-    shown = kind.get(type(value), f"{type(value).__name__} value")
+    shown = "an empty text" if value is None else shown_kind(value)
     message = f"Cannot deserialize value of type `java.util.LinkedHashMap` from {shown}: a flow is a map"
     return Problem(
         message,

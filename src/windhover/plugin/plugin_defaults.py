@@ -6,10 +6,14 @@ Documentation page: ``docs/flows.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
+from windhover.model.definition import Definition, property_names
 from windhover.model.execution import JsonValue
 from windhover.model.plugin_default import PluginDefault
+from windhover.model.task import Task
+from windhover.model.trigger import Condition, Trigger
+from windhover.plugin.kind import PluginKind
+from windhover.plugin.registry import PluginType, Registry
 
 #: The properties of a flow in which defaults are declared; nothing is put into these.
 DECLARED_IN = ("pluginDefaults", "taskDefaults")
@@ -20,19 +24,13 @@ _MOST_VALUES = 400_000
 _DEEPEST = 120
 
 
-class _Named(Protocol):
-    @property
-    def type_name(self) -> str: ...
-
-
-class TypeFinder(Protocol):
-    """Finds the type that a name or an alias stands for."""
-
-    def find(self, type_name: str, /) -> _Named | None: ...
+def known_properties(plugin: PluginType) -> frozenset[str]:
+    """All properties that a plugin may be given in a flow."""
+    return property_names(plugin.cls) | property_names(_common_base(plugin.kind))
 
 
 def apply_plugin_defaults(
-    raw: dict[str, JsonValue], levels: Sequence[Sequence[PluginDefault]], registry: TypeFinder
+    raw: dict[str, JsonValue], levels: Sequence[Sequence[PluginDefault]], registry: Registry
 ) -> dict[str, JsonValue]:
     """Return the flow with defaults merged into every map that has a ``type``; ``raw`` stays as it is.
 
@@ -40,6 +38,8 @@ def apply_plugin_defaults(
     type it stands for. Maps are merged deeply and lists joined. What the author wrote wins over an inner
     level, and that over an outer one; with ``forced`` entries it is the other way round. Within a level
     the most specific type wins, and the first of several entries for one type.
+
+    Properties that the type does not have are left out: an entry for many types need not fit them all.
 
     Args:
         raw: the map of the flow.
@@ -62,7 +62,7 @@ class PluginDefaultsTooLarge(ValueError):
 class _Defaults:
     """Puts entries into maps. An entry is not put into its own values, however these are nested."""
 
-    def __init__(self, levels: Sequence[Sequence[PluginDefault]], registry: TypeFinder) -> None:
+    def __init__(self, levels: Sequence[Sequence[PluginDefault]], registry: Registry) -> None:
         self._levels = [
             sorted(
                 ((entry, _canonical(entry, registry)) for entry in level),
@@ -70,6 +70,7 @@ class _Defaults:
             )
             for level in levels
         ]
+        self._registry = registry
         self._matching: dict[str, list[list[PluginDefault]]] = {}
         self._count = 0
 
@@ -94,16 +95,24 @@ class _Defaults:
         for level in levels:
             for entry in level:
                 if not entry.forced:
-                    result = _merge(self._values(entry, within, depth), result)
+                    result = _merge(self._values(entry, type_name, within, depth), result)
         for level in levels:
             for entry in reversed(level):
                 if entry.forced:
-                    result = _merge(result, self._values(entry, within, depth))
+                    result = _merge(result, self._values(entry, type_name, within, depth))
         return result
 
-    def _values(self, entry: PluginDefault, within: tuple[int, ...], depth: int) -> dict[str, JsonValue]:
+    def _values(
+        self, entry: PluginDefault, type_name: str, within: tuple[int, ...], depth: int
+    ) -> dict[str, JsonValue]:
         inside = (*within, id(entry))
-        return {key: self.put_into(value, inside, depth + 1) for key, value in entry.values.items()}
+        plugin = self._registry.find(type_name)
+        known = entry.values.keys() if plugin is None else known_properties(plugin)
+        return {
+            key: self.put_into(value, inside, depth + 1)
+            for key, value in entry.values.items()
+            if key in known
+        }
 
     def _of_type(self, type_name: str) -> list[list[PluginDefault]]:
         found = self._matching.get(type_name)
@@ -120,9 +129,15 @@ class _Defaults:
         return found
 
 
-def _canonical(entry: PluginDefault, registry: TypeFinder) -> str | None:
+def _canonical(entry: PluginDefault, registry: Registry) -> str | None:
     plugin = registry.find(entry.type)
     return plugin.type_name if plugin is not None else None
+
+
+def _common_base(kind: PluginKind) -> type[Definition]:
+    if kind is PluginKind.TRIGGER:
+        return Trigger
+    return Task if kind.is_task else Condition
 
 
 def _merge(under: Mapping[str, JsonValue], over: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

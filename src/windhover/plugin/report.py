@@ -27,8 +27,7 @@ _DESERIALIZATION_PREFIX = "Illegal flowwithsource source: YAML parsing error: "
 class Report:
     """The problems of one flow.
 
-    Parts of the flow are named by the raw map they were read from. ``enclosing`` is the part that is
-    being read, for what is no map itself.
+    Parts of the flow are named by the raw map they were read from.
     """
 
     def __init__(self, raw: dict[str, JsonValue], positions: Positions) -> None:
@@ -38,7 +37,6 @@ class Report:
         self._paths: dict[int, PropertyPath] | None = None
         self._problems: dict[tuple[str, str], Problem] = {}
         self._searches = 0
-        self.enclosing = raw
 
     def own(self, raw: dict[str, JsonValue]) -> None:
         """Kestra names the properties of this part by its id (``a.message``) rather than by its place."""
@@ -85,9 +83,8 @@ class Report:
         return self._paths.get(id(part), ())
 
     def of_severity(self, severity: Severity) -> tuple[Problem, ...]:
-        """What was noted, in the order of the text."""
-        found = [problem for problem in self._problems.values() if problem.severity is severity]
-        return tuple(sorted(found, key=lambda problem: (problem.line or 0, problem.column or 0)))
+        """What was noted, in the order in which it was found."""
+        return tuple(problem for problem in self._problems.values() if problem.severity is severity)
 
     def _nearest(self, path: PropertyPath, finding: Finding) -> str | None:
         """What was probably meant; the search is dear, so it is made for a limited number of names."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from windhover.model.definition import Definition, property_names, without_nulls
 from windhover.model.execution import JsonValue
@@ -32,6 +33,11 @@ from windhover.plugin.task import TaskDefinition
 from windhover.plugin.trigger import TriggerDefinition, TriggerKind
 
 PartT = TypeVar("PartT", bound=Definition)
+
+RawMap = dict[str, JsonValue]
+
+#: What is said of a task, trigger or condition that is no map.
+NOT_A_MAP = "Invalid type: <null>: a map with a `type` is expected"
 
 #: For how many unknown types of a flow the nearest known one is looked for, and how long they may be.
 _SUGGESTED_TYPES = 20
@@ -65,7 +71,7 @@ _CONDITION: _Role[Condition] = _Role("condition", Condition, None, lambda kind: 
 class ReadPart(Generic[PartT]):
     """A task or trigger as it was written and as it was read; ``plugin`` is None for an unknown type."""
 
-    raw: dict[str, JsonValue]
+    raw: RawMap
     part: PartT
     plugin: PluginType | None
 
@@ -104,39 +110,32 @@ class PluginResolver:
 
     def parse_task(self, raw: object, info: ValidationInfo | None = None) -> Task:
         """Read one task; a flow-control task with all that is in it."""
+        written = _as_map(raw)
         place = len(self._tasks)
         self._tasks.append(None)
-        if isinstance(raw, dict):
-            self._report.own(raw)
-        task, plugin = self._read(raw, _TASK)
-        if isinstance(raw, dict):
-            self._tasks[place] = ReadPart(raw, task, plugin)
-            if not any(id(child) in self._stand_ins for child in task.nested()):
-                self._check(task, raw)
+        self._report.own(written)
+        task, plugin = self._read(written, _TASK)
+        self._tasks[place] = ReadPart(written, task, plugin)
+        if not any(id(child) in self._stand_ins for child in task.nested()):
+            self._check(task, written)
         return task
 
     def parse_trigger(self, raw: object, info: ValidationInfo | None = None) -> Trigger:
         """Read one trigger with its conditions."""
-        trigger, plugin = self._read(raw, _TRIGGER)
-        if isinstance(raw, dict):
-            self._triggers.append(ReadPart(raw, trigger, plugin))
-            self._check(trigger, raw)
+        written = _as_map(raw)
+        trigger, plugin = self._read(written, _TRIGGER)
+        self._triggers.append(ReadPart(written, trigger, plugin))
+        self._check(trigger, written)
         return trigger
 
     def parse_condition(self, raw: object, info: ValidationInfo | None = None) -> Condition:
         """Read one condition with those in it."""
-        condition, _ = self._read(raw, _CONDITION)
-        if isinstance(raw, dict):
-            self._check(condition, raw)
+        written = _as_map(raw)
+        condition, _ = self._read(written, _CONDITION)
+        self._check(condition, written)
         return condition
 
-    def _read(self, raw: object, role: _Role[PartT]) -> tuple[PartT, PluginType | None]:
-        if not isinstance(raw, dict):
-            message = f"A {role.noun} is a map with a `type`, not {_shown(raw)}"
-            self._report.add(
-                self._report.enclosing, Finding((), message, ProblemCode.WRONG_TYPE, named=False)
-            )
-            return self._stand_in(role, {}), None
+    def _read(self, raw: RawMap, role: _Role[PartT]) -> tuple[PartT, PluginType | None]:
         plugin = self._find(raw, role)
         if plugin is None:
             self._check_common(raw, role)
@@ -145,7 +144,7 @@ class PluginResolver:
             return self._read_definition(raw, plugin.cls, role), plugin
         return self._read_properties(raw, plugin.cls, role), plugin
 
-    def _find(self, raw: dict[str, JsonValue], role: _Role[PartT]) -> PluginType | None:
+    def _find(self, raw: RawMap, role: _Role[PartT]) -> PluginType | None:
         name = raw.get("type")
         if not isinstance(name, str) or not name:
             self._report.add(raw, unknown_type(("type",) if name is not None else (), "<null>", None))
@@ -171,7 +170,7 @@ class PluginResolver:
             self._suggestions[name] = self._registry.suggest(name) if len(name) <= _LONGEST_NAME else None
         return self._suggestions.get(name)
 
-    def _tell_age(self, raw: dict[str, JsonValue], plugin: PluginType) -> None:
+    def _tell_age(self, raw: RawMap, plugin: PluginType) -> None:
         if plugin.is_alias:
             message = f"{plugin.requested} is replaced by {plugin.type_name}"
             finding = Finding(("type",), message, ProblemCode.ALIAS, suggestion=plugin.type_name)
@@ -182,20 +181,17 @@ class PluginResolver:
             if field.deprecated and (written := field.alias or name) in raw:
                 self._deprecate(raw, (written,), f"`{written}` is deprecated")
 
-    def _deprecate(self, raw: dict[str, JsonValue], location: tuple[str, ...], message: str) -> None:
+    def _deprecate(self, raw: RawMap, location: tuple[str, ...], message: str) -> None:
         self._report.add(raw, Finding(location, message, ProblemCode.DEPRECATED), Severity.DEPRECATION)
 
-    def _read_definition(self, raw: dict[str, JsonValue], cls: type[BaseModel], role: _Role[PartT]) -> PartT:
-        before, self._report.enclosing = self._report.enclosing, raw
+    def _read_definition(self, raw: RawMap, cls: type[BaseModel], role: _Role[PartT]) -> PartT:
         try:
             return cls.model_validate(raw, context=self._context)  # type: ignore[return-value]
         except ValidationError as error:
             self._report.add_all(raw, findings_of(error, raw, cls))
             return self._stand_in(role, raw)
-        finally:
-            self._report.enclosing = before
 
-    def _read_properties(self, raw: dict[str, JsonValue], cls: type[BaseModel], role: _Role[PartT]) -> PartT:
+    def _read_properties(self, raw: RawMap, cls: type[BaseModel], role: _Role[PartT]) -> PartT:
         if role.definition is None:
             raise TypeError(f"{cls.__qualname__} is no {role.noun}: it must be a {role.base.__name__}")
         common_names, own_names = property_names(role.base), property_names(cls)
@@ -215,7 +211,7 @@ class PluginResolver:
                 id=_text(raw.get("id")), type=_text(raw.get("type")), plugin=cls, properties=properties
             )
 
-    def _check_common(self, raw: dict[str, JsonValue], role: _Role[PartT]) -> None:
+    def _check_common(self, raw: RawMap, role: _Role[PartT]) -> None:
         """Of a plugin of unknown type the properties that all have can still be checked."""
         names = property_names(role.base)
         common = {
@@ -223,20 +219,22 @@ class PluginResolver:
             **{key: value for key, value in raw.items() if key in names and key != "type"},
         }
         common.pop("conditions", None)
-        for nested in raw.get("conditions") or () if role is _TRIGGER else ():
-            self.parse_condition(nested)
+        conditions = raw.get("conditions")
+        for condition in conditions if isinstance(conditions, list) else ():
+            if isinstance(condition, dict):
+                self.parse_condition(condition)
         try:
             role.base.model_validate(common)
         except ValidationError as error:
             self._report.add_all(raw, findings_of(error, common, role.base))
 
-    def _stand_in(self, role: _Role[PartT], raw: dict[str, JsonValue]) -> PartT:
+    def _stand_in(self, role: _Role[PartT], raw: RawMap) -> PartT:
         part = role.base.model_construct(id=_text(raw.get("id")), type=_text(raw.get("type")))
         self._stand_ins.add(id(part))
         self._kept.append(part)
         return part
 
-    def _check(self, part: Definition, raw: dict[str, JsonValue]) -> None:
+    def _check(self, part: Definition, raw: RawMap) -> None:
         """Apply the rules that the class itself has."""
         check: Callable[[], Iterator[Fault]] | None = getattr(part, "check", None)
         if check is None or id(part) in self._stand_ins:
@@ -253,10 +251,12 @@ def is_open_to_all(part: ReadPart[Trigger]) -> bool:
     return kind is TriggerKind.FLOW and not any(part.raw.get(name) for name in narrowing)
 
 
+def _as_map(raw: object) -> RawMap:
+    """The map of a part; pydantic, which called for it, knows where anything else stands."""
+    if isinstance(raw, dict):
+        return raw
+    raise PydanticCustomError("not_a_map", NOT_A_MAP)
+
+
 def _text(value: JsonValue) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _shown(value: object) -> str:
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -16,7 +16,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Generic
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 from pydantic.alias_generators import to_camel
 
 from windhover.model.execution import JsonValue
@@ -156,7 +156,7 @@ class TriggerDefinition(Trigger):
     """
 
     conditions: ConditionList = ()
-    plugin: type[WorkerTrigger[Output | None]]
+    plugin: SkipValidation[type[WorkerTrigger[Output | None]]]
     properties: Mapping[str, JsonValue] = {}
 
     def bind(self, rendered: Mapping[str, JsonValue]) -> WorkerTrigger[Output | None]:

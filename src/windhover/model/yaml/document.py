@@ -239,6 +239,8 @@ class _Composer:
             if isinstance(value, str):
                 return value
         message = "The name of a property must be text, not a list or a map"
+        if isinstance(event, MappingStartEvent):
+            message += " (a value that begins with `{{` must stand in quotes)"
         raise _Refused(_problem(message, ProblemCode.YAML_SYNTAX, _start(event), self._path))
 
     def _is_merge(self, event: Event) -> bool:
