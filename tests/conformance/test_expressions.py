@@ -57,7 +57,12 @@ class RecordedServer:
             for name, value in self._given.items()
             if name.startswith("env:")
         }
-        return {"outputs": outputs, "envs": envs, "stub": "http://stub", "flow": {"namespace": "company.team"}}
+        return {
+            "outputs": outputs,
+            "envs": envs,
+            "stub": "http://stub",
+            "flow": {"namespace": "company.team"},
+        }
 
 
 def _cases() -> list[dict[str, object]]:

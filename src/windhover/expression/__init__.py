@@ -1,8 +1,8 @@
 """The expression language: the Pebble dialect that flows are written with.
 
-``compile_template`` reads a template once; the ``Template`` it gives renders to text or to a typed value with a
-``Scope`` of variables, and knows what it reads and calls. The whole language is described in docs/expressions.md,
-which is generated from the registry of filters, functions and tests.
+``compile_template`` reads a template once; the ``Template`` it gives renders to text or to a typed value with
+a ``Scope`` of variables, and knows what it reads and calls. The whole language is described in
+docs/expressions.md, which is generated from the registry of filters, functions and tests.
 """
 
 from windhover.expression.analysis import NOT_CONSTANT, FunctionCall

@@ -36,7 +36,7 @@ def lookup(container: object, key: object) -> object:
 
 
 def _undefined(source: str, node: Node, name: object, container: object) -> UndefinedError:
-    candidates = [str(key) for key in container] if is_map(container) else []
+    candidates = container if is_map(container) else ()
     place = node.position
     return UndefinedError(to_string(name), source, place.line, place.column, candidates)
 
@@ -147,7 +147,7 @@ def compile_member(source: str, target: Evaluate, key: Evaluate, node: Member) -
         container = target(frame)
         name = key(frame)
         if container.__class__ is dict and name.__class__ is str:
-            value = container.get(name, _ABSENT)  # type: ignore[attr-defined]
+            value = container.get(name, _ABSENT)
             if value is _ABSENT:
                 raise _undefined(source, node, name, container)
         else:

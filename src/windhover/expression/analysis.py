@@ -61,7 +61,8 @@ class Analysis:
     """Variable paths, function calls and filters of a template.
 
     ``reads_everything`` is set where a template may read what its text does not name.
-    ``rendered`` are the paths whose text is rendered by ``render(path)``: whoever knows the text can analyse it.
+    ``rendered`` are the paths whose text is rendered by ``render(path)``: whoever knows the text can analyse
+    it.
     """
 
     reads: set[tuple[str, ...]] = field(default_factory=set)

@@ -185,17 +185,19 @@ class CallCompiler:
         self, callee: str, names: Sequence[str], arguments: Arguments, node: Node
     ) -> list[Evaluate | None] | EvaluationError:
         """The given arguments in the order of ``names``, or what is wrong with them."""
-        if len(arguments.positional) > len(names):
+        if len(arguments.positional) > len(names) > 0:
             return EvaluationError(
                 f"The {callee} takes at most {len(names)} arguments, {len(arguments.positional)} were given."
             )
         ordered: list[Evaluate | None] = [None] * len(names)
-        for index, positional in enumerate(arguments.positional):
+        for index, positional in enumerate(arguments.positional[: len(names)]):
             ordered[index] = self._compiler.expression(positional)
         for name, expression in arguments.named:
             if name not in names:
                 known = ", ".join(names) or "none"
-                return EvaluationError(f"The {callee} has no argument '{name}' (it has: {known}).")
+                return EvaluationError(
+                    f"The following named argument does not exist: {name} (the {callee} has: {known})"
+                )
             ordered[names.index(name)] = self._compiler.expression(expression)
         return ordered
 
@@ -252,6 +254,6 @@ def _is_long(node: Node) -> bool:
 def _as_long(operand: Evaluate) -> Evaluate:
     def evaluate(frame: Frame) -> object:
         value = operand(frame)
-        return JavaLong(value) if value.__class__ is int else value  # type: ignore[call-overload]
+        return JavaLong(value) if value.__class__ is int else value
 
     return evaluate

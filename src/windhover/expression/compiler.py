@@ -1,7 +1,7 @@
 """Turns a syntax tree into Python closures.
 
-An expression becomes a function from the frame to its value; a statement becomes a function that hands the values
-it prints, not yet text, to ``emit``. Names, arguments and constants are resolved here, once.
+An expression becomes a function from the frame to its value; a statement becomes a function that hands the
+values it prints, not yet text, to ``emit``. Names, arguments and constants are resolved here, once.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ class _Compiler:
                 return
             if values.__class__ is not list:
                 values = _iterable_values(values, refuse)
-            length = len(values)  # type: ignore[arg-type]
+            length = len(values)
             if not length:
                 otherwise(frame, emit)
                 return
@@ -229,7 +229,7 @@ class _Compiler:
             temporary = [n for n in set_names if n not in local and n not in frame.variables]
             iterate = frame.budget.iterate
             last = length - 1
-            for index, value in enumerate(values):  # type: ignore[arg-type, var-annotated]
+            for index, value in enumerate(values):
                 if not index % _BATCH:
                     iterate(min(_BATCH, length - index))
                 local[target] = value
@@ -441,7 +441,7 @@ class _Compiler:
             for part in parts:
                 value = part(frame)
                 if value.__class__ is str:
-                    texts.append(value)  # type: ignore[arg-type]
+                    texts.append(value)
                 elif value is not None:
                     texts.append(to_string(value))
             text = "".join(texts)

@@ -8,8 +8,8 @@ from functools import lru_cache
 from windhover.expression.errors import EvaluationError
 
 _MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
 )  # fmt: skip
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _ABBREVIATED_ZONES = {
@@ -79,7 +79,11 @@ class DateNames:
             from windhover.expression.moments import offset_text
 
             return offset_text(clock, "+HH:MM", "Z")
-        if not long and name and name[0] not in "+-":
+        if name and name[0] in "+-" and not long:
+            from windhover.expression.moments import offset_text
+
+            return "GMT" + offset_text(clock, "+HH:MM", "")
+        if name and not long:
             return name
         return zone_display_name(clock, "en_US", long=long)
 

@@ -64,7 +64,7 @@ def format_moment(moment: Moment, format_name: str, locale: str | None = None) -
 
 @lru_cache(maxsize=512)
 def parse_pattern(pattern: str) -> tuple[Field, ...]:
-    """The fields of a Java pattern. Optional sections (``[ ]``) are kept as fields of the letter ``[`` or ``]``."""
+    """The fields of a Java pattern; the brackets of optional sections are fields with that letter."""
     fields: list[Field] = []
     index = 0
     while index < len(pattern):
@@ -332,8 +332,8 @@ class _Reader:
         if letter in "GQqBwWF":
             raise EvaluationError(f"The pattern letter '{letter}' cannot be read from a text")
         key = {
-            "M": "month", "L": "month", "d": "day", "D": "day_of_year", "H": "hour", "k": "hour", "h": "hour12",
-            "K": "hour12", "m": "minute", "s": "second", "n": "nano", "A": "epoch", "N": "epoch",
+            "M": "month", "L": "month", "d": "day", "D": "day_of_year", "H": "hour", "k": "hour", "h":
+            "hour12", "K": "hour12", "m": "minute", "s": "second", "n": "nano", "A": "epoch", "N": "epoch",
         }[letter]  # fmt: skip
         return self._read_number(key, count, adjacent)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 
 class ExpressionError(Exception):
@@ -40,15 +41,22 @@ class UndefinedError(ExpressionError):
     """
 
     def __init__(
-        self, name: str, source: str, line: int, column: int, candidates: Iterable[str] = ()
+        self, name: str, source: str, line: int, column: int, candidates: Iterable[object] = ()
     ) -> None:
+        super().__init__("", line=line, column=column)
         self.name = name
-        self.suggestion = nearest_name(name, candidates)
+        self.source = source
         self.catchable = True
-        message = f"Unable to find `{name}` used in the expression `{source}` at line {line}"
-        if self.suggestion is not None:
-            message += f". Did you mean `{self.suggestion}`?"
-        super().__init__(message, line=line, column=column)
+        self._candidates = candidates
+
+    @cached_property
+    def suggestion(self) -> str | None:
+        """The existing name that was most likely meant, if any comes near."""
+        return nearest_name(self.name, self._candidates)
+
+    def __str__(self) -> str:
+        message = f"Unable to find `{self.name}` used in the expression `{self.source}` at line {self.line}"
+        return message if self.suggestion is None else f"{message}. Did you mean `{self.suggestion}`?"
 
 
 class EvaluationError(ExpressionError):
@@ -65,7 +73,7 @@ class LimitExceededError(EvaluationError):
     """Rendering would cost more than its limits allow: output, iterations, depth or time."""
 
 
-def nearest_name(name: str, candidates: Iterable[str]) -> str | None:
+def nearest_name(name: str, candidates: Iterable[object]) -> str | None:
     """The candidate that was most likely meant by ``name``, or None."""
     names = [candidate for candidate in candidates if isinstance(candidate, str)]
     if not names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Set
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from windhover.expression.errors import EvaluationError
@@ -79,7 +79,7 @@ def _float(number: float) -> str:
     if number in (float("inf"), float("-inf")):
         return "+inf" if number > 0 else "-inf"
     text = double_text(number)
-    return text if "E" in text else text.removesuffix(".0") + "e0"
+    return text.replace("E", "e") if "E" in text else text.removesuffix(".0") + "e0"
 
 
 def _field_name(name: str) -> str:
@@ -122,11 +122,7 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple) and not hasattr(value, "sid"):
         return [_plain(item) for item in value]
     if isinstance(value, datetime):
-        return (
-            datetime.fromtimestamp(value.timestamp(), value.tzinfo)
-            if value.tzinfo
-            else datetime(*value.timetuple()[:6], value.microsecond)
-        )
+        return _timestamp_text(value)
     if hasattr(value, "sid") and hasattr(value, "text"):
         return value.text
     if isinstance(value, Decimal):
@@ -142,3 +138,13 @@ def _plain(value: object) -> object:
     if isinstance(value, float):
         return float(value)
     return value
+
+
+def _timestamp_text(value: datetime) -> str:
+    """An Ion timestamp as ISO 8601 text: an instant, or no more than a date where it is not more precise."""
+    precision = getattr(value, "precision", None)
+    if precision is not None and not precision.includes_minute:
+        return value.date().isoformat()
+    instant = value.astimezone(UTC) if value.tzinfo else value
+    fraction = f".{instant.microsecond:06}".rstrip("0") if instant.microsecond else ""
+    return f"{instant:%Y-%m-%dT%H:%M:%S}{fraction}Z"

@@ -84,10 +84,9 @@ def _scientific(number: Decimal, pattern: _Pattern) -> str:
     if pattern.max_integer > pattern.min_integer and pattern.max_integer > 1:
         # More optional digits than required ones: the exponent is a multiple of their number.
         exponent = exponent // pattern.max_integer * pattern.max_integer
-        significant = pattern.min_integer + pattern.max_fraction
     else:
         exponent -= whole_digits - 1
-        significant = whole_digits + pattern.max_fraction
+    significant = max(pattern.max_integer, 1) + pattern.max_fraction
     if not number.is_zero():
         lowest = number.adjusted() - significant + 1
         number = number.quantize(Decimal(1).scaleb(lowest), context=_EXACT)
@@ -121,6 +120,12 @@ def _parse(pattern: str) -> _Pattern:
     whole = whole.replace(",", "")
     if "0#" in whole or "#0" in fraction or "," in fraction or "." in fraction:
         raise EvaluationError(f'Malformed pattern "{pattern}"')
+    if "0" not in whole + fraction and point:
+        # "#.#" shows a digit before the point, ".#" one behind it.
+        if whole:
+            whole = whole[:-1] + "0"
+        else:
+            fraction = "0" + fraction[1:]
     min_integer = whole.count("0")
     return _Pattern(
         prefix,

@@ -194,11 +194,11 @@ def _in_time(pattern: str, run: Callable[[], object], seconds: float) -> object:
 def search(pattern: str, text: str, seconds: float) -> regex.Match[str] | None:
     """The first match of a Java pattern."""
     compiled = compile_java(pattern)
-    return _in_time(pattern, lambda: compiled.search(text, timeout=seconds), seconds)  # type: ignore[return-value]
+    return _in_time(pattern, lambda: compiled.search(text, timeout=seconds), seconds)
 
 
 def replace_all(pattern: str, replacement: str, text: str, seconds: float, most: int) -> str:
-    """All matches replaced; ``$1`` and ``${name}`` stand for groups. ``most`` bounds the length of the result."""
+    """All matches replaced; ``$1`` and ``${name}`` stand for groups, ``most`` bounds the result's length."""
     compiled = compile_java(pattern)
     pieces = _replacement_pieces(replacement)
     length = len(text)

@@ -1,7 +1,7 @@
 """Runs jq programs.
 
-The library runs a program in this process, where nothing can stop it. A program with a construct that may go on for
-ever therefore runs in a process of its own, which is ended when the time is up.
+The library runs a program in this process, where nothing can stop it. A program with a construct that may go
+on for ever therefore runs in a process of its own, which is ended when the time is up.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def _compiled(expression: str) -> _Program:
 def run_jq(expression: str, value: object, budget: Budget) -> list[object]:
     """All results of a jq program for a value.
 
-    Raises EvaluationError if the program is malformed or fails, LimitExceededError if it does not end in time or
-    gives too many results.
+    Raises EvaluationError if the program is malformed or fails, LimitExceededError if it does not end in time
+    or gives too many results.
     """
     data = _data(value)
     most = budget.limits.max_iterations

@@ -206,9 +206,11 @@ class Lexer:
         if value in _CLOSING:
             brackets.append((value, offset))
         elif value in ")]}":
-            if not brackets or _CLOSING[brackets[-1][0]] != value:
+            if not brackets:
                 raise self.error(f"Unexpected '{value}'", offset)
-            brackets.pop()
+            opening, start = brackets.pop()
+            if _CLOSING[opening] != value:
+                raise self.error(f"Unclosed '{opening}'", start, _CLOSING[opening])
 
     def _double_quoted(self, tokens: list[Token], start: int, nesting: int) -> int:
         if nesting > _MAX_STRING_NESTING:

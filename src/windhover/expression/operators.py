@@ -10,6 +10,7 @@ from windhover.expression.errors import EvaluationError, LimitExceededError
 from windhover.expression.values import (
     LONG_MAX,
     LONG_MIN,
+    JavaFloat,
     class_name,
     equals,
     is_integer,
@@ -47,7 +48,12 @@ def _numbers(operation: str, left: object, right: object) -> tuple[float, float]
         raise _refuse(operation, left, right)
     if isinstance(left, Decimal) or isinstance(right, Decimal):
         return _decimal(left), _decimal(right)
-    return float(left), float(right)
+    return _double(left), _double(right)
+
+
+def _double(number: float) -> float:
+    # A single-precision number counts as what it prints as: 12.3, not 12.300000190734863.
+    return float(to_string(number)) if isinstance(number, JavaFloat) else float(number)
 
 
 def _decimal(number: float | Decimal) -> Decimal:
@@ -57,8 +63,8 @@ def _decimal(number: float | Decimal) -> Decimal:
 def add(left: object, right: object) -> object:
     """``+``: sums numbers, appends to a list on the left, joins as soon as one side is a text."""
     if left.__class__ is int and right.__class__ is int:
-        result: int = left + right  # type: ignore[operator]
-        return result if LONG_MIN <= result <= LONG_MAX else _integer(result, left, right)  # type: ignore[arg-type]
+        result: int = left + right
+        return result if LONG_MIN <= result <= LONG_MAX else _integer(result, left, right)
     if isinstance(left, str) or isinstance(right, str):
         return to_string(left) + to_string(right)
     if is_list(left):
@@ -91,7 +97,7 @@ def divide(left: object, right: object) -> object:
     """``/``: truncates towards zero between integers."""
     if is_integer(left) and is_integer(right):
         if right == 0:
-            raise EvaluationError("/ by zero")
+            raise EvaluationError("Could not perform division: / by zero")
         quotient = abs(left) // abs(right)
         return _integer(quotient if (left < 0) == (right < 0) else -quotient, left, right)
     first, second = _numbers("division", left, right)
@@ -102,20 +108,20 @@ def divide(left: object, right: object) -> object:
             return math.nan
         return math.inf if (first > 0) == (math.copysign(1, second) > 0) else -math.inf
     except (DivisionByZero, InvalidOperation):
-        raise EvaluationError("/ by zero") from None
+        raise EvaluationError("Could not perform division: / by zero") from None
 
 
 def modulo(left: object, right: object) -> object:
     """``%``: the remainder has the sign of the dividend."""
     if is_integer(left) and is_integer(right):
         if right == 0:
-            raise EvaluationError("/ by zero")
+            raise EvaluationError("Could not perform modulus: / by zero")
         remainder = abs(left) % abs(right)
         return -remainder if left < 0 else remainder
     first, second = _numbers("modulus", left, right)
     if isinstance(first, Decimal):
         if second == 0:
-            raise EvaluationError("/ by zero")
+            raise EvaluationError("Could not perform modulus: / by zero")
         return first % second  # type: ignore[operator]
     if second == 0 or math.isinf(first):
         return math.nan
@@ -138,6 +144,14 @@ def affirm(value: object) -> object:
     raise EvaluationError(f"Unary + needs a number, not {to_string(value)}")
 
 
+_COMPARISONS = {
+    "<": "less than comparison",
+    ">": "greater than comparison",
+    "<=": "less than or equals comparison",
+    ">=": "greater than or equals comparison",
+}
+
+
 def compare(operator: str, left: object, right: object) -> bool:
     """``<``, ``>``, ``<=`` or ``>=`` between two numbers or two texts."""
     if (is_number(left) and is_number(right)) or (isinstance(left, str) and isinstance(right, str)):
@@ -148,7 +162,7 @@ def compare(operator: str, left: object, right: object) -> bool:
         if operator == "<=":
             return left <= right  # type: ignore[operator]
         return left >= right  # type: ignore[operator]
-    raise _refuse(f"comparison {operator}", left, right)
+    raise _refuse(_COMPARISONS[operator], left, right)
 
 
 def less(left: object, right: object) -> bool:
@@ -172,7 +186,7 @@ def differs(left: object, right: object) -> bool:
 
 
 def contains(left: object, right: object) -> bool:
-    """``contains``: an element of a list, a key of a map, a part of a text; a list asks for all its elements."""
+    """``contains``: an element of a list, a key of a map, a part of a text; of a list, all its elements."""
     if left is None:
         return False
     if is_list(right):
@@ -226,7 +240,7 @@ def _bounded_range(start: int, end: int, step: int) -> range:
 
 
 def as_condition(value: object) -> bool:
-    """The truth of a value in ``if``, ``and``, ``or`` and ``not``: only booleans, texts and numbers have one."""
+    """The truth of a value in ``if``, ``and``, ``or``, ``not``: only booleans, texts and numbers have one."""
     if value is True or value is False:
         return value
     if isinstance(value, str):
@@ -234,4 +248,6 @@ def as_condition(value: object) -> bool:
     if is_number(value):
         return value != 0
     kind = "null" if value is None else class_name(value)
-    raise EvaluationError(f"Expected a boolean, a text or a number as a condition, got {kind}")
+    raise EvaluationError(
+        f"Wrong operand(s) type in conditional expression: expected a boolean, a text or a number, got {kind}"
+    )

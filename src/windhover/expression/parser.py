@@ -162,11 +162,11 @@ class _Parser:
         if self._current.kind is not TokenKind.EOF:
             self._advance()
             tag = self._current
-            raise self._lexer.error(f"Unexpected tag name {tag.value}", tag.offset)
+            raise self._lexer.error(f'Unexpected tag name "{tag.value}"', tag.offset)
         return body
 
     def _body(self, *endings: str) -> Body:
-        """Statements up to, not including, a tag named in ``endings``, any tag that ends something, or EOF."""
+        """Statements up to, not including, a tag named in ``endings``, or the end of the template."""
         self._descend()
         statements: list[Statement] = []
         place = self._place(self._current)
@@ -198,11 +198,11 @@ class _Parser:
         name = self._expect(TokenKind.NAME)
         if name.value in REMOVED_TAGS:
             raise self._lexer.error(
-                f"Unexpected tag name {name.value}: this tag is not available here", name.offset
+                f'Unexpected tag name "{name.value}": this tag is not available here', name.offset
             )
         parse_tag = self._tags.get(name.value)
         if parse_tag is None:
-            raise self._lexer.error(f"Unexpected tag name {name.value}", name.offset)
+            raise self._lexer.error(f'Unexpected tag name "{name.value}"', name.offset)
         return parse_tag(name)
 
     def _end_tag(self, opening: Token, *names: str) -> str:
@@ -210,7 +210,7 @@ class _Parser:
         if self._current.kind is TokenKind.EOF:
             expected = " or ".join(names)
             raise self._lexer.error(
-                f"Unexpected end of template, expected tag {expected} for {opening.value}",
+                f'Unexpected end of template. Pebble was looking for the "{names[-1]}" tag',
                 opening.offset,
                 expected,
             )

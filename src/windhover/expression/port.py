@@ -9,8 +9,9 @@ from typing import Protocol
 class ServerPort(Protocol):
     """Secrets, stored values, files, logs and HTTP, as the functions of the language use them.
 
-    A refusal is raised as an exception whose message is meant for the flow's author; an ExpressionError passes
-    as it is, any other becomes an EvaluationError with the same words. ``namespace`` None means the flow's own.
+    A refusal is raised as an exception whose message is meant for the flow's author; an ExpressionError
+    passes as it is, any other becomes an EvaluationError with the same words. ``namespace`` None means the
+    flow's own.
     """
 
     def secret(self, key: str, namespace: str | None) -> str:
@@ -66,7 +67,7 @@ class ServerPort(Protocol):
         options: Mapping[str, object],
         accept: str,
     ) -> object:
-        """Body of the answer, parsed if it is JSON or YAML. Raises, with the status, if the request failed."""
+        """Body of the answer, parsed if it is JSON. Raises, with the status, if the request failed."""
         ...
 
     def error_logs(self) -> Sequence[Mapping[str, object]]:

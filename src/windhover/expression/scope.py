@@ -42,8 +42,9 @@ class Scope:
     """Variables, server access and limits for rendering templates.
 
     ``variables`` may build its values on demand in ``__getitem__``: a template pays only for what it names.
-    ``zone`` is the time zone that dates without one are in. With ``recursive`` a result is rendered again until
-    it no longer changes, as ``kestra.variables.recursive-rendering`` asks; ``render()`` does not exist then.
+    ``zone`` is the time zone that dates without one are in. With ``recursive`` a result is rendered again
+    until it no longer changes, as ``kestra.variables.recursive-rendering`` asks; ``render()`` does not exist
+    then.
 
     ``secrets`` collects every secret that a rendering has read, so that logs can mask it.
     """
@@ -115,8 +116,8 @@ class Budget:
 class Frame:
     """The state of one rendering of one template, which its compiled parts work on.
 
-    ``variables`` are the scope's, or those of the surrounding rendering; ``locals`` those that the template has
-    set itself; ``raw_texts`` is where raw blocks are kept aside during recursive rendering.
+    ``variables`` are the scope's, or those of the surrounding rendering; ``locals`` those that the template
+    has set itself; ``raw_texts`` is where raw blocks are kept aside during recursive rendering.
     """
 
     __slots__ = ("blocks", "budget", "locals", "raw_texts", "scope", "variables")

@@ -74,7 +74,7 @@ class Template:
         try:
             if self._evaluate is not None:
                 value = self._evaluate(frame)
-                return value if value.__class__ is str else to_text(value)  # type: ignore[return-value]
+                return value if value.__class__ is str else to_text(value)
             if self._execute is not None:
                 parts: list[object] = []
                 self._execute(frame, parts.append)

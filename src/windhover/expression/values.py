@@ -1,7 +1,8 @@
 """Values of the language and how they turn into text, JSON and truth.
 
-Values are plain data: None, bool, int, float, str, lists and maps (``Sequence``, ``Mapping``), dates, bytes and
-``Decimal``. An int within 64 bits is a Java Long or Integer, a larger one a BigInteger; a float is a Double.
+Values are plain data: None, bool, int, float, str, lists and maps (``Sequence``, ``Mapping``), dates, bytes
+and ``Decimal``. An int within 64 bits is a Java Long or Integer, a larger one a BigInteger; a float is a
+Double.
 """
 
 from __future__ import annotations
@@ -115,6 +116,8 @@ def to_text(value: object) -> str:
         return "false"
     if kind is dict or kind is list:
         return to_json(value)
+    if kind is Entry:
+        return to_string(value)
     if isinstance(value, Mapping | Set) or is_list(value):
         return to_json(value)
     return to_string(value)
@@ -215,6 +218,11 @@ def _datetime_text(value: datetime) -> str:
     return f"{text}[{zone}]" if zone and zone != "UTC" else text
 
 
+def _datetime_json(value: datetime) -> str:
+    """As in ISO 8601 with all seconds, unlike Java's text of a date."""
+    return f"{value:%Y-%m-%dT%H:%M:%S}{_fraction_text(value.microsecond)}{_offset_text(value)}"
+
+
 def duration_text(value: timedelta) -> str:
     """A duration in ISO 8601, as Java prints it: ``PT26H0.5S``."""
     microseconds = value // timedelta(microseconds=1)
@@ -274,7 +282,7 @@ def _write_json(value: object, write: _Write) -> None:
     elif value is False:
         write("false")
     elif kind is int:
-        write(int.__repr__(value))  # type: ignore[arg-type]
+        write(int.__repr__(value))
     elif kind is dict:
         _write_json_map(value, write)  # type: ignore[arg-type]
     elif kind is list:
@@ -291,7 +299,7 @@ def _write_json_map(value: Mapping[object, object], write: _Write) -> None:
         if member is None:
             continue
         write(separator)
-        write(json_string(key if key.__class__ is str else to_string(key)))  # type: ignore[arg-type]
+        write(json_string(key if key.__class__ is str else to_string(key)))
         write(":")
         _write_json(member, write)
         separator = ","
@@ -331,6 +339,8 @@ def _write_json_uncommon(value: object, write: _Write) -> None:
         write(int.__repr__(value))
     elif isinstance(value, Decimal):
         write(format(value, "f"))
+    elif isinstance(value, datetime):
+        write(f'"{_datetime_json(value)}"')
     elif isinstance(value, timedelta):
         write(double_text(value.total_seconds()))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from datetime import date
 from functools import cmp_to_key
 
 from windhover.expression.errors import EvaluationError
@@ -29,8 +30,8 @@ def utf16(text: str) -> str:
 
 
 def from_utf16(text: str) -> str:
-    """The reverse of ``utf16``."""
-    return text.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "surrogatepass")
+    """The reverse of ``utf16``; half of a character that was cut in two becomes the replacement character."""
+    return text.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
 
 
 @filter_(
@@ -98,8 +99,10 @@ def _order(left: object, right: object) -> int:
     if isinstance(left, str) and isinstance(right, str):
         first_, second = utf16(left), utf16(right)
         return (first_ > second) - (first_ < second)
-    if type(left) is type(right) and hasattr(left, "__lt__") and not is_map(left) and not is_list(left):
-        return (left > right) - (left < right)  # type: ignore[operator]
+    if isinstance(left, bool) and isinstance(right, bool):
+        return left - right
+    if isinstance(left, date) and isinstance(right, date) and type(left) is type(right):
+        return (left > right) - (left < right)
     raise EvaluationError(f"{class_name(left)} cannot be compared to {class_name(right)}")
 
 
@@ -173,9 +176,12 @@ def merge(value: object, items: object) -> object:
         return value
     if is_map(value):
         if is_map(items):
-            return {**value, **items}
+            return {**dict(value), **dict(items)}
         if is_list(items):
-            return {**value, **{item: item for item in items if item is None or isinstance(item, str | int)}}
+            keyed: dict[object, object] = {
+                item: item for item in items if item is None or isinstance(item, str | int)
+            }
+            return {**dict(value), **keyed}
         raise EvaluationError("The 'merge' filter expects a map or a list as argument 'items'.")
     if is_list(value):
         if is_map(items):
@@ -313,5 +319,5 @@ def is_empty(value: object) -> bool:
     null_passes=False,
     lenient=True,
 )
-def default(value: object, default: object) -> object:
+def default(value: object, default: object = None) -> object:
     return default if is_empty(value) else value

@@ -44,9 +44,9 @@ def to_moment(
 
 @filter_(
     "date",
-    "A date in a format: a name (`iso`, `sql`, `iso_sec`, `iso_local_date`, ..) or a Java pattern. Texts are read in "
-    "ISO 8601 unless `existingFormat` says otherwise; an integer counts seconds, milliseconds (13 digits) or "
-    "nanoseconds (19 digits) since 1970.",
+    "A date in a format: a name (`iso`, `sql`, `iso_sec`, `iso_local_date`, ..) or a Java pattern. Texts are "
+    "read in ISO 8601 unless `existingFormat` says otherwise; an integer counts seconds, milliseconds "
+    "(13 digits) or nanoseconds (19 digits) since 1970.",
     Example(
         '{{ "2024-05-06T07:08:09Z" | date("yyyy-MM-dd HH:mm", timeZone="Asia/Tokyo") }}', "2024-05-06 16:08"
     ),
@@ -115,8 +115,8 @@ def _amount_refused() -> int:
 
 @filter_(
     "dateAdd",
-    "A date moved by an amount of a unit (`DAYS`, `HOURS`, `MONTHS`, .., as Java names them), in a format as with "
-    "`date`.",
+    "A date moved by an amount of a unit (`DAYS`, `HOURS`, `MONTHS`, .., as Java names them), in a format as "
+    "with `date`.",
     Example('{{ "2024-01-31T00:00:00Z" | dateAdd(1, "MONTHS") }}', "2024-02-29T00:00:00.000000Z"),
     Example('{{ "2024-01-01" | dateAdd(-1, "DAYS", "yyyy-MM-dd") }}', "2023-12-31"),
     needs_frame=True,

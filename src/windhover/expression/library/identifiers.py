@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import string
+from typing import cast
 
 from windhover.expression.errors import EvaluationError
 from windhover.expression.registry import Example, function
@@ -80,7 +81,7 @@ def random_int(lower: object, upper: object) -> int:
     for name, bound in (("lower", lower), ("upper", upper)):
         if not is_integer(bound):
             raise EvaluationError(f"The 'randomInt()' function expects an argument {name} of type Long.")
-    low, high = int(lower), int(upper)  # type: ignore[call-overload]
+    low, high = cast("int", lower), cast("int", upper)
     if high < low:
         raise EvaluationError("In 'randomInt()' function, upper is less than lower.")
     return low + secrets.randbelow(high - low) if high > low else low

@@ -37,7 +37,7 @@ def abs_(value: object) -> object:
 
 def _refuse(value: object, kind: str = "") -> EvaluationError:
     wanted = f" of type {kind}" if kind else ""
-    return EvaluationError(f"The 'number' filter cannot read '{value}' as a number{wanted}.")
+    return EvaluationError(f"{value} is not a valid number{wanted}.")
 
 
 def _infer(text: str) -> object:
@@ -50,7 +50,7 @@ def _infer(text: str) -> object:
     single, double, exact = JavaFloat(float(text)), float(text), Decimal(text)
     # The smallest type that keeps every digit that was written.
     significant = len(exact.normalize().as_tuple().digits)
-    if significant <= 7 and abs(single) != float("inf") and (single != 0 or exact == 0):
+    if significant <= 7 and abs(single) != float("inf") and (float(single) != 0 or exact == 0):
         return single
     if significant <= 16 and abs(double) != float("inf") and (double != 0 or exact == 0):
         return double

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from windhover.expression import java_regex
 from windhover.expression.errors import EvaluationError
 from windhover.expression.registry import Example, filter_
@@ -21,8 +23,8 @@ def _seconds(frame: Frame) -> float:
 
 @filter_(
     "split",
-    "A text cut at a regular expression. Empty parts at the end are dropped; a `limit` above 0 bounds the number of "
-    "parts, one below 0 keeps the empty parts.",
+    "A text cut at a regular expression. Empty parts at the end are dropped; a `limit` above 0 bounds the "
+    "number of parts, one below 0 keeps the empty parts.",
     Example("{{ 'apple,banana,cherry' | split(',') }}", '["apple","banana","cherry"]'),
     Example("{{ 'a,b,c' | split(',', 2) }}", '["a","b,c"]'),
     needs_frame=True,
@@ -37,8 +39,8 @@ def split(frame: Frame, value: object, delimiter: object, limit: object = 0) -> 
 
 @filter_(
     "replace",
-    "A text with every key of a map replaced by its value, in the order of the map. With `regexp` the keys are "
-    "regular expressions and `$1` in a value stands for a group. Also inside lists and maps.",
+    "A text with every key of a map replaced by its value, in the order of the map. With `regexp` the keys "
+    "are regular expressions and `$1` in a value stands for a group. Also inside lists and maps.",
     Example('{{ "I like %this%." | replace({"%this%": "tea"}) }}', "I like tea."),
     Example("{{ 'aa1bb2' | replace({'(\\d)': '-$1-'}, regexp=true) }}", "aa-1-bb-2-"),
     needs_frame=True,
@@ -123,4 +125,4 @@ def regex_extract(frame: Frame, value: object, regex: object, group: object = 0)
         return None
     if group > match.re.groups:
         raise EvaluationError(f"No group {group} in the regular expression '{pattern}'.")
-    return match[group]
+    return cast("str | None", match[group])

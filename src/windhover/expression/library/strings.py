@@ -70,8 +70,10 @@ def abbreviate(value: object, length: object) -> str:
     if not is_integer(length) or length < 0:
         raise EvaluationError("The 'abbreviate' filter expects a number not below 0 as argument 'length'.")
     text = utf16(_text(value))
-    if length < 3 or length > len(text):
+    if length > len(text) or len(text) <= 3:
         return from_utf16(text)
+    if length <= 3:
+        return from_utf16(text[:length])
     return from_utf16(text[: length - 3]) + "..."
 
 
