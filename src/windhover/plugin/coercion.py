@@ -163,6 +163,10 @@ def _parsed(value: JsonValue, opening: str) -> JsonValue:
     if not isinstance(value, str) or not value.lstrip().startswith(opening):
         return value
     try:
-        return json.loads(value)
-    except ValueError:
+        return json.loads(value, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):  # no JSON, or deeper than can be read
         return value
+
+
+def _refuse_constant(name: str) -> JsonValue:
+    raise ValueError(f"{name} is no JSON")

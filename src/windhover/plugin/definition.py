@@ -6,7 +6,8 @@ Documentation page: ``docs/plugins.md``.
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -15,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    RootModel,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -131,10 +133,17 @@ def _templated(annotation: Any, within: frozenset[type[BaseModel]]) -> Any:
     if origin is Union or origin is types.UnionType:
         members = tuple(_templated(argument, within) for argument in arguments)
         return Union[members]  # noqa: UP007 - made at run time
-    if origin is not None:
-        return origin[tuple(part if part is Ellipsis else _open(part, within) for part in arguments)]
-    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+    if isinstance(origin, type) and issubclass(origin, (Mapping, Sequence, Set)):
+        container: Any = origin
+        return container[tuple(part if part is Ellipsis else _open(part, within) for part in arguments)]
+    if not isinstance(annotation, type):
         return annotation
+    if is_dataclass(annotation) or hasattr(annotation, "__total__") or hasattr(annotation, "_fields"):
+        return Annotated[annotation, WrapValidator(_pass_with_template_inside)]
+    if not issubclass(annotation, BaseModel):
+        return annotation
+    if issubclass(annotation, RootModel):
+        return _templated(annotation.model_fields["root"].rebuild_annotation(), within)
     if annotation in within:
         return Annotated[Any, PlainValidator(_validate_later(annotation))]
     return _derived(annotation, within | {annotation})
@@ -161,16 +170,26 @@ def _pass_template(value: object, handler: ValidatorFunctionWrapHandler) -> obje
     return value if isinstance(value, str) and is_template(value) else handler(value)
 
 
+def _pass_with_template_inside(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    """For dataclasses, typed dicts and named tuples, which cannot be derived from as models can."""
+    return value if _has_template(value) else handler(value)
+
+
 _TEMPLATE = WrapValidator(_pass_template)
 
 
 def _has_template(value: JsonValue) -> bool:
-    if isinstance(value, str):
-        return is_template(value)
-    if isinstance(value, Mapping):
-        return any(_has_template(key) or _has_template(entry) for key, entry in value.items())
-    if isinstance(value, (list, tuple)):
-        return any(_has_template(entry) for entry in value)
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            if is_template(part):
+                return True
+        elif isinstance(part, Mapping):
+            waiting.extend(part)
+            waiting.extend(part.values())
+        elif isinstance(part, (list, tuple)):
+            waiting.extend(part)
     return False
 
 

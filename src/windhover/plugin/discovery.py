@@ -119,7 +119,18 @@ class PluginPackage:
                 self._fail(PluginLoadError(self.name, cause, type_name))
             return None
         cls = getattr(module, class_name, None)
-        return cls if _is_plugin(cls) else None
+        return cls if _is_plugin(cls) and self._is_sound(cls) else None
+
+    def _is_sound(self, cls: type[BaseModel]) -> bool:
+        """The types of the fields make sense; bundled classes are known to be sound."""
+        if self._report is None:
+            return True
+        try:
+            cls.model_rebuild()
+        except Exception as cause:  # as above
+            self._fail(PluginLoadError(self.name, cause, _names(cls)[0]))
+            return False
+        return True
 
     def _walk(self) -> Mapping[str, type[BaseModel]]:
         if self._walked is None:
@@ -127,7 +138,7 @@ class PluginPackage:
                 name: cls
                 for module in self._all_modules()
                 for cls in vars(module).values()
-                if _is_plugin(cls) and cls.__module__ == module.__name__
+                if _is_plugin(cls) and cls.__module__ == module.__name__ and self._is_sound(cls)
                 for name in _names(cls)
             }
         return self._walked

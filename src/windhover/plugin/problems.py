@@ -165,7 +165,8 @@ def _phrase(details: ErrorDetails) -> str:
         return str(context["error"])
     if kind not in get_args(ErrorType):  # raised by one of our own types, in its own words
         return details["msg"]
-    return f"{details['msg'][:1].lower()}{details['msg'][1:]}, not {_shown(details['input'])}"
+    message = details["msg"].replace("Input should be ", "must be ", 1)
+    return f"{message}, not {_shown(details['input'])}"
 
 
 def _shown(value: JsonValue) -> str:

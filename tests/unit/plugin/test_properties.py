@@ -1,11 +1,13 @@
 """Properties are checked when a flow is saved, expressions let through, and bound once rendered."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import typing_extensions
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 from pydantic.alias_generators import to_camel
 
 from windhover.model.log import LogLevel
@@ -15,6 +17,8 @@ from windhover.plugin.definition import bind_properties, static_properties, vali
 from windhover.plugin.problems import InvalidProperties
 from windhover.plugin.task import RunnableTask
 from windhover.plugin.types import Duration, Level, Static
+
+ItemT = TypeVar("ItemT")
 
 
 class Colour(Enum):
@@ -42,6 +46,23 @@ class Options(BaseModel):
     also: "Options | None" = None
 
 
+@dataclass
+class Point:
+    x: int
+
+
+class Place(typing_extensions.TypedDict):
+    floor: int
+
+
+class Numbers(RootModel[list[int]]):
+    pass
+
+
+class Holder(BaseModel, Generic[ItemT]):
+    item: ItemT
+
+
 class Sample(RunnableTask[None]):
     type_name = "test.Sample"
 
@@ -57,6 +78,13 @@ class Sample(RunnableTask[None]):
     options: Options | None = None
     number_or_options: int | Options | None = None
     anything: Any = None
+    point: Point | None = None
+    place: Place | None = None
+    numbers: Numbers | None = None
+    holder: Holder[int] | None = None
+    pair: tuple[int, str] | None = None
+    when: datetime | None = None
+    choice: Literal["A", "B"] = "A"
     text: str = ""
     fixed: Static[int] = 3
     literally: Static[str] = ""
@@ -108,6 +136,8 @@ def bound(**rendered: object) -> Sample:
         {"numberOrOptions": {"maxRetries": "{{ x }}"}},
         {"options": '{"maxRetries": "{{ x }}"}'},
         {"literally": "{{ x }}"},
+        {"point": {"x": "{{ x }}"}, "place": {"floor": "{{ x }}"}, "numbers": ["{{ x }}", 1]},
+        {"holder": {"item": "{{ x }}"}, "pair": ["{{ x }}", "a"], "when": "{{ x }}", "choice": "{{ x }}"},
     ],
 )
 def test_expressions_pass_wherever_a_value_is_dynamic(raw: dict[str, object]) -> None:
@@ -135,6 +165,13 @@ def test_expressions_pass_wherever_a_value_is_dynamic(raw: dict[str, object]) ->
         ({"options": {"auth": {"type": "NOPE"}}}, "Invalid type: NOPE"),
         ({"options": {"auth": {"type": "BEARER"}}}, "options.auth.token: must not be null"),
         ({"numberOrOptions": {"maxRetries": "x"}}, "numberOrOptions.maxRetries: must be a whole number"),
+        ({"point": {"x": "a"}}, "point.x: must be a whole number, not `a`"),
+        ({"place": {"floor": "a"}}, "place.floor: must be a whole number, not `a`"),
+        ({"numbers": [1, "a"]}, "numbers[1]: must be a whole number, not `a`"),
+        ({"holder": {"item": "a"}}, "holder.item: must be a whole number, not `a`"),
+        ({"pair": [1]}, "pair[1]: must not be null"),
+        ({"when": [1]}, "when: must be a valid datetime, not `[1]`"),
+        ({"choice": "C"}, "choice: must be one of A, B, not `C`"),
         ({"fixed": "{{ x }}"}, "fixed: must be a whole number, not `{{ x }}`"),
         ({"mesage": 1}, 'mesage: Unrecognized field "mesage" (did you mean message?)'),
     ],
@@ -212,6 +249,23 @@ def test_rendered_values_are_read_into_the_type_of_their_property(
 def test_a_rendered_value_that_does_not_fit_is_named() -> None:
     with pytest.raises(InvalidProperties, match="count: must be a whole number, not `many`"):
         bound(count="many")
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "[1, NaN]", "[1"], ids=["too deep to be read", "no number of JSON", "cut off"]
+)
+def test_text_that_is_no_json_is_told_as_such(text: str) -> None:
+    with pytest.raises(InvalidProperties, match="words: must be a list, not"):
+        bound(words=text)
+    assert problems(message="m", words=text)[0].startswith("words: must be a list, not")
+
+
+def test_depth_does_no_harm() -> None:
+    deep: object = "{{ x }}"
+    for _ in range(50_000):
+        deep = [deep]
+
+    assert problems(message="m", anything=deep, count="{{ x }}") == []
 
 
 def test_enums_may_count_by_names_where_their_values_are_no_text() -> None:

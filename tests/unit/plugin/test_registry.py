@@ -9,6 +9,7 @@ import pytest
 
 from windhover.core.aliases import ALIASES
 from windhover.plugin.context import RunContext
+from windhover.plugin.definition import templated
 from windhover.plugin.discovery import PluginPackage, module_name
 from windhover.plugin.kind import PluginKind
 from windhover.plugin.registry import Registry
@@ -125,6 +126,12 @@ def test_every_bundled_type_is_found_by_its_own_name_and_aliases(bundled: Regist
             assert found.cls is plugin.cls, name
 
 
+def test_every_bundled_class_can_be_validated_into(bundled: Registry) -> None:
+    for plugin in bundled.types():
+        plugin.cls.model_rebuild()
+        templated(plugin.cls)
+
+
 def test_the_table_of_old_names_agrees_with_the_classes(bundled: Registry) -> None:
     plugins = bundled.types()
     declared = {alias: plugin.type_name for plugin in plugins for alias in getattr(plugin.cls, "aliases", ())}
@@ -232,6 +239,17 @@ def test_a_broken_module_of_a_package_is_named_with_its_type(
     assert problem is not None
     assert "a_library_that_is_not_there" in problem.message
     assert [plugin.type_name for plugin in registry.types()] == ["acme.Good"]
+
+
+def test_a_class_whose_fields_make_no_sense_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(package, "__init__.py", 'PLUGIN_PREFIX = "acme."\n')
+    _write(package, "odd.py", _task("Odd", "acme.Odd", 'size: "NoSuchType"'))
+    registry = _installed(monkeypatch, package)
+
+    assert registry.find("acme.Odd") is None
+    problem = registry.problem_of("acme.Odd")
+    assert problem is not None
+    assert "NoSuchType" in problem.message
 
 
 def test_a_class_imported_from_elsewhere_is_not_found_twice(
