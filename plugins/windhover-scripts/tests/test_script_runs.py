@@ -240,3 +240,20 @@ async def test_an_unknown_task_runner_is_refused(worker: InlineWorker) -> None:
     )
     assert run.state is StateType.FAILED
     assert "did you mean io.kestra.plugin.core.runner.Process?" in run.at(LogLevel.ERROR)[0]
+
+
+def test_scripts_run_on_the_servers_own_event_loop(tmp_path: Path) -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def run() -> None:
+        async with InlineWorker(tmp_path) as worker:
+            ended = await worker.run(Commands, {"commands": ["echo out", "echo err >&2", "exit 2"]})
+            assert sorted(ended.messages) == ["Command failed with exit code 2", "err", "out"]
+            job = worker.job(Commands, {"commands": ["echo ready", "sleep 600"]})
+            pending = worker.submit(job)
+            await pending.logged("ready")
+            worker.worker.kill(job.identity.task_run_id, job.identity.dispatch)
+            assert (await pending.ended).state is StateType.KILLED
+            assert processes_of(worker, job) == []
+
+    uvloop.run(run())

@@ -198,12 +198,12 @@ class PendingRun:
         self._arrived.set()
 
     async def logged(self, text: str) -> str:
-        """Wait for a line that holds this text, and return the line."""
+        """Wait for a line of level INFO or above that holds this text, and return the line."""
         seen = 0
         while True:
             for entry in self.logs[seen:]:
                 seen += 1
-                if text in entry.message:
+                if entry.level >= LogLevel.INFO and text in entry.message:
                     return entry.message
             self._arrived.clear()
             await self._arrived.wait()

@@ -3,6 +3,7 @@
 import time
 
 from windhover.plugin.context import RunContext
+from windhover.plugin.documentation import Example, MetricDescription
 from windhover.plugin.task import Output, RunnableTask
 
 
@@ -17,6 +18,18 @@ class Return(RunnableTask[ReturnOutput]):
 
     type_name = "io.kestra.plugin.core.debug.Return"
     aliases = ("io.kestra.core.tasks.debugs.Return",)
+    examples = (
+        Example(
+            title="Look at an expression",
+            code="""
+format: "{{ flow.id }} ran at {{ execution.startDate }}"
+""",
+        ),
+    )
+    reported_metrics = (
+        MetricDescription("length", "counter", "Characters of the value."),
+        MetricDescription("duration", "timer", "Time that the task took."),
+    )
 
     format: str | None = None
 

@@ -2,7 +2,7 @@
 
 from windhover.expression import ExpressionError, truthy
 from windhover.plugin.context import RunContext
-from windhover.plugin.documentation import MetricDescription
+from windhover.plugin.documentation import Example, MetricDescription
 from windhover.plugin.task import RunnableTask, Static, TaskFailure
 
 
@@ -10,6 +10,17 @@ class Assert(RunnableTask[None]):
     """Fail unless all conditions hold; those that do not are named in the log."""
 
     type_name = "io.kestra.plugin.core.execution.Assert"
+    examples = (
+        Example(
+            title="Check two conditions",
+            code="""
+conditions:
+  - "{{ inputs.rows > 0 }}"
+  - "{{ outputs.load.exitCode == 0 }}"
+errorMessage: The load is not to be trusted.
+""",
+        ),
+    )
     reported_metrics = (
         MetricDescription("success", "counter", "Conditions that hold."),
         MetricDescription("failed", "counter", "Conditions that do not hold, or cannot be evaluated."),

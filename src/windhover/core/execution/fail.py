@@ -2,6 +2,7 @@
 
 from windhover.expression import truthy
 from windhover.plugin.context import RunContext
+from windhover.plugin.documentation import Example
 from windhover.plugin.task import RunnableTask, TaskFailure
 
 
@@ -10,6 +11,21 @@ class Fail(RunnableTask[None]):
 
     type_name = "io.kestra.plugin.core.execution.Fail"
     aliases = ("io.kestra.core.tasks.executions.Fail",)
+    examples = (
+        Example(
+            title="Fail always",
+            code="""
+errorMessage: This branch must not be reached.
+""",
+        ),
+        Example(
+            title="Fail if there are no rows",
+            code="""
+condition: "{{ outputs.count.vars.rows == 0 }}"
+errorMessage: There are no rows.
+""",
+        ),
+    )
 
     condition: str | None = None
     error_message: str = "Task failure"

@@ -1,6 +1,7 @@
 """``io.kestra.plugin.core.flow.Sleep``"""
 
 from windhover.plugin.context import RunContext
+from windhover.plugin.documentation import Example
 from windhover.plugin.task import RunnableTask
 from windhover.plugin.types import Duration
 from windhover.util.durations import format_duration
@@ -10,6 +11,14 @@ class Sleep(RunnableTask[None]):
     """Wait for a time, holding a slot of the worker. For waits of minutes and more, use Pause."""
 
     type_name = "io.kestra.plugin.core.flow.Sleep"
+    examples = (
+        Example(
+            title="Wait half a minute",
+            code="""
+duration: PT30S
+""",
+        ),
+    )
 
     duration: Duration
 

@@ -2,6 +2,7 @@
 
 from windhover.model.log import LogLevel
 from windhover.plugin.context import RunContext
+from windhover.plugin.documentation import Example
 from windhover.plugin.task import RunnableTask
 from windhover.plugin.types import Level
 
@@ -11,6 +12,23 @@ class Log(RunnableTask[None]):
 
     type_name = "io.kestra.plugin.core.log.Log"
     aliases = ("io.kestra.core.tasks.log.Log",)
+    examples = (
+        Example(
+            title="Write a line",
+            code="""
+message: "Hello, {{ inputs.name }}"
+""",
+        ),
+        Example(
+            title="Write several lines as warnings",
+            code="""
+level: WARN
+message:
+  - The source is empty.
+  - "The last load was on {{ outputs.last.value }}."
+""",
+        ),
+    )
 
     message: str | list[str]
     level: Level = LogLevel.INFO

@@ -2,6 +2,7 @@
 
 from windhover.model.execution import JsonValue
 from windhover.plugin.context import RunContext
+from windhover.plugin.documentation import Example
 from windhover.plugin.task import Output, RunnableTask
 
 
@@ -15,6 +16,17 @@ class OutputValues(RunnableTask[OutputValuesOutput]):
     """Make outputs of values, with the expressions in them evaluated at any depth."""
 
     type_name = "io.kestra.plugin.core.output.OutputValues"
+    examples = (
+        Example(
+            title="Make two outputs",
+            code="""
+values:
+  day: "{{ trigger.date | date('yyyy-MM-dd') }}"
+  limits:
+    rows: 1000
+""",
+        ),
+    )
 
     values: dict[str, JsonValue] | None = None
 

@@ -55,6 +55,8 @@ class Process(TaskRunner):
             for task in reading:
                 task.cancel()
             await asyncio.gather(*reading, return_exceptions=True)
+            for reader in readers:
+                reader.close()
             process.poll()
         code = _exit_code(process.returncode)
         if code == 0:
@@ -122,12 +124,14 @@ class _PipeReader:
         self._is_error = is_error
         self._on_line = on_line
         self._ctx = ctx
+        self._connected = False
         self.chunks = 0
         self.busy = False
 
     async def read(self) -> None:
         loop = asyncio.get_running_loop()
         stream = asyncio.StreamReader(limit=_CHUNK)
+        self._connected = True
         transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), self._pipe)
         splitter = LineSplitter()
         try:
@@ -142,6 +146,11 @@ class _PipeReader:
             self._pass_on(splitter.end())
         finally:
             transport.close()
+
+    def close(self) -> None:
+        """Close a pipe that was never read; the loop closes all others, and it must be done once only."""
+        if not self._connected:
+            self._pipe.close()
 
     def _pass_on(self, lines: Iterable[str]) -> None:
         for line in lines:

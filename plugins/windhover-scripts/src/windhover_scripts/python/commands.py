@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from windhover.plugin.context import RunContext
+from windhover.plugin.documentation import Example
 from windhover_scripts.python.python_task import PythonTask
 from windhover_scripts.working_files import WorkingFiles
 
@@ -15,6 +16,21 @@ class Commands(PythonTask):
     """Run commands in a shell that has Python, and the packages that the task names, at hand."""
 
     type_name = "io.kestra.plugin.scripts.python.Commands"
+    examples = (
+        Example(
+            title="Run a file with packages",
+            code="""
+dependencies:
+  - polars
+inputFiles:
+  main.py: |
+    import polars
+    print(polars.__version__)
+commands:
+  - python main.py
+""",
+        ),
+    )
 
     commands: list[str] = Field(description="The commands to run, such as `python main.py`.")
 

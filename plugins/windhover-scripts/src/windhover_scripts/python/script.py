@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from windhover.plugin.context import RunContext
+from windhover.plugin.documentation import Example
 from windhover_scripts.python.python_task import PythonTask
 from windhover_scripts.working_files import WorkingFiles
 
@@ -16,6 +17,19 @@ class Script(PythonTask):
     """Run a Python script written in the flow."""
 
     type_name = "io.kestra.plugin.scripts.python.Script"
+    examples = (
+        Example(
+            title="Count rows and report them",
+            code="""
+inputFiles:
+  data.csv: "{{ outputs.extract.uri }}"
+script: |
+  import json
+  rows = sum(1 for _ in open("data.csv"))
+  print("::" + json.dumps({"outputs": {"rows": rows}}) + "::")
+""",
+        ),
+    )
 
     script: str = Field(description="The Python code.")
 

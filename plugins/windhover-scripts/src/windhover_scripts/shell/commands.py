@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from windhover.plugin.context import RunContext
+from windhover.plugin.documentation import Example
 from windhover_scripts.script_task import ScriptTask
 from windhover_scripts.working_files import WorkingFiles
 
@@ -15,6 +16,27 @@ class Commands(ScriptTask):
     """Run commands in a shell, one after the other."""
 
     type_name = "io.kestra.plugin.scripts.shell.Commands"
+    examples = (
+        Example(
+            title="Make a file and keep it",
+            code="""
+commands:
+  - echo "{{ inputs.name }}" > name.txt
+outputFiles:
+  - name.txt
+""",
+        ),
+        Example(
+            title="Report an output",
+            code="""
+commands:
+  - rows=$(wc -l < data.csv)
+  - echo "::{\\"outputs\\":{\\"rows\\":$rows}}::"
+inputFiles:
+  data.csv: "{{ outputs.extract.uri }}"
+""",
+        ),
+    )
 
     commands: list[str] = Field(description="The commands to run.")
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from windhover.plugin.context import RunContext
+from windhover.plugin.documentation import Example
 from windhover_scripts.script_task import ScriptTask
 from windhover_scripts.working_files import WorkingFiles
 
@@ -15,6 +16,17 @@ class Script(ScriptTask):
     """Run a script written in the flow in a shell."""
 
     type_name = "io.kestra.plugin.scripts.shell.Script"
+    examples = (
+        Example(
+            title="Loop in the shell",
+            code="""
+script: |
+  for name in a b c; do
+    echo "$name"
+  done
+""",
+        ),
+    )
 
     script: str = Field(description="The script, of any number of lines.")
 
