@@ -43,6 +43,8 @@ _LIMITS = Limits(max_output=100_000, max_iterations=1000, max_seconds=2, regex_s
 _WORDS = frozenset(CONSTANTS) | {"is", "not", "and", "or", "contains", "equals", "isIn"}
 _OPERATORS = sorted(set(BINARY_PRECEDENCE) - {"|", "is", "is not"})
 
+no_arguments = st.just(Arguments())
+_METHODS = ["length", "size", "get", "repeat", "substring", "nope"]
 names = st.sampled_from(["a", "b", "c1", "_x", "items", "loop", "value"])
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 literals = st.one_of(
@@ -75,6 +77,7 @@ def _expressions(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expr
         st.builds(Member, inner, names.map(Literal), dotted=st.just(True)),
         st.builds(Member, inner, inner),
         st.builds(Call, names, arguments),
+        st.builds(nodes.MethodCall, inner, st.sampled_from(_METHODS), st.lists(inner, max_size=2).map(tuple)),
         st.builds(FilterCall, inner, st.sampled_from(["upper", "first", "nope"]), arguments),
         st.builds(
             nodes.TestCall, inner, st.sampled_from(["empty", "even"]), st.just(Arguments()), st.booleans()
@@ -179,8 +182,8 @@ def test_no_template_raises_anything_but_errors_of_the_language(tree: Body, give
 
 
 _FRAGMENTS = """
-{{ }} {% %} {# #} {{- -}} | ~ ?? ??? .. . , ( ) [ ] { } : ? = == 'a' "b" "#{ ' " \\ 1 2.5 10L a b if else endif
-for in endfor set macro endmacro block raw endraw is not and or isIn contains null true upper
+{{ }} {% %} {# #} {{- -}} | ~ ?? ??? .. . , ( ) [ ] { } : ? = == 'a' "b" "#{ ' " \\ 1 2.5 10L a b
+if else endif for in endfor set macro endmacro block raw endraw is not and or isIn contains null true upper
 """
 fragments = st.sampled_from(_FRAGMENTS.split())
 

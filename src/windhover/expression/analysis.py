@@ -22,6 +22,7 @@ from windhover.expression.nodes import (
     Macro,
     MapLiteral,
     Member,
+    MethodCall,
     Print,
     Set,
     Ternary,
@@ -141,6 +142,9 @@ class _Analyser:
                 self._arguments(arguments, local)
             case Call():
                 self._call(node, local)
+            case MethodCall(target=target, arguments=arguments):
+                for part in (target, *arguments):
+                    self.expression(part, local)
             case _:
                 for child in _children(node):
                     self.expression(child, local)

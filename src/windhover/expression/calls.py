@@ -13,6 +13,7 @@ from windhover.expression.nodes import (
     FilterCall,
     Literal,
     Macro,
+    MethodCall,
     Node,
     TestCall,
     Unary,
@@ -95,6 +96,26 @@ class CallCompiler:
                 raise refuse(error) from error.__cause__
 
         return apply
+
+    def method_call(self, node: MethodCall) -> Evaluate:
+        target = self._compiler.expression(node.target)
+        arguments = tuple(map(self._compiler.expression, node.arguments))
+        refuse, source, place, name = self._compiler.refusal(node), self._source, node.position, node.name
+
+        def call(frame: Frame) -> object:
+            from windhover.expression.methods import find_method
+
+            value = target(frame)
+            method = find_method(value, name)
+            if method is None:
+                raise UndefinedError(name, source, place.line, place.column)
+            given = [evaluate(frame) for evaluate in arguments]
+            try:
+                return method(frame, value, *given)
+            except Exception as error:
+                raise refuse(error) from error.__cause__
+
+        return call
 
     # -- functions and macros ----------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from windhover.expression.nodes import (
     Macro,
     MapLiteral,
     Member,
+    MethodCall,
     Node,
     Print,
     Raw,
@@ -292,6 +293,8 @@ class _Compiler:
                 return self._calls.filter_call(node)
             case Call():
                 return self._calls.call(node)
+            case MethodCall():
+                return self._calls.method_call(node)
             case TestCall():
                 return self._calls.test_call(node)
             case Binary(operator="~"):

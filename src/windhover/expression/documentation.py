@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from windhover.expression.date_patterns import LOCALISED_FORMATS, NAMED_PATTERNS, STANDARD_FORMATS
+from windhover.expression.methods import LIST_METHODS, MAP_METHODS, NUMBER_METHODS, TEXT_METHODS
 from windhover.expression.parser import BINARY_PRECEDENCE, REMOVED_TAGS
 from windhover.expression.registry import FAMILIES, Definition, Kind, definitions
 from windhover.expression.scope import DEFAULT_LIMITS
@@ -90,7 +91,9 @@ _TITLES = {
 
 def page() -> str:
     """The whole page, in Markdown."""
-    return "".join([_HEAD, _operators(), _TAGS, _removed_tags(), _date_formats(), *_families(), _limits()])
+    return "".join(
+        [_HEAD, _operators(), _TAGS, _removed_tags(), _date_formats(), *_families(), _methods(), _limits()]
+    )
 
 
 def _operators() -> str:
@@ -148,6 +151,23 @@ def _entry(definition: Definition) -> str:
 
 def _shown(output: str) -> str:
     return output.replace("\n", "\\n")
+
+
+def _methods() -> str:
+    tables = {
+        "Text": TEXT_METHODS,
+        "List": LIST_METHODS,
+        "Map": MAP_METHODS,
+        "Number": NUMBER_METHODS,
+    }
+    rows = "\n".join(
+        f"| {kind} | {', '.join(f'`{name}()`' for name in sorted(methods))} |"
+        for kind, methods in tables.items()
+    )
+    return (
+        "\n## Methods\n\nThese methods of Java's classes may be called on a value, as in `inputs.name.length()`; "
+        f"filters do the same and more.\n\n| Value | Methods |\n| --- | --- |\n{rows}\n"
+    )
 
 
 def _limits() -> str:

@@ -83,6 +83,15 @@ class Call(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class MethodCall(Node):
+    """``target.name(arguments)``: one of the few methods of texts, lists, maps and numbers."""
+
+    target: Expression
+    name: str
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FilterCall(Node):
     """``operand | name(arguments)``."""
 
@@ -129,6 +138,7 @@ Expression: TypeAlias = (
     | Variable
     | Member
     | Call
+    | MethodCall
     | FilterCall
     | TestCall
     | Unary

@@ -23,6 +23,7 @@ from windhover.expression.nodes import (
     Macro,
     MapLiteral,
     Member,
+    MethodCall,
     Position,
     Print,
     Raw,
@@ -422,9 +423,11 @@ class _Parser:
                 continue
             name = self._expect(TokenKind.NAME)
             if self._at(TokenKind.PUNCTUATION, "("):
-                raise self._lexer.error(
-                    f"Methods cannot be called: .{name.value}(). Use a filter", name.offset, "a filter"
-                )
+                arguments = self._arguments()
+                if arguments.named:
+                    raise self._lexer.error("A method takes no named arguments", name.offset)
+                target = MethodCall(target, name.value, arguments.positional, position=place)
+                continue
             target = Member(target, Literal(name.value), dotted=True, position=place)
         self._depth = depth_before
         return target

@@ -22,6 +22,7 @@ from windhover.expression.nodes import (
     Macro,
     MapLiteral,
     Member,
+    MethodCall,
     Node,
     Print,
     Raw,
@@ -144,6 +145,8 @@ def _expression(node: Expression) -> str:
             return _member(node)
         case Call(name=name, arguments=arguments):
             return name + _arguments(arguments)
+        case MethodCall(target=target, name=name, arguments=given):
+            return f"{_target(target)}.{name}({', '.join(map(print_expression, given))})"
         case FilterCall(operand=operand, name=name, arguments=arguments):
             left = print_expression(operand, BINARY_PRECEDENCE["|"])
             return f"{left} | {name}{_arguments(arguments, optional=True)}"
@@ -163,10 +166,13 @@ def _expression(node: Expression) -> str:
             )
 
 
+def _target(node: Expression) -> str:
+    text = _expression(node)
+    return text if isinstance(node, Variable | Member | Call | MethodCall) else f"({text})"
+
+
 def _member(node: Member) -> str:
-    target = _expression(node.target)
-    if not isinstance(node.target, Variable | Member | Call):
-        target = f"({target})"
+    target = _target(node.target)
     if node.dotted and isinstance(node.key, Literal) and _NAME.fullmatch(str(node.key.value)):
         return f"{target}.{node.key.value}"
     return f"{target}[{print_expression(node.key)}]"

@@ -80,6 +80,10 @@ def test_messages(text: str, words: str) -> None:
         "{{ (1).real }}",
         "{{ f.__globals__ }}",
         "{{ _context.__class__ }}",
+        "{{ s.getClass() }}",
+        "{{ s.encode() }}",
+        "{{ l.append(1) }}",
+        "{{ f.call() }}",
     ],
 )
 def test_only_data_is_reachable(text: str) -> None:

@@ -178,7 +178,7 @@ def test_patterns_are_java_patterns(pattern: str, text: str, expected: str) -> N
 
 
 def test_replacements_name_groups() -> None:
-    assert render("{{ 'a1' | replace({'(?<n>[0-9])': '<${n}$1\\\\$>'}, regexp=true) }}") == "a<11$>"
+    assert render("{{ 'a1' | replace({'(?<n>[0-9])': '<${n}$1\\$>'}, regexp=true) }}") == "a<11$>"
     with pytest.raises(ExpressionError, match="No group 1"):
         render("{{ 'a' | replace({'a': '$1'}, regexp=true) }}")
 

@@ -181,10 +181,17 @@ def test_operators_do_not_change_the_variables() -> None:
         ("{{ _context.m.a }}", "1"),
         ("{% macro m(c) %}{{ c.l | join('-') }}{% endmacro %}{{ m(_context) }}", "1-2"),
         ("{{ {'a': {'b': 1}} }}", '{"a":{"b":1}}'),
+        ("{{ s.length() }} {{ s.toUpperCase() }} {{ s.substring(1, 2) }} {{ s.indexOf('c') }}", "3 ABC b 2"),
+        ("{{ s.replaceAll('[ab]', 'x') }} {{ s.matches('a.c') }} {{ s.split('b') }}", 'xxc true ["a","c"]'),
+        (
+            "{{ l.size() }} {{ l.contains(2) }} {{ l.get(0) }} {{ m.containsKey('a') }} {{ m.get('b') }}",
+            "2 true 1 true 2",
+        ),
+        ("{{ s.nope() ?? 'no method' }}", "no method"),
     ],
 )
 def test_language(text: str, expected: str) -> None:
-    assert render(text, m={"a": 1, "b": 2}, l=[1, 2]) == expected
+    assert render(text, m={"a": 1, "b": 2}, l=[1, 2], s="abc") == expected
 
 
 @pytest.mark.parametrize("value", [None, False, 0, -0, "", " ", "false", "0", "-0", " false\n"])
