@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, NamedTuple
 
-from pydantic import BeforeValidator, PlainSerializer, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, InstanceOf, PlainSerializer, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from windhover.model.definition import scalar_as_text

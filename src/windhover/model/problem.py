@@ -76,9 +76,23 @@ class Problem:
 
 
 class FlowInvalid(Exception):
-    """A flow cannot be accepted; ``problems`` holds all that is wrong with it, in the order of the text."""
+    """A flow cannot be accepted; ``problems`` holds all that is wrong with it, in the order of the text.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    ``notes`` are the warnings, deprecations and infos that were found besides. ``namespace`` and
+    ``flow_id`` are what the text says, as far as it could be read.
+    """
+
+    def __init__(
+        self,
+        problems: Iterable[Problem],
+        notes: Iterable[Problem] = (),
+        *,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+    ) -> None:
+        self.notes = tuple(notes)
+        self.namespace = namespace
+        self.flow_id = flow_id
         self._found = tuple(problems)
         self.problems = tuple(
             sorted(self._found, key=lambda problem: (problem.line or 0, problem.column or 0))

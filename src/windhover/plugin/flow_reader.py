@@ -164,7 +164,7 @@ class FlowReader:
 
     def _check_plugin_defaults(self) -> None:
         for name in DECLARED_IN:
-            for index, entry in enumerate(_maps(self._written.get(name))):
+            for index, entry in _indexed_maps(self._written.get(name)):
                 type_name, values = entry.get("type"), entry.get("values")
                 plugin = self._registry.find(type_name) if isinstance(type_name, str) else None
                 if plugin is None or not isinstance(values, dict):
@@ -186,11 +186,12 @@ class FlowReader:
         for name, successor in (("taskDefaults", "pluginDefaults"), ("listeners", "a Flow trigger")):
             if self._written.get(name) is not None:
                 self._deprecate((name,), f"`{name}` is replaced by {successor}")
-        for index, entry in enumerate(_maps(self._written.get("inputs"))):
+        for index, entry in _indexed_maps(self._written.get("inputs")):
             if entry.get("name") is not None:
                 self._deprecate(("inputs", index, "name"), "`name` is replaced by `id`")
-            if (old := entry.get("type")) in _OLD_INPUT_TYPES:
-                self._deprecate(("inputs", index), f"{old} is replaced by {_OLD_INPUT_TYPES[str(old)]}")
+            old = entry.get("type")
+            if isinstance(old, str) and (current := _OLD_INPUT_TYPES.get(old)) is not None:
+                self._deprecate(("inputs", index), f"{old} is replaced by {current}")
 
     def _deprecate(self, path: PropertyPath, message: str) -> None:
         finding = Finding((), message, ProblemCode.DEPRECATED)
@@ -233,4 +234,10 @@ def _declared_defaults(written: RawMap) -> list[PluginDefault]:
 
 
 def _maps(value: JsonValue) -> list[RawMap]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+    return [entry for _, entry in _indexed_maps(value)]
+
+
+def _indexed_maps(value: JsonValue) -> list[tuple[int, RawMap]]:
+    """The maps in a list with their places; what is no map is told of when the flow is validated."""
+    entries = enumerate(value) if isinstance(value, list) else ()
+    return [(index, entry) for index, entry in entries if isinstance(entry, dict)]

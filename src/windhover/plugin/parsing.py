@@ -68,18 +68,25 @@ def parse_flow(
         raise FlowInvalid([*document.problems, _no_map(document.value, document.positions)])
     reader = FlowReader(document.value, document.positions, registry, plugin_defaults)
     flow = reader.read()
-    problems = [*document.problems, *reader.report.of_severity(Severity.ERROR)]
+    report = reader.report
+    warnings, deprecations, infos = (report.of_severity(severity) for severity in _NOTES)
+    problems = [*document.problems, *report.of_severity(Severity.ERROR)]
     if problems or flow is None:
-        raise FlowInvalid(problems)
-    return ParsedFlow(
-        flow,
-        source if isinstance(source, str) else source.decode(),
-        document.positions,
-        reader.report.of_severity(Severity.WARNING),
-        reader.report.of_severity(Severity.DEPRECATION),
-        reader.report.of_severity(Severity.INFO),
-        tuple(reader.subflows()),
-    )
+        raise FlowInvalid(
+            problems,
+            [*warnings, *deprecations, *infos],
+            namespace=_text(document.value.get("namespace")),
+            flow_id=_text(document.value.get("id")),
+        )
+    text = source if isinstance(source, str) else source.decode()
+    return ParsedFlow(flow, text, document.positions, warnings, deprecations, infos, tuple(reader.subflows()))
+
+
+_NOTES = (Severity.WARNING, Severity.DEPRECATION, Severity.INFO)
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _no_map(value: JsonValue, positions: Positions) -> Problem:

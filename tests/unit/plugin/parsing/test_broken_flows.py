@@ -41,3 +41,12 @@ def test_bytes_that_are_no_utf8_are_named_with_their_place(parse: Callable[..., 
     with pytest.raises(FlowInvalid) as refused:
         parse(b"id: f\ndescription: \xe9t\xe9\n")
     assert str(refused.value) == "line 2, column 14: The text is not UTF-8: byte 0xe9 cannot stand here"
+
+
+def test_a_refusal_says_which_flow_it_is_about_and_what_else_was_noticed(
+    parse: Callable[..., ParsedFlow],
+) -> None:
+    with pytest.raises(FlowInvalid) as refused:
+        parse("id: f\nnamespace: n\ntasks:\n  - {id: a, type: test.old.Say}\n")
+    assert (refused.value.namespace, refused.value.flow_id) == ("n", "f")
+    assert [note.message for note in refused.value.notes] == ["test.old.Say is replaced by test.Say"]
