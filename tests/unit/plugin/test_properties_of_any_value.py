@@ -50,8 +50,9 @@ leaves = (
     | st.text(max_size=8)
     | st.sampled_from([EXPRESSION, "5", "PT5S", "[1, 2]", '{"a": 1}', "A", "2024-01-01T00:00:00Z", "true"])
 )
-containers = st.deferred(lambda: st.lists(values, max_size=3) | st.dictionaries(names, values, max_size=3))
-values = leaves | containers
+values: st.SearchStrategy[Any] = leaves | st.deferred(
+    lambda: st.lists(values, max_size=3) | st.dictionaries(names, values, max_size=3)
+)
 
 
 def accepted(raw: dict[str, Any]) -> bool:
