@@ -101,7 +101,7 @@ def _written(labels: tuple[Label, ...]) -> list[dict[str, str]]:
 
 #: Labels of a flow, a trigger, a limit. Values may hold expressions where the owner renders them.
 Labels = Annotated[
-    tuple[Label, ...],
+    tuple[InstanceOf[Label], ...],
     BeforeValidator(read_labels),
     PlainSerializer(_written),
     WithJsonSchema(
