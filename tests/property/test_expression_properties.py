@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,9 @@ from windhover.expression.nodes import (
 from windhover.expression.parser import BINARY_PRECEDENCE, CONSTANTS, parse
 from windhover.expression.printer import print_template
 from windhover.expression.registry import Kind, definitions
+
+# The strategy of whole templates is too large to be shown, which is all that the warning says.
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 
 _LIMITS = Limits(max_output=100_000, max_iterations=1000, max_seconds=2, regex_seconds=0.2)
 _WORDS = frozenset(CONSTANTS) | {"is", "not", "and", "or", "contains", "equals", "isIn"}

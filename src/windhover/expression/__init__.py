@@ -15,7 +15,13 @@ from windhover.expression.errors import (
 )
 from windhover.expression.port import ServerPort
 from windhover.expression.scope import DEFAULT_LIMITS, Limits, Scope
-from windhover.expression.template import Template, compile_template, has_expression, render_value
+from windhover.expression.template import (
+    Template,
+    compile_template,
+    has_expression,
+    render_value,
+    resolve_reads,
+)
 from windhover.expression.values import Secret, to_json, to_text, truthy
 
 __all__ = [
@@ -35,6 +41,7 @@ __all__ = [
     "compile_template",
     "has_expression",
     "render_value",
+    "resolve_reads",
     "to_json",
     "to_text",
     "truthy",

@@ -63,7 +63,7 @@ class Analysis:
 
     ``reads_everything`` is set where a template may read what its text does not name.
     ``rendered`` are the paths whose text is rendered by ``render(path)``: whoever knows the text can analyse
-    it.
+    it, unless the template is ``opaque``, that is, reads what nothing can tell beforehand.
     """
 
     reads: set[tuple[str, ...]] = field(default_factory=set)
@@ -71,6 +71,7 @@ class Analysis:
     filters: set[str] = field(default_factory=set)
     rendered: set[tuple[str, ...]] = field(default_factory=set)
     reads_everything: bool = False
+    opaque: bool = False
 
 
 def analyse(body: Body) -> Analysis:
@@ -160,7 +161,7 @@ class _Analyser:
         if root.name in local:
             return
         if root.name == "_context":
-            self.analysis.reads_everything = True
+            self._reads_anything()
         else:
             self.analysis.reads.add(path)
 
@@ -188,7 +189,11 @@ class _Analyser:
         found = definition(Kind.FUNCTION, node.name)
         if found is not None and node.name not in self._macros:
             self.analysis.reads.update(found.reads)
-            self.analysis.reads_everything |= found.reads_everything
+            if found.reads_everything:
+                self._reads_anything()
+
+    def _reads_anything(self) -> None:
+        self.analysis.reads_everything = self.analysis.opaque = True
 
     def _rendering(self, arguments: Arguments, local: frozenset[str]) -> None:
         """What ``render(x)`` reads: known for a constant text, deferred for a path, else anything."""
@@ -203,7 +208,10 @@ class _Analyser:
             path, dynamic_keys, root = _split_path(text)
             if isinstance(root, Variable) and not dynamic_keys and root.name not in local:
                 self.analysis.rendered.add(path)
-        self.analysis.reads_everything = True
+                self.analysis.reads.add(path)
+                self.analysis.reads_everything = True
+                return
+        self._reads_anything()
 
     def _nested_template(self, text: str) -> None:
         from windhover.expression.errors import TemplateSyntaxError
@@ -218,6 +226,7 @@ class _Analyser:
         self.analysis.calls += nested.calls
         self.analysis.filters |= nested.filters
         self.analysis.reads_everything |= nested.reads_everything
+        self.analysis.opaque |= nested.opaque
 
 
 def _split_path(node: Variable | Member) -> tuple[tuple[str, ...], list[Expression], Expression]:

@@ -165,8 +165,8 @@ def _methods() -> str:
         for kind, methods in tables.items()
     )
     return (
-        "\n## Methods\n\nThese methods of Java's classes may be called on a value, as in `inputs.name.length()`; "
-        f"filters do the same and more.\n\n| Value | Methods |\n| --- | --- |\n{rows}\n"
+        "\n## Methods\n\nThese methods of Java's classes may be called on a value, as in "
+        f"`inputs.name.length()`; filters do the same and more.\n\n| Value | Methods |\n| --- | --- |\n{rows}\n"
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property, lru_cache
 
+from windhover.expression.access import lookup
 from windhover.expression.analysis import Analysis, FunctionCall, analyse
 from windhover.expression.compiler import Evaluate, Execute, compile_body, compile_expression
-from windhover.expression.errors import EvaluationError, LimitExceededError
+from windhover.expression.errors import EvaluationError, LimitExceededError, TemplateSyntaxError
 from windhover.expression.nodes import Body, Print, Raw, Text
 from windhover.expression.output import join_output
 from windhover.expression.parser import parse
@@ -15,6 +18,7 @@ from windhover.expression.scope import Frame, Scope
 from windhover.expression.values import is_list, is_map, to_text
 
 _CACHE_SIZE = 4096
+_MAX_RESOLVED = 1000
 
 
 class Template:
@@ -188,6 +192,53 @@ def render_value(value: object, scope: Scope, *, typed: bool = False) -> object:
     if is_list(value):
         return [render_value(item, scope, typed=typed) for item in value]
     return value
+
+
+def resolve_reads(template: Template, variables: Mapping[str, object]) -> frozenset[tuple[str, ...]] | None:
+    """The paths a template reads, those of the texts it passes to ``render(path)`` included.
+
+    ``variables`` must hold these texts. None if what it reads cannot be told beforehand, as with
+    ``printContext()``.
+    """
+    reads: set[tuple[str, ...]] = set()
+    waiting = [template]
+    seen: set[str] = set()
+    while waiting:
+        current = waiting.pop()
+        if current.source in seen:
+            continue
+        seen.add(current.source)
+        if current.analysis.opaque or len(seen) > _MAX_RESOLVED:
+            return None
+        reads |= current.analysis.reads
+        for path in current.analysis.rendered:
+            waiting += [compile_template(text) for text in _texts_in(_member_at(variables, path))]
+    return frozenset(reads)
+
+
+def _member_at(variables: Mapping[str, object], path: tuple[str, ...]) -> object:
+    value: object = variables
+    for key in path:
+        try:
+            value = lookup(value, key)
+        except LookupError:
+            return None  # Rendering will fail on it, so it leads to nothing more.
+    return value
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    """Texts with expressions anywhere in a value, malformed ones left out: they cannot be rendered."""
+    if isinstance(value, str):
+        if has_expression(value):
+            with suppress(TemplateSyntaxError):
+                yield compile_template(value).source
+    elif is_map(value):
+        for key, item in value.items():
+            yield from _texts_in(key)
+            yield from _texts_in(item)
+    elif is_list(value):
+        for item in value:
+            yield from _texts_in(item)
 
 
 def render_nested(frame: Frame, value: object, *, recursive: bool) -> object:

@@ -14,6 +14,7 @@ from windhover.expression import (
     compile_template,
     has_expression,
     render_value,
+    resolve_reads,
     to_json,
     to_text,
     truthy,
@@ -118,6 +119,14 @@ def test_rendering_a_constant_is_analysed() -> None:
 
 def test_rendered_paths_are_known() -> None:
     assert compile_template("{{ render(vars.a) }}").analysis.rendered == {("vars", "a")}
+
+
+def test_reads_through_rendered_variables() -> None:
+    variables = {"vars": {"a": "{{ render(vars.b) }}", "b": ["{{ outputs.t.uri }}", "{{ broken"]}}
+    template = compile_template("{{ render(vars.a) }}")
+    assert resolve_reads(template, variables) == {("vars", "a"), ("vars", "b"), ("outputs", "t", "uri")}
+    assert resolve_reads(compile_template("{{ printContext() }}"), variables) is None
+    assert resolve_reads(compile_template("{{ render(vars.a ~ 'x') }}"), variables) is None
 
 
 def test_calls_have_their_constants_and_place() -> None:
