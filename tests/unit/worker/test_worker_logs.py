@@ -279,3 +279,23 @@ async def test_settings_reach_the_journal(tmp_path: Path) -> None:
     async with InlineWorker(tmp_path, settings=settings) as worker:
         run = await worker.run(Talking)
     assert len(run.logs) == 3
+
+
+async def test_a_task_that_drains_waits_for_an_executor_that_is_behind() -> None:
+    events = ExecutorQueue()
+    lines = AttemptJournal(
+        IDENTITY,
+        events,
+        clock=Clock(),
+        limits=LogLimits(batch_lines=1),
+        minimum=LogLevel.TRACE,
+        secrets=set(),
+        thread="t",
+    )
+    for number in range(201):
+        lines.info(str(number))
+    waiting = asyncio.create_task(lines.drain())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    events.drain(1_000)
+    await asyncio.wait_for(waiting, 10)
