@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Index, Select, and_, func, or_, select
 
 from windhover.repository.execution_query import ChildFilter, ExecutionQuery, ExecutionSort
 from windhover.repository.filters import LabelMatch, TextOperator
@@ -26,6 +26,8 @@ _SORT_COLUMNS: dict[ExecutionSort, tuple[ColumnElement[Any], bool]] = {
     ExecutionSort.KIND: (executions.c.kind, True),
 }
 
+_BY_START = next(index for index in executions.indexes if index.name == "executions_by_start")
+
 
 def records(query: ExecutionQuery) -> Select[Any]:
     """The records of all executions that meet the conditions, in no order."""
@@ -41,6 +43,11 @@ def order(query: ExecutionQuery) -> list[ColumnElement[Any]]:
     descending = bool(query.sort) and query.sort[0].descending
     columns.append(ordered(executions.c.id, descending=descending))
     return columns
+
+
+def ordered_index(query: ExecutionQuery) -> Index | None:
+    """The index that has the executions in the order asked for, if there is one."""
+    return _BY_START if query.sort and query.sort[0].key is ExecutionSort.START_DATE else None
 
 
 def ids_after(query: ExecutionQuery, after: str | None, limit: int) -> Select[Any]:

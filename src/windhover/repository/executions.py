@@ -18,6 +18,7 @@ from windhover.repository.database import Database
 from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.filters import Page
 from windhover.repository.instants import duration_micros, from_micros, to_micros
+from windhover.repository.lazy_search import load_search
 from windhover.repository.records import execution_of, task_run_of, timer_of
 from windhover.repository.statement import Row, Statement, Write, sql
 
@@ -130,11 +131,16 @@ class ExecutionRepository:
         Raises:
             InvalidFilter: a condition cannot be searched for.
         """
+        await load_search()
         from windhover.repository import execution_search
         from windhover.repository.searching import fetch_page
 
         rows, total = await fetch_page(
-            self._database, execution_search.records(query), execution_search.order(query), query.paging
+            self._database,
+            execution_search.records(query),
+            execution_search.order(query),
+            query.paging,
+            execution_search.ordered_index(query),
         )
         return Page([execution_of(row[0]) for row in rows], total)
 
@@ -144,6 +150,7 @@ class ExecutionRepository:
         Paging by the last id seen costs the same on every page and skips nothing when rows are deleted
         meanwhile: for actions on all that a search finds. Sort and paging of the query do not matter.
         """
+        await load_search()
         from windhover.repository import execution_search
         from windhover.repository.searching import fetch
 
@@ -152,6 +159,7 @@ class ExecutionRepository:
 
     async def stream(self, query: ExecutionQuery, size: int = 500) -> AsyncIterator[Execution]:
         """All executions that meet the conditions, from the oldest on, ``size`` in memory at a time."""
+        await load_search()
         from windhover.repository import execution_search
         from windhover.repository.searching import fetch
 
@@ -167,6 +175,7 @@ class ExecutionRepository:
 
     async def count_by_state(self, query: ExecutionQuery) -> dict[StateType, int]:
         """How many executions meet the conditions, by state; states without any are left out."""
+        await load_search()
         from windhover.repository import execution_search
         from windhover.repository.searching import fetch
 
@@ -178,6 +187,7 @@ class ExecutionRepository:
 
         Spans are counted from 1970 in UTC.
         """
+        await load_search()
         from windhover.repository import execution_search
         from windhover.repository.searching import fetch
 
@@ -200,6 +210,8 @@ class ExecutionRepository:
             if metrics:
                 deletions.append(statements.DELETE_METRICS_OF)
             await self._database.write([Write(statement, keys) for statement in deletions])
+        if len(unique) > _DELETE_AT_ONCE:
+            await self._database.reclaim_space()
 
 
 def _unfinished(states: int) -> Statement:

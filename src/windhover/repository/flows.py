@@ -23,6 +23,7 @@ from windhover.repository.filters import (
     TextOperator,
 )
 from windhover.repository.instants import from_micros, to_micros
+from windhover.repository.lazy_search import load_search
 from windhover.repository.records import json_text, labels_of, labels_text, storable_text
 from windhover.repository.statement import BulkStatement, Row, Write, delete, insert, sql
 
@@ -248,6 +249,7 @@ class FlowRepository:
         Raises:
             InvalidFilter: a condition cannot be searched for.
         """
+        await load_search()
         from windhover.repository.searching import occurs_in_any
         from windhover.repository.tables import flows
 
@@ -257,6 +259,7 @@ class FlowRepository:
 
     async def search_source(self, query: FlowQuery) -> Page[FlowRecord]:
         """As :meth:`search`, but the text occurs in the source."""
+        await load_search()
         from windhover.repository.searching import occurs_in_any
         from windhover.repository.tables import flows
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from windhover.model.log import LogEntry, LogLevel
 from windhover.repository.database import Database
 from windhover.repository.filters import FIRST_PAGE, Page, Paging, TextMatch, TimeRange
+from windhover.repository.lazy_search import load_search
 from windhover.repository.records import log_of
 from windhover.repository.statement import sql
 from windhover.repository.statements import LOG_COLUMNS
@@ -24,6 +25,9 @@ _STREAM = sql(
     "WHERE execution_id = ? AND sequence > ? AND level >= ? ORDER BY sequence LIMIT ?"
 )
 _DELETE_OF_EXECUTION = sql("DELETE FROM logs WHERE execution_id = ?")
+
+#: Deleted lines from which it pays to give the space back; less is used again soon.
+_RECLAIM_FROM = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class LogRepository:
         Raises:
             InvalidFilter: a condition cannot be searched for.
         """
+        await load_search()
         from sqlalchemy import select
 
         from windhover.repository.searching import fetch_page, ordered
@@ -75,7 +80,10 @@ class LogRepository:
             else (logs.c.timestamp, logs.c.execution_id, logs.c.sequence)
         )
         order = [ordered(column, descending=query.descending) for column in key]
-        rows, total = await fetch_page(self._database, selected, order, query.paging)
+        by_time = next(index for index in logs.indexes if index.name == "logs_by_time")
+        rows, total = await fetch_page(
+            self._database, selected, order, query.paging, None if query.execution_id else by_time
+        )
         return Page([log_of(row) for row in rows], total)
 
     async def stream(
@@ -108,13 +116,17 @@ class LogRepository:
 
         It is one transaction: ask for a span of time at once rather than for years.
         """
+        await load_search()
         from sqlalchemy import delete
 
         from windhover.repository.searching import compiled
         from windhover.repository.tables import logs
 
         statement = delete(logs).where(_conditions(query))
-        return await self._database.execute(*compiled(statement, self._database.dialect))
+        deleted = await self._database.execute(*compiled(statement, self._database.dialect))
+        if deleted > _RECLAIM_FROM:
+            await self._database.reclaim_space()
+        return deleted
 
 
 def _conditions(query: LogQuery) -> ColumnElement[bool]:

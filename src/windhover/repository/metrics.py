@@ -13,6 +13,7 @@ from windhover.model.log import Metric
 from windhover.repository.database import Database
 from windhover.repository.filters import TimeRange
 from windhover.repository.instants import duration_micros, from_micros
+from windhover.repository.lazy_search import load_search
 from windhover.repository.records import metric_of
 from windhover.repository.statement import sql
 from windhover.repository.statements import METRIC_COLUMNS
@@ -96,6 +97,7 @@ class MetricRepository:
         task_id: str | None = None,
     ) -> list[MetricAggregate]:
         """The values of one metric over time, one for each span that has any. Spans count from 1970 (UTC)."""
+        await load_search()
         from sqlalchemy import func, select
 
         from windhover.repository.searching import all_of, fetch, within

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Delete, Select, and_, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, Delete, Index, Select, and_, func, literal, not_, or_, select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
@@ -23,6 +23,10 @@ _DIALECTS: Final[dict[Dialect, Any]] = {
     "sqlite": SQLiteDialect_pysqlite(paramstyle="qmark"),
     "postgresql": PGDialect_asyncpg(),  # type: ignore[no-untyped-call]
 }
+
+#: Matches from which it pays to go through an index in order. In a table of a million rows a page of ten is
+#: then found within some 3,000.
+_MANY = 3000
 
 
 def compiled(query: Select[Any] | Delete, dialect: Dialect) -> tuple[Statement, Row]:
@@ -39,13 +43,27 @@ async def fetch(database: Database, query: Select[Any]) -> Sequence[Row]:
 
 
 async def fetch_page(
-    database: Database, query: Select[Any], order: Sequence[ColumnElement[Any]], paging: Paging
+    database: Database,
+    query: Select[Any],
+    order: Sequence[ColumnElement[Any]],
+    paging: Paging,
+    ordered_index: Index | None = None,
 ) -> tuple[Sequence[Row], int]:
-    """The rows of one page and the number of rows in all, both as of the same instant."""
+    """The rows of one page and the number of rows in all.
+
+    ``ordered_index`` has the rows in the order wanted. Where many rows match, going through it until the page
+    is full is far cheaper than collecting and sorting them all. PostgreSQL sees that by itself; SQLite, which
+    cannot know how many will match, is told once they are counted.
+    """
     page = query.order_by(*order).limit(paging.size).offset(paging.offset)
-    total = select(func.count()).select_from(query.with_only_columns(literal(1)).subquery())
+    count = select(func.count()).select_from(query.with_only_columns(literal(1)).subquery())
+    if database.dialect == "sqlite" and ordered_index is not None:
+        total = int((await fetch(database, count))[0][0])
+        if total > _MANY and ordered_index.table is not None:
+            page = page.with_hint(ordered_index.table, f"INDEXED BY {ordered_index.name}", "sqlite")
+        return await fetch(database, page), total
     rows, counts = await database.fetch_together(
-        [compiled(page, database.dialect), compiled(total, database.dialect)]
+        [compiled(page, database.dialect), compiled(count, database.dialect)]
     )
     return rows, int(counts[0][0])
 

@@ -30,6 +30,8 @@ DEFAULT_READERS = 4
 DEFAULT_LOCK_TIMEOUT = 30.0
 #: One wait inside SQLite; after each, the wait is logged.
 _BUSY_TIMEOUT = 2.0
+#: The pause where SQLite itself did not wait.
+_BUSY_PAUSE = 0.01
 
 _WRITER_CACHE_KIB = 8192
 _READER_CACHE_KIB = 2048
@@ -152,16 +154,21 @@ class SqliteDatabase:
         """Do something, again and again while another process holds the lock, and name what goes wrong."""
         started = time.monotonic()
         while True:
+            attempted = time.monotonic()
             try:
                 return work(connection)
             except sqlite3.Error as error:
-                waited = time.monotonic() - started
-                if _code(error) not in _BUSY or waited >= self._lock_timeout:
+                now = time.monotonic()
+                if _code(error) not in _BUSY or now - started >= self._lock_timeout:
                     raise self._translated(error) from error
+                if now - attempted < _BUSY_PAUSE:
+                    # SQLite does not wait where two would wait for each other, as when both switch to WAL.
+                    time.sleep(_BUSY_PAUSE)
+                    continue
                 logger.warning(
                     "Another process holds the lock of %s; waiting since %.1f s (%s)",
                     self.path,
-                    waited,
+                    now - started,
                     error,
                 )
             except (OverflowError, UnicodeEncodeError) as error:
@@ -187,11 +194,7 @@ class SqliteDatabase:
     def _connect_writer(self) -> sqlite3.Connection:
         connection = self._connect(_WRITER_CACHE_KIB)
         if self.path is not None:
-            # Before the first table, or it has no effect. Free pages then return to the file system.
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA journal_size_limit=67108864")
+            self._patiently(connection, _make_durable)
         return connection
 
     def _connect_reader(self) -> sqlite3.Connection:
@@ -221,6 +224,14 @@ class SqliteDatabase:
 def _code(error: sqlite3.Error) -> int:
     """The primary code: extended ones carry it in their lowest byte."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _make_durable(connection: sqlite3.Connection) -> None:
+    # Before the first table, or it has no effect. Free pages then return to the file system.
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA journal_size_limit=67108864")
 
 
 def _reclaim_step(connection: sqlite3.Connection) -> bool:

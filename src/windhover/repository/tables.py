@@ -84,7 +84,8 @@ executions = Table(
     Column("data", Text, nullable=False),
     Index("executions_by_start", "tenant_id", "start_date"),
     Index("executions_by_flow", "tenant_id", "namespace", "flow_id", "start_date"),
-    Index("executions_by_state", "tenant_id", "state", "start_date"),
+    # With the flow, so that counting failures below a namespace reads the index alone.
+    Index("executions_by_state", "tenant_id", "state", "start_date", "namespace", "flow_id"),
     Index("executions_not_ended", "id", sqlite_where=_NOT_ENDED, postgresql_where=_NOT_ENDED),
     Index(
         "executions_by_parent",
@@ -212,7 +213,7 @@ SQLITE_STATISTICS = (
     ("executions", "sqlite_autoindex_executions_1", "1000000 1"),
     ("executions", "executions_by_start", "1000000 1000000 1"),
     ("executions", "executions_by_flow", "1000000 1000000 50000 5000 1"),
-    ("executions", "executions_by_state", "1000000 1000000 200000 1"),
+    ("executions", "executions_by_state", "1000000 1000000 20000 1 1 1"),
     ("executions", "executions_not_ended", "1000 1"),
     ("executions", "executions_by_parent", "10000 2"),
     ("executions", "executions_by_original", "10000 2"),

@@ -10,6 +10,7 @@ from tests.integration.repository.records import NOW, at, execution
 
 from windhover.model.execution import Execution, ExecutionTrigger
 from windhover.model.state import StateType
+from windhover.repository import searching
 from windhover.repository.batch import CommitBatch
 from windhover.repository.database import Database
 from windhover.repository.execution_query import ChildFilter, ExecutionQuery, ExecutionSort, SortBy
@@ -121,6 +122,14 @@ async def test_conditions(executions: ExecutionRepository) -> None:
         page = await executions.search(ExecutionQuery("main", **conditions))
         assert [found.id for found in page.results] == [each.id for each in expected], conditions
         assert page.total == len(expected), conditions
+
+
+async def test_going_through_an_index_finds_the_same(
+    executions: ExecutionRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_MANY", 0)
+    await test_conditions(executions)
+    await test_orders(executions)
 
 
 async def test_records_are_whole(executions: ExecutionRepository) -> None:

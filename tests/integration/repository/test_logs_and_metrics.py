@@ -9,6 +9,7 @@ import pytest
 from tests.integration.repository.records import NOW, at, log, metric
 
 from windhover.model.log import LogLevel
+from windhover.repository import searching
 from windhover.repository.batch import CommitBatch
 from windhover.repository.database import Database
 from windhover.repository.executions import ExecutionRepository
@@ -56,6 +57,13 @@ async def test_conditions(logs: LogRepository) -> None:
         found = " ".join(f"{line.execution_id}{line.sequence}" for line in page.results)
         assert found == expected, conditions
         assert page.total == len(page.results), conditions
+
+
+async def test_going_through_an_index_finds_the_same(
+    logs: LogRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_MANY", 0)
+    await test_conditions(logs)
 
 
 async def test_lines_are_read_back_as_they_were_written(logs: LogRepository) -> None:

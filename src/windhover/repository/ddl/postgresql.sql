@@ -29,7 +29,7 @@ CREATE INDEX executions_by_flow ON executions (tenant_id, namespace, flow_id, st
 CREATE INDEX executions_by_original ON executions (original_id) WHERE original_id <> id;
 CREATE INDEX executions_by_parent ON executions (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX executions_by_start ON executions (tenant_id, start_date);
-CREATE INDEX executions_by_state ON executions (tenant_id, state, start_date);
+CREATE INDEX executions_by_state ON executions (tenant_id, state, start_date, namespace, flow_id);
 CREATE INDEX executions_by_trigger_execution ON executions (trigger_execution_id) WHERE trigger_execution_id IS NOT NULL;
 CREATE INDEX executions_not_ended ON executions (id) WHERE state NOT IN ('CANCELLED', 'FAILED', 'KILLED', 'RESUBMITTED', 'RETRIED', 'SKIPPED', 'SUCCESS', 'WARNING');
 CREATE TABLE flows (

@@ -20,7 +20,7 @@ SQLITE_STATISTICS = (
     ("executions", "sqlite_autoindex_executions_1", "1000000 1"),
     ("executions", "executions_by_start", "1000000 1000000 1"),
     ("executions", "executions_by_flow", "1000000 1000000 50000 5000 1"),
-    ("executions", "executions_by_state", "1000000 1000000 200000 1"),
+    ("executions", "executions_by_state", "1000000 1000000 20000 1 1 1"),
     ("executions", "executions_not_ended", "1000 1"),
     ("executions", "executions_by_parent", "10000 2"),
     ("executions", "executions_by_original", "10000 2"),
@@ -76,7 +76,9 @@ def upgrade() -> None:
     op.create_index("executions_by_original", "executions", ["original_id"], **where("original_id <> id"))
     op.create_index("executions_by_parent", "executions", ["parent_id"], **where("parent_id IS NOT NULL"))
     op.create_index("executions_by_start", "executions", ["tenant_id", "start_date"])
-    op.create_index("executions_by_state", "executions", ["tenant_id", "state", "start_date"])
+    op.create_index(
+        "executions_by_state", "executions", ["tenant_id", "state", "start_date", "namespace", "flow_id"]
+    )
     op.create_index(
         "executions_by_trigger_execution",
         "executions",
