@@ -20,7 +20,6 @@ MOST_PROBLEMS = 1000
 _MOST_SEARCHES = 100
 _LONGEST_NAME = 100
 
-_DESERIALIZATION = frozenset({ProblemCode.WRONG_TYPE})
 _DESERIALIZATION_PREFIX = "Illegal flowwithsource source: YAML parsing error: "
 
 
@@ -70,7 +69,7 @@ class Report:
             column=position.column,
             severity=severity,
             suggestion=finding.suggestion or self._nearest(path, finding),
-            constraint=_constraint(finding, kestra_path, position.line),
+            constraint=_constraint(finding, written, kestra_path, position.line),
         )
         self._problems.setdefault((written, finding.message), problem)
 
@@ -131,9 +130,10 @@ class Report:
         return None, 0
 
 
-def _constraint(finding: Finding, kestra_path: str | None, line: int) -> str:
-    if finding.code in _DESERIALIZATION:
-        return f"{_DESERIALIZATION_PREFIX}{finding.message} (at line {line})"
+def _constraint(finding: Finding, path: str, kestra_path: str | None, line: int) -> str:
+    if finding.code is ProblemCode.WRONG_TYPE:
+        place = f"(through reference chain: {path}) (at line {line})"
+        return f"{_DESERIALIZATION_PREFIX}{finding.message} {place}"
     if kestra_path is None:
         return finding.message
     lines = [f"{kestra_path}: {finding.message}"]

@@ -76,7 +76,8 @@ def test_values_of_the_wrong_kind_are_parsing_errors(parse: Parse) -> None:
     found = constraints(parse, FLOW + "disabled: maybe\n")
     assert found == [
         "Illegal flowwithsource source: YAML parsing error: Cannot deserialize value of type `boolean` from "
-        'String "maybe": only "true"/"True"/"TRUE" or "false"/"False"/"FALSE" recognized (at line 7)'
+        'String "maybe": only "true"/"True"/"TRUE" or "false"/"False"/"FALSE" recognized '
+        "(through reference chain: disabled) (at line 7)"
     ]
 
 
