@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -9,14 +10,17 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.integration.repository.records import execution
+from tests.integration.repository.records import NOW, execution
 
+from windhover.repository import migrate, schema
 from windhover.repository.batch import CommitBatch
 from windhover.repository.database import open_database
 from windhover.repository.errors import RepositoryError, SchemaMismatch
 from windhover.repository.executions import ExecutionRepository
 from windhover.repository.schema import HEAD, ddl
+from windhover.repository.settings import SettingRepository
 from windhover.repository.sqlite import SqliteDatabase
+from windhover.repository.statement import sql
 
 _SQLITE_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%'"
 _POSTGRES_COLUMNS = """
@@ -46,30 +50,26 @@ async def postgres_schema(connection: asyncpg.Connection) -> set[tuple[str, ...]
 
 
 def test_migrations_lead_to_the_same_tables_on_sqlite() -> None:
-    from windhover.repository.migrate import migrate_sqlite
-
     fresh, migrated = (sqlite3.connect(":memory:", isolation_level=None) for _ in range(2))
     for statement in ddl("sqlite"):
         fresh.execute(statement)
-    schema = sqlite_schema(fresh)
-    migrate_sqlite(migrated)
+    expected = sqlite_schema(fresh)
+    migrate.migrate_sqlite(migrated)
 
-    assert sqlite_schema(migrated) == schema
+    assert sqlite_schema(migrated) == expected
     assert migrated.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
 
 
 @pytest.mark.postgres
 async def test_migrations_lead_to_the_same_tables_on_postgresql(postgres_dsn: str) -> None:
-    from windhover.repository.migrate import migrate_postgres
-
     connection = await asyncpg.connect(postgres_dsn)
     try:
         await connection.execute(";\n".join(ddl("postgresql")))
         fresh = await postgres_schema(connection)
-        schema = await connection.fetchval("SELECT current_schema()")
-        await connection.execute(f"DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}")
+        name = await connection.fetchval("SELECT current_schema()")
+        await connection.execute(f"DROP SCHEMA {name} CASCADE; CREATE SCHEMA {name}")
 
-        await migrate_postgres(connection, None)
+        await migrate.migrate_postgres(connection, None)
 
         assert await postgres_schema(connection) == fresh
         assert await connection.fetchval("SELECT version_num FROM alembic_version") == HEAD
@@ -87,6 +87,44 @@ async def test_a_database_is_opened_again_with_what_it_holds(database_url: str) 
     database = await open_database(database_url)
     assert await ExecutionRepository(database).header(written.id) == written
     await database.close()
+
+
+NEXT_MIGRATION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9998"
+down_revision = "{head}"
+
+def upgrade():
+    op.add_column("settings", sa.Column("comment", sa.Text()))
+    op.execute("UPDATE settings SET comment = 'migrated'")
+"""
+
+
+async def test_a_database_of_an_older_version_is_migrated(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = await open_database(database_url)
+    await SettingRepository(database).put("a", 1, NOW)
+    await database.close()
+
+    shutil.copytree(Path(migrate.__file__).parent / "migrations", tmp_path / "package" / "migrations")
+    (tmp_path / "package/migrations/versions/9998_next.py").write_text(NEXT_MIGRATION.format(head=HEAD))
+    monkeypatch.setattr(migrate, "_HERE", tmp_path / "package")
+    monkeypatch.setattr(schema, "HEAD", "9998")
+    # Twice: the second finds nothing to do.
+    for _ in range(2):
+        database = await open_database(database_url)
+        assert await SettingRepository(database).all() == {"a": 1}
+        assert [tuple(row) for row in await database.fetch(sql("SELECT comment FROM settings"))] == [
+            ("migrated",)
+        ]
+        await database.close()
+
+    monkeypatch.undo()
+    with pytest.raises(SchemaMismatch, match="newer version"):
+        await open_database(database_url)
 
 
 async def set_revision(url: str, revision: str) -> None:
