@@ -4,6 +4,7 @@ app = create_app(WebServices(database, definitions, queue, storage, settings))
 """
 
 from windhover.webserver.app import create_app
+from windhover.webserver.management import create_management_app
 from windhover.webserver.services import WebServices
 
-__all__ = ["WebServices", "create_app"]
+__all__ = ["WebServices", "create_app", "create_management_app"]

@@ -18,9 +18,36 @@ from windhover import __version__
 from windhover.webserver.authentication import AuthenticationMiddleware
 from windhover.webserver.errors import install_error_handlers
 from windhover.webserver.openapi import ERRORS, install_openapi
-from windhover.webserver.routes import executions, flows, logs
+from windhover.webserver.request_metrics import RequestMetricsMiddleware
+from windhover.webserver.routes import (
+    execution_actions,
+    execution_files,
+    execution_follow,
+    executions,
+    flow_bulk,
+    flows,
+    instance,
+    logs,
+    metrics,
+    plugins,
+)
 from windhover.webserver.services import DEFAULT_TENANT, WebServices
 from windhover.webserver.tenant_paths import TenantPaths
+
+#: In this order: of two routes that match a path, the first is taken.
+_ROUTERS = (
+    execution_actions.router,
+    executions.router,
+    execution_follow.router,
+    execution_files.router,
+    flow_bulk.router,
+    flows.router,
+    flow_bulk.namespace_router,
+    logs.router,
+    metrics.router,
+    plugins.router,
+    instance.router,
+)
 
 
 def create_app(services: WebServices) -> FastAPI:
@@ -35,11 +62,12 @@ def create_app(services: WebServices) -> FastAPI:
         responses=ERRORS,
     )
     app.state.services = services
-    for routes in (executions, flows, logs):
-        app.include_router(routes.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     app.add_route("/ping", _ping, include_in_schema=False)
     install_error_handlers(app)
     install_openapi(app)
+    app.add_middleware(RequestMetricsMiddleware, metrics=services.request_metrics)
     # The last one added is the outermost: who may not enter learns nothing of tenants.
     app.add_middleware(TenantPaths, default=DEFAULT_TENANT, tenants=services.tenants)
     app.add_middleware(AuthenticationMiddleware, authentication=services.authentication)

@@ -83,6 +83,11 @@ class Authentication:
         """What is wrong with the configured credentials; they work nevertheless."""
         return list(self._complaints)
 
+    @property
+    def is_configured(self) -> bool:
+        """The configuration names the user."""
+        return self._configured is not None
+
     async def is_initialized(self) -> bool:
         """Whether there is a user, so that credentials are asked for."""
         return self._configured is not None or await self._stored_user() is not None
@@ -195,7 +200,7 @@ class AuthenticationMiddleware:
         authentication = self._authentication
         if not await authentication.is_initialized():
             return None
-        credentials = _credentials(Headers(scope=scope))
+        credentials = read_credentials(Headers(scope=scope))
         if credentials is not None and await authentication.check(*credentials):
             return None
         # A browser's own dialogue would cover the login page, so only programs are challenged.
@@ -204,7 +209,8 @@ class AuthenticationMiddleware:
         return ApiError(401, "Unauthorized", headers=None if is_page else challenge)
 
 
-def _credentials(headers: Headers) -> tuple[str, str] | None:
+def read_credentials(headers: Headers) -> tuple[str, str] | None:
+    """User name and password of the header or the cookie of a request; None when there are none."""
     scheme, _, encoded = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         encoded = _cookie(headers)

@@ -228,9 +228,17 @@ class FlowInputRenderer(InputRenderer):
 
 
 async def read_given_inputs(
-    services: WebServices, request: Request, flow: Flow, execution_id: str, given: GivenInputs
+    services: WebServices,
+    request: Request,
+    flow: Flow,
+    execution_id: str,
+    given: GivenInputs,
+    *,
+    keep_files: bool = True,
 ) -> None:
     """Read the body of a request into ``given``, whatever usual form it has.
+
+    Without ``keep_files`` files are read to their end and not stored, though named as if they were.
 
     Raises:
         ApiError: 400 or 413, it cannot be read; 415, it is of an unknown kind.
@@ -239,7 +247,9 @@ async def read_given_inputs(
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         if request.headers.get("content-length") != "0":
-            await _read_form(services, request, content_type, flow, execution_id, given)
+            await _read_form(
+                services, request, content_type, flow, execution_id, given, keep_files=keep_files
+            )
     elif kind == "application/json":
         body = await read_json(request, msgspec.Raw, MAX_VALUE_BYTES)
         given.values.update(_json_inputs(bytes(body)))
@@ -277,6 +287,8 @@ async def _read_form(
     flow: Flow,
     execution_id: str,
     given: GivenInputs,
+    *,
+    keep_files: bool,
 ) -> None:
     declared = {name: flat.definition for name, flat in flatten(flow.inputs).items()}
     remaining = MAX_VALUE_BYTES
@@ -291,7 +303,12 @@ async def _read_form(
         definition = declared.get(input_id)
         if part.filename is not None and isinstance(definition, FileInput):
             name = _old_name(definition) if is_old_form else part.filename
-            given.values[input_id] = await _store(services, flow, execution_id, input_id, name, part, given)
+            uri = input_uri(flow.namespace, flow.id, execution_id, input_id, name or _OLD_EXTENSION)
+            given.values[input_id] = uri
+            if keep_files:
+                await _store(services, flow, uri, part, given)
+            else:
+                await part.skip()
         elif part.filename is not None and definition is None:
             given.values[input_id] = part.filename
             await part.skip()
@@ -301,26 +318,16 @@ async def _read_form(
             given.values[input_id] = text
 
 
-async def _store(
-    services: WebServices,
-    flow: Flow,
-    execution_id: str,
-    input_id: str,
-    name: str,
-    part: Part,
-    given: GivenInputs,
-) -> str:
-    """Stream a file into the storage and return its URI."""
-    uri = input_uri(flow.namespace, flow.id, execution_id, input_id, name or _OLD_EXTENSION)
+async def _store(services: WebServices, flow: Flow, uri: str, part: Part, given: GivenInputs) -> None:
+    """Stream a file into the storage."""
     limit = services.settings.server.max_upload_size
     try:
-        stored = await services.storage.for_tenant(flow.tenant_id or "").put(uri, part, size_limit=limit)
+        await services.storage.for_tenant(flow.tenant_id or "").put(uri, part, size_limit=limit)
     except StorageLimitError:
         raise too_large(
-            f"The file of input `{input_id}` is larger than the limit of {limit} bytes."
+            f"The file of input `{part.name}` is larger than the limit of {limit} bytes."
         ) from None
-    given.stored.append(stored.uri)
-    return stored.uri
+    given.stored.append(uri)
 
 
 def _old_name(definition: InputBase) -> str:

@@ -45,20 +45,26 @@ class Part:
             raise StopAsyncIteration
         return chunk
 
-    async def text(self, limit: int) -> str:
-        """The content as UTF-8 text.
+    async def content(self, limit: int) -> bytes:
+        """The whole content.
 
         Raises:
-            ApiError: 413, it has more than ``limit`` bytes; 400, it is no UTF-8.
+            ApiError: 413, it has more than ``limit`` bytes.
         """
         content = bytearray()
         async for chunk in self:
             content += chunk
             if len(content) > limit:
-                raise too_large(
-                    f"The values of the form are larger than the limit; `{self.name}` is too long "
-                    "for a value, use a FILE input."
-                )
+                raise too_large(f"The form field `{self.name}` is larger than the limit of {limit} bytes.")
+        return bytes(content)
+
+    async def text(self, limit: int) -> str:
+        """The whole content as UTF-8 text.
+
+        Raises:
+            ApiError: 413, it has more than ``limit`` bytes; 400, it is no UTF-8.
+        """
+        content = await self.content(limit)
         try:
             return content.decode()
         except UnicodeDecodeError:

@@ -23,6 +23,7 @@ from windhover.repository.settings import SettingRepository
 from windhover.storage import Storage
 from windhover.webserver.authentication import Authentication
 from windhover.webserver.execution_feed import ExecutionFeed
+from windhover.webserver.request_metrics import RequestMetrics
 
 #: The tenant of the open API: paths without a tenant are about it.
 DEFAULT_TENANT = "main"
@@ -80,6 +81,10 @@ class WebServices:
     @cached_property
     def feed(self) -> ExecutionFeed:
         return ExecutionFeed(self.queue.broadcasts)
+
+    @cached_property
+    def request_metrics(self) -> RequestMetrics:
+        return RequestMetrics()
 
     @cached_property
     def authentication(self) -> Authentication:

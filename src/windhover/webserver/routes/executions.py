@@ -19,13 +19,22 @@ from windhover.model.execution import Execution
 from windhover.repository.execution_query import ExecutionQuery, ExecutionSort, SortBy
 from windhover.repository.filters import TextMatch
 from windhover.storage import execution_prefix
+from windhover.util.ids import new_id
 from windhover.webserver.bodies import read_json
 from windhover.webserver.commands import ask
 from windhover.webserver.errors import bad_request
 from windhover.webserver.execution_access import find_execution, find_flow, find_header
 from windhover.webserver.execution_feed import ExecutionListener
 from windhover.webserver.execution_filters import execution_query, execution_sort
-from windhover.webserver.execution_start import StartOptions, prepare_execution, read_labels, start
+from windhover.webserver.execution_start import (
+    GivenInputs,
+    StartOptions,
+    prepare_execution,
+    read_given_inputs,
+    read_labels,
+    resolve,
+    start,
+)
 from windhover.webserver.openapi import answers, answers_nothing, takes
 from windhover.webserver.parameters import (
     ExecutionId,
@@ -49,6 +58,7 @@ from windhover.webserver.wire.executions import (
     execution_json,
 )
 from windhover.webserver.wire.flows import flow_json
+from windhover.webserver.wire.inputs import InputsCheckJson, inputs_check_json
 
 router = APIRouter(prefix="/api/v1/{tenant}/executions", tags=["Executions"])
 
@@ -167,6 +177,29 @@ async def create_execution(
             return Response(status_code=499)
     execution, task_runs = await find_execution(services, tenant, prepared.execution.id)
     return JsonResponse(execution_json(execution, task_runs, url=url))
+
+
+@router.post(
+    "/{namespace}/{flowId}/validate",
+    responses=answers(list[InputsCheckJson]),
+    operation_id="validateNewExecutionInputs",
+    openapi_extra=takes("multipart/form-data", _FORM, required=False, description="The inputs."),
+)
+async def validate_inputs(
+    request: Request,
+    services: Services,
+    tenant: Tenant,
+    namespace: Namespace,
+    flow_id: FlowId,
+    revision: Annotated[int | None, Query()] = None,
+) -> Response:
+    """Check inputs as a start would, without starting anything: what each is now, and what is wrong with it."""
+    flow = await find_flow(services, tenant, namespace, flow_id, revision)
+    execution_id = new_id()
+    given = GivenInputs()
+    await read_given_inputs(services, request, flow, execution_id, given, keep_files=False)
+    resolved = await resolve(services, flow, given.values, execution_id)
+    return JsonResponse([inputs_check_json(flow, resolved)])
 
 
 @router.get("/{executionId}", responses=answers(ExecutionJson), operation_id="getExecution")

@@ -1,0 +1,56 @@
+"""The inputs of a flow as a form shows them, in JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from windhover.engine.inputs import ResolvedInput, ResolvedInputs
+from windhover.model.execution import JsonValue
+from windhover.model.flow import Flow
+
+
+class InputErrorJson(msgspec.Struct):
+    """What is wrong with an input."""
+
+    message: str
+
+
+class InputStateJson(msgspec.Struct, rename="camel"):
+    """One input: its definition, whether it is asked for now, its value, and what is wrong with that."""
+
+    input: dict[str, Any]
+    enabled: bool
+    is_default: bool
+    errors: list[InputErrorJson]
+    value: JsonValue = None
+
+
+class InputsCheckJson(msgspec.Struct):
+    """The inputs of one flow. ``checks`` holds the checks of the flow that failed."""
+
+    id: str
+    namespace: str
+    inputs: list[InputStateJson]
+    checks: list[dict[str, Any]]
+
+
+def inputs_check_json(flow: Flow, resolved: ResolvedInputs) -> InputsCheckJson:
+    """What is to be said of inputs before a start."""
+    return InputsCheckJson(flow.id, flow.namespace, [_input_state(one) for one in resolved.inputs], [])
+
+
+def _input_state(resolved: ResolvedInput) -> InputStateJson:
+    definition = resolved.definition.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    definition["id"] = resolved.id
+    if resolved.options is not None:
+        definition["values"] = list(resolved.options)
+    problem = resolved.problem
+    return InputStateJson(
+        input=definition,
+        enabled=resolved.enabled,
+        is_default=resolved.is_default,
+        errors=[] if problem is None else [InputErrorJson(problem.message)],
+        value=resolved.value,
+    )
