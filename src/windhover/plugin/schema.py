@@ -21,10 +21,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from windhover.model.task import Task
 from windhover.model.trigger import Condition, Trigger
-from windhover.plugin.definition import is_static
 from windhover.plugin.kind import PluginKind
 from windhover.plugin.registry import PluginType, Registry
 from windhover.plugin.task import Output, RunnableTask
+from windhover.plugin.templated import is_static
 from windhover.plugin.trigger import TriggerType, WorkerTrigger
 
 JsonSchema = dict[str, Any]

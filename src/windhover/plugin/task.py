@@ -37,6 +37,7 @@ from windhover.plugin.kind import PluginKind
 from windhover.plugin.types import Static, StaticMarker
 
 __all__ = [
+    "BoundTask",
     "Output",
     "OutputT",
     "RunnableTask",
@@ -92,8 +93,8 @@ class TaskFailure(Exception):
         self.outputs = outputs
 
 
-class RunnableTask(BaseModel, Generic[OutputT]):
-    """A task that a worker runs. Subclasses are the typed form, after rendering."""
+class BoundTask(BaseModel):
+    """A task whose properties are rendered and typed. The kinds of tasks below say what becomes of it."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -105,12 +106,18 @@ class RunnableTask(BaseModel, Generic[OutputT]):
         defer_build=True,  # a class is validated into only where its task runs
     )
 
-    plugin_kind: ClassVar[PluginKind] = PluginKind.RUNNABLE
+    plugin_kind: ClassVar[PluginKind]
     type_name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     deprecated: ClassVar[bool] = False
     examples: ClassVar[tuple[Example, ...]] = ()
     reported_metrics: ClassVar[tuple[MetricDescription, ...]] = ()
+
+
+class RunnableTask(BoundTask, Generic[OutputT]):
+    """A task that a worker runs. Subclasses are the typed form, after rendering."""
+
+    plugin_kind: ClassVar[PluginKind] = PluginKind.RUNNABLE
 
     #: Variables that only the expressions of this type of task can read; see :meth:`local_variables`.
     local_variable_names: ClassVar[frozenset[str]] = frozenset()
@@ -139,10 +146,10 @@ class TaskDefinition(Task):
     (camelCase).
     """
 
-    plugin: SkipValidation[type[RunnableTask[Output | None]]]
+    plugin: SkipValidation[type[BoundTask]]
     properties: Mapping[str, JsonValue] = {}
 
-    def bind(self, rendered: Mapping[str, JsonValue]) -> RunnableTask[Output | None]:
+    def bind(self, rendered: Mapping[str, JsonValue]) -> BoundTask:
         """Validate rendered properties into the class.
 
         Raises:

@@ -33,8 +33,18 @@ class Basic(BaseModel):
 
 
 class Bearer(BaseModel):
-    type: Literal["BEARER"]
+    type: Literal["BEARER", "TOKEN"]
     token: str
+
+
+class Leaf(BaseModel):
+    kind: Literal["leaf", "end"]
+    size: int
+
+
+class Branch(BaseModel):
+    kind: Literal["branch"]
+    children: "list[Annotated[Leaf | Branch, Field(discriminator='kind')]]"
 
 
 class Options(BaseModel):
@@ -78,6 +88,7 @@ class Sample(RunnableTask[None]):
     options: Options | None = None
     number_or_options: int | Options | None = None
     anything: Any = None
+    tree: Annotated[Leaf | Branch, Field(discriminator="kind")] | None = None
     point: Point | None = None
     place: Place | None = None
     numbers: Numbers | None = None
@@ -132,6 +143,9 @@ def bound(**rendered: object) -> Sample:
         {"tags": {"a": "{{ x }}", "{{ x }}": 1}},
         {"options": {"maxRetries": "{{ x }}", "codes": ["{{ x }}", 200]}},
         {"options": {"auth": {"type": "BASIC", "username": "{{ x }}", "port": "{{ x }}"}}},
+        {"options": {"auth": {"type": "TOKEN", "token": "{{ x }}"}}},
+        {"tree": {"kind": "branch", "children": [{"kind": "leaf", "size": "{{ x }}"}]}},
+        {"tree": {"kind": "branch", "children": [{"kind": "branch", "children": ["{{ x }}"]}]}},
         {"options": {"also": {"also": {"codes": "{{ x }}"}}}},
         {"numberOrOptions": {"maxRetries": "{{ x }}"}},
         {"options": '{"maxRetries": "{{ x }}"}'},
@@ -162,6 +176,10 @@ def test_expressions_pass_wherever_a_value_is_dynamic(raw: dict[str, object]) ->
         ({"options": {"codes": [1, "x"]}}, "options.codes[1]: must be a whole number, not `x`"),
         ({"options": {"maxRetries": 0}}, "options.maxRetries: must be greater than or equal to 1"),
         ({"options": {"also": {"nope": 1}}}, 'options.also.nope: Unrecognized field "nope"'),
+        (
+            {"tree": {"kind": "branch", "children": [{"kind": "leaf", "size": "a"}]}},
+            "tree.children[0].size: must be a whole number, not `a`",
+        ),
         ({"options": {"auth": {"type": "NOPE"}}}, "Invalid type: NOPE"),
         ({"options": {"auth": {"type": "BEARER"}}}, "options.auth.token: must not be null"),
         ({"numberOrOptions": {"maxRetries": "x"}}, "numberOrOptions.maxRetries: must be a whole number"),

@@ -9,11 +9,11 @@ import pytest
 
 from windhover.core.aliases import ALIASES
 from windhover.plugin.context import RunContext
-from windhover.plugin.definition import templated
 from windhover.plugin.discovery import PluginPackage, module_name
 from windhover.plugin.kind import PluginKind
 from windhover.plugin.registry import Registry
 from windhover.plugin.task import RunnableTask
+from windhover.plugin.templated import templated
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,7 @@ def _write(package: str, path: str, text: str) -> None:
 def _task(class_name: str, type_name: str, body: str = "") -> str:
     return f"""
 from windhover.plugin.task import RunnableTask
+from windhover.plugin.templated import templated
 
 class {class_name}(RunnableTask[None]):
     type_name = "{type_name}"
