@@ -29,6 +29,7 @@ from windhover.plugin.plugin_defaults import (
 from windhover.plugin.registry import Registry
 from windhover.plugin.report import Report
 from windhover.plugin.resolver import NOT_A_MAP, PluginResolver, is_open_to_all
+from windhover.plugin.type_names import find_type
 
 RawMap = dict[str, JsonValue]
 
@@ -166,7 +167,7 @@ class FlowReader:
         for name in DECLARED_IN:
             for index, entry in _indexed_maps(self._written.get(name)):
                 type_name, values = entry.get("type"), entry.get("values")
-                plugin = self._registry.find(type_name) if isinstance(type_name, str) else None
+                plugin = find_type(self._registry, type_name)
                 if plugin is None or not isinstance(values, dict):
                     continue
                 known = known_properties(plugin)

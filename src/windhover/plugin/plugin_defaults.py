@@ -14,6 +14,7 @@ from windhover.model.task import Task
 from windhover.model.trigger import Condition, Trigger
 from windhover.plugin.kind import PluginKind
 from windhover.plugin.registry import PluginType, Registry
+from windhover.plugin.type_names import find_type
 
 #: The properties of a flow in which defaults are declared; nothing is put into these.
 DECLARED_IN = ("pluginDefaults", "taskDefaults")
@@ -106,7 +107,7 @@ class _Defaults:
         self, entry: PluginDefault, type_name: str, within: tuple[int, ...], depth: int
     ) -> dict[str, JsonValue]:
         inside = (*within, id(entry))
-        plugin = self._registry.find(type_name)
+        plugin = find_type(self._registry, type_name)
         known = entry.values.keys() if plugin is None else known_properties(plugin)
         return {
             key: self.put_into(value, inside, depth + 1)
@@ -130,7 +131,7 @@ class _Defaults:
 
 
 def _canonical(entry: PluginDefault, registry: Registry) -> str | None:
-    plugin = registry.find(entry.type)
+    plugin = find_type(registry, entry.type)
     return plugin.type_name if plugin is not None else None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from windhover.model.execution import JsonValue
+from windhover.model.flow import TASK_LISTS
 from windhover.model.problem import Problem, ProblemCode, Severity
 from windhover.model.yaml.positions import Positions, PropertyPath, format_path, has_member
 from windhover.plugin.finding import Finding
@@ -74,10 +75,14 @@ class Report:
         self._problems.setdefault((written, finding.message), problem)
 
     def path_of(self, part: dict[str, JsonValue]) -> PropertyPath:
-        """Where a map of the flow stands; the root for a map that is not in it."""
+        """Where a map of the flow stands; the root for a map that is not in it.
+
+        A map that aliases put into several places is named where it is a task or trigger.
+        """
         if self._paths is None:
+            parts = {name: self._raw[name] for name in (*TASK_LISTS, "triggers") if name in self._raw}
             self._paths = {}
-            for path, value in _maps(self._raw):
+            for path, value in _maps({**parts, **self._raw}):
                 self._paths.setdefault(id(value), path)
         return self._paths.get(id(part), ())
 
@@ -143,11 +148,12 @@ def _constraint(finding: Finding, path: str, kestra_path: str | None, line: int)
 
 
 def _maps(root: JsonValue) -> Iterator[tuple[PropertyPath, dict[str, JsonValue]]]:
+    """Every map with its path, in the order in which they are written."""
     pending: list[tuple[PropertyPath, JsonValue]] = [((), root)]
     while pending:
         path, value = pending.pop()
         if isinstance(value, dict):
             yield path, value
-            pending.extend(((*path, key), member) for key, member in value.items())
+            pending.extend(((*path, key), member) for key, member in reversed(value.items()))
         elif isinstance(value, list):
-            pending.extend(((*path, index), item) for index, item in enumerate(value))
+            pending.extend(((*path, index), value[index]) for index in reversed(range(len(value))))

@@ -9,9 +9,9 @@ Documentation page: ``docs/flows.md``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError, ValidationInfo
@@ -31,6 +31,7 @@ from windhover.plugin.registry import PluginType, Registry
 from windhover.plugin.report import Report
 from windhover.plugin.task import TaskDefinition
 from windhover.plugin.trigger import TriggerDefinition, TriggerKind
+from windhover.plugin.type_names import find_type, is_type_name
 
 PartT = TypeVar("PartT", bound=Definition)
 
@@ -39,11 +40,8 @@ RawMap = dict[str, JsonValue]
 #: What is said of a task, trigger or condition that is no map.
 NOT_A_MAP = "Invalid type: <null>: a map with a `type` is expected"
 
-#: For how many unknown types of a flow the nearest known one is looked for, and how long they may be.
+#: For how many unknown types of a flow the nearest known one is looked for.
 _SUGGESTED_TYPES = 20
-_LONGEST_NAME = 256
-
-_TYPE_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*(\.[A-Za-z_$][A-Za-z0-9_$]*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +147,7 @@ class PluginResolver:
         if not isinstance(name, str) or not name:
             self._report.add(raw, unknown_type(("type",) if name is not None else (), "<null>", None))
             return None
-        plugin = (
-            self._registry.find(name) if len(name) <= _LONGEST_NAME and _TYPE_NAME.fullmatch(name) else None
-        )
+        plugin = find_type(self._registry, name)
         if plugin is not None and role.accepts(plugin.kind):
             self._tell_age(raw, plugin)
             return plugin
@@ -167,7 +163,7 @@ class PluginResolver:
     def _suggest(self, name: str) -> str | None:
         """The type that was probably meant; the search is dear, so it is made for a few names only."""
         if name not in self._suggestions and len(self._suggestions) < _SUGGESTED_TYPES:
-            self._suggestions[name] = self._registry.suggest(name) if len(name) <= _LONGEST_NAME else None
+            self._suggestions[name] = self._registry.suggest(name) if is_type_name(name) else None
         return self._suggestions.get(name)
 
     def _tell_age(self, raw: RawMap, plugin: PluginType) -> None:
@@ -177,9 +173,9 @@ class PluginResolver:
             self._report.add(raw, finding, Severity.INFO)
         if plugin.deprecated:
             self._deprecate(raw, (), f"{plugin.type_name} is deprecated")
-        for name, field in plugin.cls.model_fields.items():
-            if field.deprecated and (written := field.alias or name) in raw:
-                self._deprecate(raw, (written,), f"`{written}` is deprecated")
+        for name in _deprecated_properties(plugin.cls):
+            if name in raw:
+                self._deprecate(raw, (name,), f"`{name}` is deprecated")
 
     def _deprecate(self, raw: RawMap, location: tuple[str, ...], message: str) -> None:
         self._report.add(raw, Finding(location, message, ProblemCode.DEPRECATED), Severity.DEPRECATION)
@@ -249,6 +245,11 @@ def is_open_to_all(part: ReadPart[Trigger]) -> bool:
     kind = getattr(part.part, "trigger_kind", None)
     narrowing = ("conditions", "preconditions", "multipleConditions", "dependsOn", "when")
     return kind is TriggerKind.FLOW and not any(part.raw.get(name) for name in narrowing)
+
+
+@cache
+def _deprecated_properties(cls: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(field.alias or name for name, field in cls.model_fields.items() if field.deprecated)
 
 
 def _as_map(raw: object) -> RawMap:
