@@ -35,6 +35,7 @@ class FlowTree:
     finally_: tuple[Task, ...] = ()
     after_execution: tuple[Task, ...] = ()
     outputs: tuple[object, ...] = field(default=())
+    retry: None = None
 
 
 class Namer:

@@ -9,7 +9,18 @@ from datetime import datetime
 
 from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.events import Begin, EngineEvent, KillRequested, Recover, TimerFired
+from windhover.engine.events import (
+    Begin,
+    ChildEnded,
+    ChildRefused,
+    ChildStarted,
+    EngineEvent,
+    KillRequested,
+    PauseRequested,
+    Recover,
+    Resume,
+    TimerFired,
+)
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import LogsWritten, TaskEnded, TaskStarted
 from windhover.engine.step import Step
@@ -40,4 +51,14 @@ def advance(
             step.timer_fired(event.key)
         case Recover():
             step.recover()
+        case PauseRequested():
+            step.pause()
+        case Resume():
+            step.resume(event)
+        case ChildStarted():
+            step.child_started(event)
+        case ChildRefused():
+            step.child_refused(event)
+        case ChildEnded():
+            step.child_ended(event)
     return step.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from windhover.engine.messages import Job, KillTaskRun
+from windhover.engine.messages import Job, KillTaskRun, StartChild
 from windhover.model.execution import TaskRun
 from windhover.model.log import LogEntry, Metric
 
@@ -27,6 +27,11 @@ class Effects:
 
     jobs: list[Job] = field(default_factory=list)
     kills: list[KillTaskRun] = field(default_factory=list)
+    #: Executions to create in the same commit, and to kill.
+    children_to_start: list[StartChild] = field(default_factory=list)
+    children_to_kill: list[str] = field(default_factory=list)
+    #: A new execution is to take the place of this one, which was retried.
+    replay: bool = False
     state_changed: bool = False
     #: The execution is over, with everything that runs after its end: it may leave memory.
     ended: bool = False

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from windhover.engine.encryption import Encrypt
 from windhover.engine.spill import StoredValue
 from windhover.expression import Scope
 from windhover.model.execution import JsonValue
@@ -17,12 +18,15 @@ class EngineEnvironment:
     """Fixed for the life of an executor.
 
     ``scope`` makes the scope in which an expression is rendered, with the server access that the
-    executor grants; ``load_stored`` reads an output that is kept in the storage. ``kill_grace`` is how
+    executor grants; ``load_stored`` reads an output that is kept in the storage;
+    ``encrypt`` and ``decrypt`` are for SECRET values. ``kill_grace`` is how
     long a killed task run may take to end before its result is no longer waited for.
     """
 
     new_id: Callable[[], str] = new_id
     scope: Callable[[Mapping[str, object], str], Scope] = lambda variables, execution_id: Scope(variables)
+    encrypt: Encrypt | None = None
+    decrypt: Callable[[Mapping[str, JsonValue]], str] | None = None
     load_stored: Callable[[StoredValue], JsonValue] | None = None
     globals: Mapping[str, JsonValue] = field(default_factory=dict)
     envs: Mapping[str, str] = field(default_factory=dict)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from windhover.engine.messages import LogsWritten, TaskEnded, TaskStarted
+from windhover.model.execution import JsonValue
+from windhover.model.state import StateType
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +34,64 @@ class TimerFired:
     key: str
 
 
-EngineEvent = Begin | Recover | KillRequested | TimerFired | TaskStarted | TaskEnded | LogsWritten
+@dataclass(frozen=True, slots=True)
+class PauseRequested:
+    """Somebody wants nothing new to start for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Somebody lets a paused execution go on; ``inputs`` are those of the pause, checked."""
+
+    inputs: Mapping[str, JsonValue] | None = None
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStarted:
+    """The execution that a task run asked for was created. ``link`` names it in log lines."""
+
+    task_run_id: str
+    execution_id: str
+    link: str
+    wait: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRefused:
+    """The execution that a task run asked for cannot be created."""
+
+    task_run_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnded:
+    """The execution that a task run waits for has ended, with its flow's outputs.
+
+    ``replaces`` is the execution in whose place it was started, when that was retried as a new one.
+    """
+
+    task_run_id: str
+    execution_id: str
+    state: StateType
+    link: str
+    outputs: dict[str, JsonValue] | None = None
+    replaces: str | None = None
+
+
+EngineEvent = (
+    Begin
+    | Recover
+    | KillRequested
+    | TimerFired
+    | TaskStarted
+    | TaskEnded
+    | LogsWritten
+    | PauseRequested
+    | Resume
+    | ChildStarted
+    | ChildRefused
+    | ChildEnded
+)

@@ -42,15 +42,16 @@ class Frame:
         "_enabled",
         "_ready",
         "_waiting_for",
-        "active",
         "body",
         "closing",
         "cut_state",
         "end_counts",
+        "lanes",
         "next_lane",
         "open",
         "owner",
         "phase",
+        "phase_position",
         "phase_tasks",
     )
 
@@ -61,12 +62,14 @@ class Frame:
         #: The enabled tasks of the branches besides the normal one.
         self.phase_tasks = phase_tasks
         self.phase = Phase.TASKS
+        #: The position reached in the branch that ``phase`` names, when it is not the normal one.
+        self.phase_position = 0
         #: Children that have not ended, by task run id, in the order they were created.
         self.open: dict[str, Node] = {}
         #: How many children of the normal branch ended in which state.
         self.end_counts: dict[StateType, int] = {}
-        #: How many lanes of the normal branch are under way.
-        self.active = 0
+        #: The lanes of the normal branch that are under way, and the position reached in each.
+        self.lanes: dict[int, int] = {}
         self.next_lane = 0
         #: Set when the frame is ended from outside: no child is started any more, and the owner takes
         #: this state as soon as the last running one has ended.
@@ -92,7 +95,7 @@ class Frame:
     @property
     def exhausted(self) -> bool:
         """No lane is under way and none is left to start."""
-        if self.active:
+        if self.lanes:
             return False
         if self._ready is not None:
             return not self._ready and not self._waiting_for
@@ -117,22 +120,23 @@ class Frame:
     def take_lane(self) -> int | None:
         """Start the next lane that may start and return its index; None when there is none now."""
         limit = self.body.limit
-        if limit and self.active >= limit:
+        if limit and len(self.lanes) >= limit:
             return None
         if self._ready is not None:
             if not self._ready:
                 return None
-            self.active += 1
-            return heappop(self._ready)
-        if self.next_lane >= len(self.body.lanes):
+            lane = heappop(self._ready)
+        elif self.next_lane < len(self.body.lanes):
+            lane = self.next_lane
+            self.next_lane += 1
+        else:
             return None
-        self.next_lane += 1
-        self.active += 1
-        return self.next_lane - 1
+        self.lanes[lane] = 0
+        return lane
 
     def lane_done(self, lane: int) -> None:
         """Take note that the last task of a lane of the normal branch has ended."""
-        self.active -= 1
+        del self.lanes[lane]
         for dependent in self._dependents.get(lane, ()):
             if dependent not in self._waiting_for:
                 continue
@@ -159,14 +163,19 @@ class Frame:
     def restore(self, node: Node) -> None:
         """Take note of a stored child, given in the order of creation."""
         record = node.record
-        self.phase = max(self.phase, record.phase)
-        if record.phase is Phase.TASKS and node.position == 0:
+        if record.phase > self.phase:
+            self.phase = record.phase
+        if record.phase is not Phase.TASKS:
+            self.phase_position = node.position
+        elif node.position == 0:
             # A lane that waited only for lanes without enabled tasks may still be listed as waiting.
             if self._ready is not None and self._waiting_for.pop(record.lane, None) is None:
                 self._ready.remove(record.lane)
                 heapify(self._ready)
             self.next_lane = max(self.next_lane, record.lane + 1)
-            self.active += 1
+            self.lanes[record.lane] = 0
+        else:
+            self.lanes[record.lane] = node.position
         if node.ended:
             self.child_ended(node)
             if record.phase is Phase.TASKS and self.is_last(node):

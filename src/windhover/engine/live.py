@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from windhover.engine.frame import Frame, Node, enabled
 from windhover.engine.outputs import OutputsTree
-from windhover.model.execution import Execution, Phase, TaskRun
+from windhover.model.execution import Execution, JsonValue, Phase, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.task import Task
 from windhover.plugin.flowable import Body, FlowableTask, Lane
@@ -18,7 +18,17 @@ class LiveExecution:
     ``log_sequence`` is the number of the last log line accepted.
     """
 
-    __slots__ = ("flow", "log_sequence", "nodes", "outputs", "record", "root", "runs_of_task", "size")
+    __slots__ = (
+        "flow",
+        "log_sequence",
+        "nodes",
+        "outputs",
+        "record",
+        "retrying",
+        "root",
+        "runs_of_task",
+        "size",
+    )
 
     def __init__(self, flow: Flow, record: Execution, log_sequence: int = 0) -> None:
         self.flow = flow
@@ -30,6 +40,8 @@ class LiveExecution:
         self.root = root_frame(flow)
         #: How many task runs were ever created; gives the next one its place in the list.
         self.size = 0
+        #: How many task runs wait for their next attempt.
+        self.retrying = 0
 
     @classmethod
     def restore(
@@ -60,6 +72,10 @@ class LiveExecution:
         self.runs_of_task.setdefault(task.id, []).append(node)
         self.size = max(self.size, record.position + 1)
         return node
+
+    def outputs_changed(self, node: Node, outputs: dict[str, JsonValue]) -> None:
+        node.record.outputs = outputs
+        self.keep_outputs(node)
 
     def keep_outputs(self, node: Node) -> None:
         """Make the outputs of a task run readable for expressions."""

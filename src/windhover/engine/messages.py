@@ -13,6 +13,7 @@ from datetime import datetime
 from windhover.model.execution import Execution, JsonValue
 from windhover.model.log import LogEntry, Metric
 from windhover.model.state import StateType
+from windhover.plugin.executable import ChildRequest
 from windhover.plugin.task import TaskDefinition
 
 
@@ -46,6 +47,18 @@ class Job:
     variables: Mapping[str, JsonValue]
     began: datetime | None = None
     holds_stored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StartChild:
+    """A task run's wish for an execution of another flow."""
+
+    task_run_id: str
+    task_id: str
+    task_type: str
+    request: ChildRequest
+    #: What the child's trigger says of the task run besides its id: its outputs, value and iteration.
+    run_variables: Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +129,22 @@ class KillExecution:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseExecution:
+    """Let nothing new start in a running execution."""
+
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeExecution:
+    """Let a paused execution go on. ``inputs`` are those that its pause asks for, checked."""
+
+    execution_id: str
+    inputs: Mapping[str, JsonValue] | None = None
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteExecution:
     """Remove an ended execution and what belongs to it."""
 
@@ -124,7 +153,7 @@ class DeleteExecution:
     metrics: bool = True
 
 
-Command = CreateExecution | KillExecution | DeleteExecution
+Command = CreateExecution | KillExecution | PauseExecution | ResumeExecution | DeleteExecution
 Event = TaskStarted | TaskEnded | LogsWritten
 
 

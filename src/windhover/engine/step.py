@@ -1,63 +1,55 @@
-"""The rules by which an execution moves: what starts, what a child's end means, when something is over."""
+"""One event's way through an execution: what workers report, what people ask for, what time brings."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from windhover.engine.effects import Effects
-from windhover.engine.environment import EngineEnvironment
-from windhover.engine.flow_outputs import FlowOutputError, resolve_outputs
+from windhover.engine.events import ChildEnded, ChildRefused, ChildStarted, Resume
+from windhover.engine.flow_control import KILL_TIMER, FlowControl, soften
 from windhover.engine.frame import Frame, Node
-from windhover.engine.live import LiveExecution, flowable_frame
-from windhover.engine.messages import Job, JobIdentity, KillTaskRun, LogsWritten, TaskEnded, TaskStarted
-from windhover.engine.rendering import Renderer
+from windhover.engine.messages import (
+    Job,
+    JobIdentity,
+    KillTaskRun,
+    LogsWritten,
+    StartChild,
+    TaskEnded,
+    TaskStarted,
+)
+from windhover.engine.retries import next_execution, next_try, retry_of
 from windhover.engine.variables import execution_variables
-from windhover.expression import ExpressionError, truthy
-from windhover.model.execution import Attempt, Phase, TaskRun
-from windhover.model.log import LogEntry, LogLevel
+from windhover.expression import ExpressionError
+from windhover.model.execution import Attempt, JsonValue, TaskRun
+from windhover.model.log import LogLevel
+from windhover.model.retry import Retry
 from windhover.model.state import State, StateChange, StateType
-from windhover.model.task import Task
-from windhover.plugin.flowable import FlowableTask, guess_state
+from windhover.plugin.definition import static_properties
+from windhover.plugin.executable import ExecutableTask
+from windhover.plugin.execution_update import ExecutionUpdate, ExecutionUpdateTask
+from windhover.plugin.flowable import FlowableTask, PauseBehavior
+from windhover.plugin.problems import InvalidProperties
 from windhover.plugin.task import TaskDefinition
+from windhover.util.instants import instant_text
 
 SCHEDULE_TIMER = "schedule"
-KILL_TIMER = "kill"
+REPLAY_TIMER = "replay"
+RETRY_TIMER = "retry:"
+PAUSE_TIMER = "pause:"
 
-#: The phase that follows when one is over, in order of preference.
-_NEXT_PHASES: dict[Phase, tuple[Phase, ...]] = {
-    Phase.TASKS: (Phase.FINALLY,),
-    Phase.ERRORS: (Phase.FINALLY,),
-    Phase.FINALLY: (),
+#: How a pause ends when its time is over.
+_PAUSE_ENDS = {
+    PauseBehavior.RESUME: StateType.SUCCESS,
+    PauseBehavior.WARN: StateType.WARNING,
+    PauseBehavior.FAIL: StateType.FAILED,
+    PauseBehavior.TIMEOUT: StateType.FAILED,
+    PauseBehavior.CANCEL: StateType.CANCELLED,
 }
 
 
-class Step:
-    """One event's way through the execution.
+class Step(FlowControl):
+    """Handles one event; :meth:`finish` then does all that follows from it."""
 
-    Whatever follows from a change is put on a list of things to do and done in that order, so that
-    task runs are created level by level, and ten thousand skipped children need no deep recursion.
-    """
-
-    def __init__(self, live: LiveExecution, now: datetime, environment: EngineEnvironment) -> None:
-        self.live = live
-        self.now = now
-        self.environment = environment
-        self.effects = Effects()
-        self._todo: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
-
-    def finish(self) -> Effects:
-        todo = self._todo
-        while todo:
-            action, arguments = todo.popleft()
-            action(*arguments)
-        return self.effects
-
-    def _later(self, action: Callable[..., None], *arguments: object) -> None:
-        self._todo.append((action, arguments))
-
-    # ---------------------------------------------------------------- events
+    # ---------------------------------------------------------------- the execution as a whole
 
     def begin(self) -> None:
         record = self.live.record
@@ -66,14 +58,69 @@ class Step:
         if record.schedule_date is not None and record.schedule_date > self.now:
             self.effects.timers_set[SCHEDULE_TIMER] = record.schedule_date
             return
-        self._later(self._fill, self.live.root)
+        self.later(self.fill, self.live.root)
 
     def timer_fired(self, key: str) -> None:
         self.effects.timers_cleared.add(key)
         if key == SCHEDULE_TIMER:
             self.begin()
         elif key == KILL_TIMER:
-            self._stop_waiting_for_killed()
+            self._give_up_killed()
+        elif key == REPLAY_TIMER:
+            self.effects.replay = True
+        elif key.startswith(RETRY_TIMER):
+            self._try_again(key.removeprefix(RETRY_TIMER))
+        elif key.startswith(PAUSE_TIMER):
+            self._pause_is_over(key.removeprefix(PAUSE_TIMER))
+
+    def kill(self, actor: str | None) -> None:
+        record = self.live.record
+        if record.state.current.is_terminated or record.state.current is StateType.KILLING:
+            return
+        self.log(LogLevel.INFO, f"Execution killed by {actor}." if actor else "Execution killed.")
+        self.header_state(StateType.KILLING)
+        self.effects.timers_cleared.add(SCHEDULE_TIMER)
+        self.cut(self.live.root, StateType.KILLED, stop=True)
+        if self.live.root.open:
+            self.effects.timers_set[KILL_TIMER] = self.now + self.environment.kill_grace
+
+    def resume(self, event: Resume) -> None:
+        """Go on after a pause; what was given for its inputs has been checked."""
+        record = self.live.record
+        if record.state.current is not StateType.PAUSED:
+            return
+        paused = next((node for node in _open_leaves(self.live.root) if _is_paused(node)), None)
+        if paused is None:
+            self.header_state(StateType.RUNNING)
+            self.later(self.go_on, self.live.root)
+            return
+        if event.inputs:
+            paused.record.outputs = {**(paused.record.outputs or {}), "onResume": dict(event.inputs)}
+        self._end_pause(paused, StateType.SUCCESS, by=event.actor)
+
+    def pause(self) -> None:
+        """Let nothing new start until the execution is resumed."""
+        if self.live.record.state.current is StateType.RUNNING:
+            self.header_state(StateType.PAUSED)
+
+    def recover(self) -> None:
+        record = self.live.record
+        if record.state.current is StateType.CREATED and not self.live.nodes:
+            self.begin()
+            return
+        if record.state.current is StateType.KILLING:
+            self.cut(self.live.root, StateType.KILLED)
+            for node in _open_leaves(self.live.root):
+                if not self._is_child_under_way(node):
+                    self._close_attempt(node, StateType.KILLED, self.now)
+                    self.end(node, StateType.KILLED)
+            return
+        if not self.resting:
+            self.later(self.go_on, self.live.root)
+        for node in _open_leaves(self.live.root):
+            self._hand_out_again(node)
+
+    # ---------------------------------------------------------------- what workers report
 
     def task_started(self, event: TaskStarted) -> None:
         node = self._awaited(event.task_run_id, event.dispatch)
@@ -85,168 +132,137 @@ class Step:
         if node is None:
             return
         record = node.record
-        self._accept_logs(event.logs)
+        self.accept_logs(event.logs)
         self.effects.metrics.extend(event.metrics)
         if record.state.current is not StateType.RUNNING and event.state is not StateType.KILLED:
             self._take_up(node, event.at, event.worker_id)
         self._close_attempt(node, event.state, event.at, event.log_file)
         record.outputs = event.outputs
-        self._end(node, soften(node.task, event.state), event.at)
+        self._end_attempt(node, event.state, event.at)
 
     def logs_written(self, event: LogsWritten) -> None:
-        self._accept_logs(event.logs)
+        self.accept_logs(event.logs)
         self.effects.metrics.extend(event.metrics)
 
-    def kill(self, actor: str | None) -> None:
-        record = self.live.record
-        if record.state.current.is_terminated or record.state.current is StateType.KILLING:
-            return
-        by = f" by {actor}" if actor else ""
-        self._log(LogLevel.INFO, f"Execution killed{by}.")
-        self._header_state(StateType.KILLING)
-        self.effects.timers_cleared.add(SCHEDULE_TIMER)
-        self._cut(self.live.root, StateType.KILLED, kill=True)
-        if self.effects.kills:
-            self.effects.timers_set[KILL_TIMER] = self.now + self.environment.kill_grace
+    def _awaited(self, task_run_id: str, dispatch: int) -> Node | None:
+        """The task run that a message is about, unless the message comes from an attempt that is over."""
+        node = self.live.nodes.get(task_run_id)
+        if node is None or node.ended or node.record.dispatch != dispatch:
+            return None
+        return None if node.record.state.current is StateType.RETRYING else node
 
-    def recover(self) -> None:
-        record = self.live.record
-        if record.state.current is StateType.CREATED and not self.live.nodes:
-            self.begin()
-            return
-        if record.state.current is StateType.KILLING:
-            self._cut(self.live.root, StateType.KILLED)
-            for node in _open_leaves(self.live.root):
-                self._close_attempt(node, StateType.KILLED, self.now)
-                self._end(node, StateType.KILLED)
-            return
-        self._resume_closing(self.live.root)
-        for node in _open_leaves(self.live.root):
-            self._hand_out_again(node)
-
-    def _resume_closing(self, frame: Frame) -> None:
-        """Find out again which frames only wait for stragglers, and cut those short."""
-        if not any(child.record.phase is frame.phase for child in frame.open.values()) and (
-            frame.phase is not Phase.TASKS or frame.failed
-        ):
-            self._end_phase(frame)
-        elif frame.phase is Phase.TASKS and frame.failed:
-            self._settle(frame)
-        for child in frame.open.values():
-            if child.body_frame is not None and not self._is_cut(child.body_frame):
-                self._resume_closing(child.body_frame)
-
-    # ---------------------------------------------------------------- starting
-
-    def _fill(self, frame: Frame) -> None:
-        """Start as many lanes of the normal branch as may be under way."""
-        while frame.phase is Phase.TASKS and not frame.failed and not self._is_cut(frame):
-            lane = frame.take_lane()
-            if lane is None:
-                break
-            if frame.tasks(Phase.TASKS, lane):
-                self._create(frame, Phase.TASKS, lane, 0)
-            else:
-                frame.lane_done(lane)
-        self._settle(frame)
-
-    def _create(self, frame: Frame, phase: Phase, lane: int, position: int) -> None:
-        live = self.live
-        task = frame.tasks(phase, lane)[position]
-        place = frame.body.lanes[lane] if phase is Phase.TASKS else None
-        record = TaskRun(
-            id=self.environment.new_id(),
-            execution_id=live.record.id,
-            task_id=task.id,
-            state=State(StateType.CREATED, [StateChange(StateType.CREATED, self.now)]),
-            parent_task_run_id=None if frame.owner is None else frame.owner.record.id,
-            value=None if place is None else place.value,
-            iteration=None if place is None else place.iteration,
-            position=live.size,
-            phase=phase,
-            lane=lane,
-            force_execution=phase is Phase.AFTER_EXECUTION,
-        )
-        node = live.add(record, task, frame, position)
-        frame.open[record.id] = node
-        self._changed(node)
-        if live.record.state.current.is_created:
-            self._header_state(StateType.RUNNING)
-        self._later(self._start, node)
-
-    def _start(self, node: Node) -> None:
-        if node.ended:
-            return
-        if self._is_cut(node.frame):
-            self._end(node, node.frame.cut_state or StateType.KILLED)
-            return
-        try:
-            wanted = self._wanted(node)
-        except ExpressionError as error:
-            self._log(
-                LogLevel.ERROR,
-                f"Failed to evaluate the runIf condition for task {node.task.id}. Cause: {error}",
-                node,
-            )
-            self._end(node, StateType.FAILED)
-            return
-        if not wanted:
-            node.record.attempts = [Attempt(self._passed(StateType.CREATED, StateType.SKIPPED))]
-            self._end(node, StateType.SKIPPED)
-        elif isinstance(node.task, FlowableTask):
-            self._start_flowable(node, node.task)
-        else:
-            self._hand_out(node)
-
-    def _wanted(self, node: Node) -> bool:
-        run_if = node.task.run_if
-        return run_if == "true" or truthy(self._renderer(node).render(run_if))
-
-    def _start_flowable(self, node: Node, task: FlowableTask) -> None:
+    def _take_up(self, node: Node, at: datetime, worker_id: str | None) -> None:
+        """Begin an attempt, unless one is open."""
         record = node.record
-        record.state.become(StateType.RUNNING, self.now)
-        record.attempts = [Attempt(self._passed(StateType.CREATED, StateType.RUNNING))]
-        try:
-            record.resolved = task.resolve(self._renderer(node))
-            body = task.body(record.resolved)
-            record.outputs = task.outputs(record.resolved)
-        except (ExpressionError, ValueError) as error:
-            self._log(LogLevel.ERROR, f"Unable to resolve state from the Flowable task: {error}", node)
-            self._end(node, StateType.FAILED)
+        if record.attempts is None:
+            record.attempts = []
+        if record.attempts and not record.attempts[-1].state.current.is_terminated:
             return
-        self.live.keep_outputs(node)
-        node.body_frame = flowable_frame(node, body)
-        self._changed(node)
-        if body.missing:
-            flow = self.live.record
-            self._log(
-                LogLevel.WARN,
-                f"No task found on flow '{flow.namespace}.{flow.flow_id}', task '{task.id}', "
-                f"execution '{flow.id}'",
-                node,
-            )
-            self._end(node, soften(task, StateType.FAILED))
-        else:
-            self._later(self._fill, node.body_frame)
+        histories = [StateChange(StateType.CREATED, at), StateChange(StateType.RUNNING, at)]
+        record.attempts.append(Attempt(State(StateType.RUNNING, histories), worker_id))
+        record.state.become(StateType.RUNNING, at)
+        self.changed(node)
 
-    def _hand_out(self, node: Node) -> None:
-        node.record.state.become(StateType.SUBMITTED, self.now)
-        self._send_job(node)
+    def _close_attempt(self, node: Node, state: StateType, at: datetime, log_file: str | None = None) -> None:
+        attempts = node.record.attempts
+        if attempts and not attempts[-1].state.current.is_terminated:
+            attempts[-1].state.become(state, at)
+            attempts[-1].log_file = log_file
+
+    # ---------------------------------------------------------------- the end of an attempt
+
+    def _end_attempt(self, node: Node, state: StateType, at: datetime) -> None:
+        """End the task run, or try it again."""
+        if state is StateType.FAILED and node.frame.cut_state is None:
+            retry = retry_of(self.live, node)
+            if retry is not None and self._retry(node, retry, at):
+                return
+        own = node.task.retry
+        if state is StateType.SUCCESS and own is not None and own.warning_on_retry:
+            tries = [a for a in node.record.attempts or () if a.state.current is not StateType.RESUBMITTED]
+            if len(tries) > 1:
+                state = StateType.WARNING
+        self.end(node, soften(node.task, state), at)
+
+    def _retry(self, node: Node, retry: Retry, at: datetime) -> bool:
+        """Arrange for another try; False when none is left."""
+        if retry.behavior == "CREATE_NEW_EXECUTION":
+            due = next_execution(self.live, retry, self.now)
+            if due is not None:
+                self._retry_as_new_execution(node, due, at)
+            return due is not None
+        due = next_try(retry, node.record, self.now)
+        if due is None:
+            return False
+        record = node.record
+        record.state.become(StateType.FAILED, at)
+        record.state.become(StateType.RETRYING, self.now)
+        self.changed(node)
+        self.effects.timers_set[RETRY_TIMER + record.id] = due
+        self.live.retrying += 1
+        self.header_state(StateType.RETRYING)
+        return True
+
+    def _try_again(self, task_run_id: str) -> None:
+        node = self.live.nodes.get(task_run_id)
+        if node is None or node.record.state.current is not StateType.RETRYING:
+            return
+        node.record.state.become(StateType.CREATED, self.now)
+        self.changed(node)
+        self.live.retrying -= 1
+        if not self.live.retrying and self.live.record.state.current is StateType.RETRYING:
+            self.header_state(StateType.RUNNING)
+        self.later(self.start, node)
+
+    def _retry_as_new_execution(self, node: Node, due: datetime, at: datetime) -> None:
+        """Let a new execution take the place of this one."""
+        node.record.state.become(StateType.FAILED, at)
+        self.effects.timers_set[REPLAY_TIMER] = due
+        self.header_state(StateType.FAILED)
+        self.end(node, StateType.RETRIED)
+        self.cut(self.live.root, StateType.RETRIED, stop=True)
+
+    # ---------------------------------------------------------------- beginning tasks
+
+    def start_leaf(self, node: Node) -> None:
+        assert isinstance(node.task, TaskDefinition), "only flow-control tasks are anything else"
+        plugin = node.task.plugin
+        if issubclass(plugin, ExecutableTask):
+            self._start_child(node, node.task)
+        elif issubclass(plugin, ExecutionUpdateTask):
+            self._update_execution(node, node.task)
+        else:
+            node.record.state.become(StateType.SUBMITTED, self.now)
+            self._send_job(node)
+
+    def stop_leaf(self, node: Node) -> None:
+        record = node.record
+        if self._is_child_under_way(node):
+            self.effects.children_to_kill.append((record.outputs or {})["executionId"])
+        else:
+            self.effects.kills.append(KillTaskRun(record.execution_id, record.id, record.dispatch))
 
     def _hand_out_again(self, node: Node) -> None:
         """Give a task run to another worker because the one that had it is gone."""
         record = node.record
-        self._close_attempt(node, StateType.RESUBMITTED, self.now)
-        if record.state.current is StateType.CREATED:
-            self._hand_out(node)
+        if record.state.current is StateType.RETRYING:
+            self.live.retrying += 1
+        elif (
+            isinstance(node.task, FlowableTask)
+            or record.state.current is StateType.CREATED
+            or self._is_child_under_way(node)
+        ):
+            return
+        elif issubclass(_definition(node).plugin, ExecutableTask):
+            self.start_leaf(node)
         else:
+            self._close_attempt(node, StateType.RESUBMITTED, self.now)
             self._send_job(node)
 
     def _send_job(self, node: Node) -> None:
         record, header = node.record, self.live.record
         record.dispatch += 1
-        self._changed(node)
-        assert isinstance(node.task, TaskDefinition), "only tasks that do work are handed out"
+        self.changed(node)
         identity = JobIdentity(
             tenant_id=header.tenant_id,
             namespace=header.namespace,
@@ -259,226 +275,209 @@ class Step:
             dispatch=record.dispatch,
         )
         variables = execution_variables(self.live, self.environment, node)
-        self.effects.jobs.append(
-            Job(identity, node.task, variables, began(record), self.live.outputs.holds_stored)
+        holds_stored = self.live.outputs.holds_stored
+        self.effects.jobs.append(Job(identity, _definition(node), variables, began(record), holds_stored))
+
+    def _rendered(self, node: Node, task: TaskDefinition) -> dict[str, JsonValue]:
+        renderer = self.renderer(node)
+        static = static_properties(task.plugin)
+        return {
+            name: value if name in static else renderer.render(value)
+            for name, value in task.properties.items()
+            if value is not None
+        }
+
+    def _refuse(self, node: Node, error: Exception) -> None:
+        """Fail a task run that the engine cannot carry out."""
+        self.log(LogLevel.ERROR, str(error), node)
+        if node.record.attempts is None:
+            node.record.attempts = []
+        if not node.record.attempts or node.record.attempts[-1].state.current.is_terminated:
+            node.record.attempts.append(Attempt(self.passed(StateType.FAILED)))
+        self._close_attempt(node, StateType.FAILED, self.now)
+        self._end_attempt(node, StateType.FAILED, self.now)
+
+    # ---------------------------------------------------------------- tasks that change the execution
+
+    def _update_execution(self, node: Node, task: TaskDefinition) -> None:
+        self._take_up(node, self.now, None)
+        try:
+            bound = task.bind(self._rendered(node, task))
+            assert isinstance(bound, ExecutionUpdateTask)
+            update = bound.update(self.live.record)
+        except (ExpressionError, InvalidProperties, ValueError) as error:
+            self._refuse(node, error)
+            return
+        self._apply_update(node, update)
+
+    def _apply_update(self, node: Node, update: ExecutionUpdate) -> None:
+        record = self.live.record
+        if update.labels is not None:
+            record.labels = list(update.labels)
+            self.header_changed()
+        if update.variables is not None:
+            record.variables = update.variables
+            self.header_changed()
+        state = update.end or StateType.SUCCESS
+        self._close_attempt(node, state, self.now)
+        if update.end is not None:
+            self.log(LogLevel.INFO, f"Execution ended as {update.end.value} by the task.", node)
+            self.cut(self.live.root, update.end, stop=update.end is StateType.KILLED)
+        self.end(node, state)
+
+    # ---------------------------------------------------------------- tasks that start executions
+
+    def _start_child(self, node: Node, task: TaskDefinition) -> None:
+        node.record.state.become(StateType.RUNNING, self.now)
+        self.changed(node)
+        try:
+            bound = task.bind(self._rendered(node, task))
+            assert isinstance(bound, ExecutableTask)
+            request = bound.child()
+        except (ExpressionError, InvalidProperties, ValueError) as error:
+            self._refuse(node, error)
+            return
+        node.record.dispatch += 1
+        said = {"taskRunValue": node.record.value, "taskRunIteration": node.record.iteration}
+        run_variables = {name: value for name, value in said.items() if value is not None}
+        start = StartChild(node.record.id, task.id, task.type, request, run_variables)
+        self.effects.children_to_start.append(start)
+
+    def child_started(self, event: ChildStarted) -> None:
+        node = self.live.nodes.get(event.task_run_id)
+        if node is None or node.ended:
+            return
+        node.record.outputs = {"executionId": event.execution_id}
+        self.changed(node)
+        for warning in event.warnings:
+            self.log(LogLevel.WARN, warning, node)
+        self.log(LogLevel.INFO, f"Created new execution {event.link}", node)
+        if not event.wait:
+            node.record.outputs = {"executionId": event.execution_id, "state": StateType.CREATED.value}
+            self._add_attempt(node, StateType.SUCCESS)
+            self.end(node, StateType.SUCCESS)
+
+    def child_refused(self, event: ChildRefused) -> None:
+        node = self.live.nodes.get(event.task_run_id)
+        if node is not None and not node.ended:
+            self._refuse(node, ValueError(event.message))
+
+    def child_ended(self, event: ChildEnded) -> None:
+        """Take over the end of the execution that a task waits for."""
+        node = self.live.nodes.get(event.task_run_id)
+        if node is None or node.ended or event.state is StateType.RETRIED:
+            return
+        outputs = node.record.outputs or {}
+        if outputs.get("executionId") not in (event.execution_id, event.replaces):
+            return
+        outputs = {"executionId": event.execution_id, "state": event.state.value}
+        if event.outputs is not None:
+            outputs["outputs"] = event.outputs
+        node.record.outputs = outputs
+        if event.state in (StateType.FAILED, StateType.WARNING):
+            level = LogLevel.ERROR if event.state is StateType.FAILED else LogLevel.WARN
+            self.log(level, f"Subflow execution {event.link} ends in {event.state.value} state", node)
+        state: StateType = event.state
+        try:
+            bound = _definition(node).bind(self._rendered(node, _definition(node)))
+            assert isinstance(bound, ExecutableTask)
+            state = bound.end_state(event.state)
+        except (ExpressionError, InvalidProperties, ValueError) as error:
+            self.log(LogLevel.ERROR, str(error), node)
+            state = StateType.FAILED
+        self._add_attempt(node, state)
+        self._end_attempt(node, state, self.now)
+
+    def _add_attempt(self, node: Node, state: StateType) -> None:
+        """A task that starts executions has its attempt when the result is there, with its own history."""
+        attempts = node.record.attempts or []
+        histories = [
+            StateChange(StateType.CREATED, node.record.state.start_date),
+            StateChange(StateType.RUNNING, node.record.state.histories[-1].date),
+        ]
+        attempt = State(StateType.RUNNING, histories)
+        attempt.become(state, self.now)
+        node.record.attempts = [*attempts, Attempt(attempt)]
+        self.changed(node)
+
+    def _is_child_under_way(self, node: Node) -> bool:
+        outputs = node.record.outputs
+        return (
+            isinstance(node.task, TaskDefinition)
+            and issubclass(node.task.plugin, ExecutableTask)
+            and node.record.state.current is StateType.RUNNING
+            and outputs is not None
+            and "executionId" in outputs
         )
 
-    # ---------------------------------------------------------------- running
+    # ---------------------------------------------------------------- pauses
 
-    def _awaited(self, task_run_id: str, dispatch: int) -> Node | None:
-        """The task run that a message is about, unless the message comes from an attempt that is over."""
+    def begin_pause(self, node: Node, task: FlowableTask) -> None:
+        assert node.body_frame is not None, "a flow-control task that has begun has a frame"
+        until = node.body_frame.body.pause
+        assert until is not None, "only a body with a pause comes here"
+        node.record.state.become(StateType.PAUSED, self.now)
+        self.changed(node)
+        self.header_state(StateType.PAUSED)
+        if until.seconds is not None:
+            due = self.now + timedelta(seconds=until.seconds)
+            self.effects.timers_set[PAUSE_TIMER + node.record.id] = due
+
+    def _pause_is_over(self, task_run_id: str) -> None:
         node = self.live.nodes.get(task_run_id)
-        if node is None or node.ended or node.record.dispatch != dispatch:
-            return None
-        return node
-
-    def _take_up(self, node: Node, at: datetime, worker_id: str) -> None:
-        record = node.record
-        if record.attempts is None:
-            record.attempts = []
-        if record.attempts and not record.attempts[-1].state.current.is_terminated:
+        if node is None or not _is_paused(node) or node.body_frame is None:
             return
-        histories = [StateChange(StateType.CREATED, at), StateChange(StateType.RUNNING, at)]
-        record.attempts.append(Attempt(State(StateType.RUNNING, histories), worker_id))
-        record.state.become(StateType.RUNNING, at)
-        self._changed(node)
+        until = node.body_frame.body.pause
+        assert until is not None, "only a body with a pause is paused"
+        self._end_pause(node, _PAUSE_ENDS[until.behavior], timeout=until.behavior is PauseBehavior.TIMEOUT)
 
-    # ---------------------------------------------------------------- ending
-
-    def _end(self, node: Node, state: StateType, at: datetime | None = None) -> None:
-        record = node.record
-        record.state.become(state, at or self.now)
-        if isinstance(node.task, FlowableTask) and record.attempts:
-            record.attempts[-1].state.become(state, at or self.now)
-        if record.outputs is not None:
-            self.live.keep_outputs(node)
-        self._changed(node)
-        node.frame.child_ended(node)
-        self._later(self._after_child, node)
-
-    def _close_attempt(self, node: Node, state: StateType, at: datetime, log_file: str | None = None) -> None:
-        attempts = node.record.attempts
-        if attempts and not attempts[-1].state.current.is_terminated:
-            attempts[-1].state.become(state, at)
-            attempts[-1].log_file = log_file
-
-    def _after_child(self, node: Node) -> None:
-        """Decide what the end of a child lets begin."""
-        frame, record = node.frame, node.record
-        last = frame.is_last(node)
-        if record.phase is Phase.TASKS and last:
-            frame.lane_done(record.lane)
-        if self._is_cut(frame):
-            self._settle(frame)
-        elif record.phase is Phase.TASKS:
-            if last or frame.failed or frame.phase is not Phase.TASKS:
-                self._fill(frame)
-            else:
-                self._create(frame, Phase.TASKS, record.lane, node.position + 1)
-        elif not last:
-            self._create(frame, record.phase, record.lane, node.position + 1)
-        else:
-            self._end_phase(frame)
-
-    def _settle(self, frame: Frame) -> None:
-        """See whether the branch that runs is over, or the frame as a whole."""
-        if self._is_cut(frame) or frame.closing:
-            if not frame.open:
-                self._close(frame)
-        elif frame.phase is Phase.TASKS:
-            if frame.failed and frame.has(Phase.ERRORS):
-                self._enter(frame, Phase.ERRORS)
-            elif frame.failed or frame.exhausted:
-                self._end_phase(frame)
-
-    def _end_phase(self, frame: Frame) -> None:
-        for phase in _NEXT_PHASES.get(frame.phase, ()):
-            if frame.has(phase):
-                self._enter(frame, phase)
-                return
-        if frame.phase is Phase.AFTER_EXECUTION:
-            self.effects.ended = True
+    def _end_pause(
+        self, node: Node, state: StateType, *, by: str | None = None, timeout: bool = False
+    ) -> None:
+        record, header = node.record, self.live.record
+        self.effects.timers_cleared.add(PAUSE_TIMER + record.id)
+        self.live.outputs_changed(node, self._resumed(record, state, by))
+        if state is StateType.CANCELLED:
+            self.log(LogLevel.INFO, "Execution cancelled: nobody resumed it in time.", node)
+            self.cut(self.live.root, state)
+            self.end(node, state)
             return
-        frame.closing = True
-        if frame.open:
-            # A branch of its own still runs somewhere beside the failure: it starts nothing new.
-            state = self._end_state(frame)
-            for child in list(frame.open.values()):
-                if child.body_frame is not None:
-                    self._cut(child.body_frame, state)
+        if timeout:
+            record.state.become(StateType.RUNNING, self.now)
+            self.log(LogLevel.ERROR, "Nobody resumed the execution in time.", node)
+        header.metadata.attempt_number += 1
+        if not any(_is_paused(other) for other in _open_leaves(self.live.root) if other is not node):
+            self.header_state(StateType.RESTARTED)
+            self.header_state(StateType.RUNNING)
+            self.later(self.go_on, self.live.root)
+        assert node.body_frame is not None, "a flow-control task that has begun has a frame"
+        if state is StateType.SUCCESS and len(node.body_frame.body.lanes):
+            record.state.become(StateType.RUNNING, self.now)
+            self.changed(node)
+            self.later(self.fill, node.body_frame)
         else:
-            self._close(frame)
+            self.end(node, soften(node.task, state))
 
-    def _enter(self, frame: Frame, phase: Phase) -> None:
-        frame.phase = phase
-        self._create(frame, phase, 0, 0)
+    def _resumed(self, record: TaskRun, state: StateType, by: str | None) -> dict[str, JsonValue]:
+        resumed: dict[str, JsonValue] = {"on": instant_text(self.now).removesuffix("Z"), "to": state.value}
+        if by is not None:
+            resumed = {"by": by, **resumed}
+        return {**(record.outputs or {}), "resumed": resumed}
 
-    def _close(self, frame: Frame) -> None:
-        """The last child has ended: so does what is around."""
-        state = frame.cut_state or self._end_state(frame)
-        if frame.owner is None:
-            self._end_flow(state)
-        elif not frame.owner.ended:
-            self._end(frame.owner, state)
+    # ---------------------------------------------------------------- killed and silent
 
-    def _end_state(self, frame: Frame) -> StateType:
-        if frame.owner is None:
-            return guess_state(frame.end_counts)
-        task = frame.owner.task
-        assert isinstance(task, FlowableTask)
-        return soften(task, task.end_state(frame.end_counts))
-
-    def _end_flow(self, state: StateType) -> None:
-        root = self.live.root
-        if self.live.record.state.current.is_terminated:
-            return
-        self.effects.timers_cleared.add(KILL_TIMER)
-        self._header_state(state)
-        if not self._render_outputs() and state is not StateType.KILLED:
-            self._header_state(StateType.FAILED)
-        root.cut_state = None
-        if root.has(Phase.AFTER_EXECUTION):
-            self._enter(root, Phase.AFTER_EXECUTION)
-        else:
-            self.effects.ended = True
-
-    def _render_outputs(self) -> bool:
-        flow, record = self.live.flow, self.live.record
-        if not flow.outputs:
-            return True
-        renderer = Renderer(self.live, self.environment)
-        try:
-            resolved = resolve_outputs(flow.outputs, renderer)
-        except FlowOutputError as error:
-            self._log(LogLevel.ERROR, str(error))
-            return False
-        for warning in resolved.warnings:
-            self._log(LogLevel.WARN, warning)
-        record.outputs = resolved.values
-        return True
-
-    # ---------------------------------------------------------------- cutting short
-
-    def _is_cut(self, frame: Frame) -> bool:
-        return frame.cut_state is not None
-
-    def _cut(self, frame: Frame, state: StateType, *, kill: bool = False) -> None:
-        """End a frame from outside: nothing more starts; it takes ``state`` when its last child has ended.
-
-        With ``kill`` those still running are stopped, else they may finish.
-        """
-        frame.cut_state = state
-        for child in list(frame.open.values()):
-            if child.body_frame is not None:
-                self._cut(child.body_frame, state, kill=kill)
-            elif kill and child.record.dispatch == 0:
-                self._end(child, state)
-            elif kill:
-                record = child.record
-                self.effects.kills.append(KillTaskRun(record.execution_id, record.id, record.dispatch))
-        if not frame.open:
-            self._later(self._settle, frame)
-
-    def _stop_waiting_for_killed(self) -> None:
+    def _give_up_killed(self) -> None:
         if self.live.record.state.current is not StateType.KILLING:
             return
-        for node in list(_open_leaves(self.live.root)):
+        for node in _open_leaves(self.live.root):
             node.record.dispatch += 1
             self._close_attempt(node, StateType.KILLED, self.now)
-            self._log(
+            self.log(
                 LogLevel.WARN,
                 "The task did not end in time after the kill; its result is no longer waited for.",
                 node,
             )
-            self._end(node, StateType.KILLED)
-
-    # ---------------------------------------------------------------- records
-
-    def _changed(self, node: Node) -> None:
-        self.effects.task_runs[node.record.id] = node.record
-
-    def _header_state(self, state: StateType) -> None:
-        if self.live.record.state.become(state, self.now):
-            self.effects.header_changed = True
-            self.effects.state_changed = True
-
-    def _passed(self, *states: StateType) -> State:
-        return State(states[-1], [StateChange(state, self.now) for state in states])
-
-    def _renderer(self, node: Node) -> Renderer:
-        return Renderer(self.live, self.environment, node)
-
-    def _accept_logs(self, entries: Sequence[LogEntry]) -> None:
-        for entry in entries:
-            self.live.log_sequence += 1
-            entry.sequence = self.live.log_sequence
-            self.effects.logs.append(entry)
-
-    def _log(self, level: LogLevel, message: str, node: Node | None = None) -> None:
-        record = self.live.record
-        entry = LogEntry(
-            tenant_id=record.tenant_id,
-            namespace=record.namespace,
-            flow_id=record.flow_id,
-            execution_id=record.id,
-            timestamp=self.now,
-            level=level,
-            message=message,
-        )
-        if node is not None:
-            entry.task_id = node.record.task_id
-            entry.task_run_id = node.record.id
-            entry.attempt_number = max(0, len(node.record.attempts or ()) - 1)
-        self._accept_logs([entry])
-
-
-def soften(task: Task, state: StateType) -> StateType:
-    """Apply ``allowFailure`` and ``allowWarning`` to an end state."""
-    if state is StateType.FAILED and task.allow_failure:
-        state = StateType.WARNING
-    if state is StateType.WARNING and task.allow_warning:
-        state = StateType.SUCCESS
-    return state
+            self.end(node, StateType.KILLED)
 
 
 def began(record: TaskRun) -> datetime | None:
@@ -491,13 +490,22 @@ def began(record: TaskRun) -> datetime | None:
     return first
 
 
+def _definition(node: Node) -> TaskDefinition:
+    assert isinstance(node.task, TaskDefinition), "a flow-control task does no work of its own"
+    return node.task
+
+
+def _is_paused(node: Node) -> bool:
+    return node.record.state.current is StateType.PAUSED
+
+
 def _open_leaves(frame: Frame) -> list[Node]:
-    """All task runs under way that have no children of their own."""
+    """All task runs under way that wait for something other than their own children."""
     found = []
     frames = [frame]
     while frames:
         for node in frames.pop().open.values():
-            if node.body_frame is not None:
+            if node.body_frame is not None and not _is_paused(node):
                 frames.append(node.body_frame)
             else:
                 found.append(node)

@@ -18,8 +18,19 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from windhover.engine.advance import advance
+from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.events import Begin, EngineEvent, KillRequested, Recover, TimerFired
+from windhover.engine.events import (
+    Begin,
+    ChildRefused,
+    ChildStarted,
+    EngineEvent,
+    KillRequested,
+    PauseRequested,
+    Recover,
+    Resume,
+    TimerFired,
+)
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import (
     CommandRefused,
@@ -32,11 +43,16 @@ from windhover.engine.messages import (
     KillExecution,
     LogsCommitted,
     LogsWritten,
+    PauseExecution,
+    ResumeExecution,
+    StartChild,
     TaskEnded,
 )
 from windhover.executor.change import Answer, Change
+from windhover.executor.children import ChildFactory, ChildRefusedError, child_ended, link
 from windhover.executor.failure import fail_execution
 from windhover.model.execution import Execution
+from windhover.model.flow import Flow
 from windhover.model.state import StateType
 from windhover.queue.local import LocalQueue, PendingCommand
 from windhover.repository.batch import CommitBatch
@@ -85,6 +101,7 @@ class Executor:
         self._queue = queue
         self._environment = environment
         self._clock = clock
+        self._children = ChildFactory(definitions, environment, clock)
         self._settings = settings
         self._live: dict[str, LiveExecution] = {}
         self._next_timer: datetime | None = None
@@ -148,9 +165,10 @@ class Executor:
     async def _apply_to(self, execution_id: str, event: EngineEvent, changes: dict[str, Change]) -> None:
         live = await self._fetch(execution_id)
         if live is not None:
-            self._apply(live, event, changes)
+            await self._apply(live, event, changes)
 
-    def _apply(self, live: LiveExecution, event: EngineEvent, changes: dict[str, Change]) -> Change:
+    async def _apply(self, live: LiveExecution, event: EngineEvent, changes: dict[str, Change]) -> Change:
+        """Apply an event, and what it means for other executions, within the same commit."""
         change = changes.get(live.record.id)
         if change is None:
             change = changes[live.record.id] = Change(live)
@@ -161,7 +179,40 @@ class Executor:
             logger.exception("Execution %s cannot go on", live.record.id)
             effects = fail_execution(live, self._clock())
         change.effects.append(effects)
+        if effects.children_to_start or effects.children_to_kill or effects.replay or effects.ended:
+            await self._spread(live, effects, changes)
         return change
+
+    async def _spread(self, live: LiveExecution, effects: Effects, changes: dict[str, Change]) -> None:
+        for start in effects.children_to_start:
+            await self._start_child(live, start, changes)
+        for execution_id in effects.children_to_kill:
+            await self._apply_to(execution_id, KillRequested("the execution that started it"), changes)
+        if effects.replay:
+            execution = self._children.replay(live.record)
+            await self._begin(live.flow, execution, changes)
+        awaited_by = live.record.awaited_by
+        if effects.ended and awaited_by is not None:
+            event = child_ended(live.record, awaited_by.task_run_id)
+            await self._apply_to(awaited_by.execution_id, event, changes)
+
+    async def _start_child(
+        self, parent: LiveExecution, start: StartChild, changes: dict[str, Change]
+    ) -> None:
+        try:
+            flow, execution, warnings = await self._children.make(parent.record, start)
+        except ChildRefusedError as error:
+            await self._apply(parent, ChildRefused(start.task_run_id, str(error)), changes)
+            return
+        wait = start.request.wait
+        event = ChildStarted(start.task_run_id, execution.id, link(execution), wait, tuple(warnings))
+        await self._apply(parent, event, changes)
+        await self._begin(flow, execution, changes)
+
+    async def _begin(self, flow: Flow, execution: Execution, changes: dict[str, Change]) -> None:
+        live = self._live[execution.id] = LiveExecution(flow, execution)
+        changes[execution.id] = Change(live, created=True)
+        await self._apply(live, Begin(), changes)
 
     async def _fetch(self, execution_id: str) -> LiveExecution | None:
         """The execution in memory, read back if it is not there; None when there is none."""
@@ -193,17 +244,20 @@ class Executor:
                     change = await self._create(command, changes)
                 case KillExecution() as command:
                     change = await self._kill(command, changes)
+                case PauseExecution() as command:
+                    change = await self._pause(command, changes)
+                case ResumeExecution() as command:
+                    change = await self._resume(command, changes)
                 case DeleteExecution() as command:
                     change = await self._delete(command, changes)
         except CommandRefused as error:
             if not pending.answer.done():
                 pending.answer.set_exception(error)
             return
-        if change is not None:
-            change.answers.append(Answer(pending.answer, snapshot(change.live.record)))
-            if isinstance(pending.command, CreateExecution):
-                # Answered as accepted, before its first tasks begin in the same commit.
-                self._apply(change.live, Begin(), changes)
+        change.answers.append(Answer(pending.answer, snapshot(change.live.record)))
+        if isinstance(pending.command, CreateExecution):
+            # Answered as accepted, before its first tasks begin in the same commit.
+            await self._apply(change.live, Begin(), changes)
 
     async def _create(self, command: CreateExecution, changes: dict[str, Change]) -> Change:
         record = command.execution
@@ -217,14 +271,30 @@ class Executor:
         self._live[record.id] = live
         change = changes[record.id] = Change(live, created=True)
         if command.logs:
-            self._apply(live, LogsWritten(record.id, command.logs), changes)
+            await self._apply(live, LogsWritten(record.id, command.logs), changes)
         return change
 
     async def _kill(self, command: KillExecution, changes: dict[str, Change]) -> Change:
         live = await self._fetch(command.execution_id)
         if live is None:
             raise ExecutionNotFound(command.execution_id)
-        return self._apply(live, KillRequested(command.actor), changes)
+        return await self._apply(live, KillRequested(command.actor), changes)
+
+    async def _pause(self, command: PauseExecution, changes: dict[str, Change]) -> Change:
+        live = await self._fetch(command.execution_id)
+        if live is None:
+            raise ExecutionNotFound(command.execution_id)
+        if live.record.state.current is not StateType.RUNNING:
+            raise IllegalExecutionState("The execution is not running")
+        return await self._apply(live, PauseRequested(), changes)
+
+    async def _resume(self, command: ResumeExecution, changes: dict[str, Change]) -> Change:
+        live = await self._fetch(command.execution_id)
+        if live is None:
+            raise ExecutionNotFound(command.execution_id)
+        if live.record.state.current is not StateType.PAUSED:
+            raise IllegalExecutionState(f"Execution '{command.execution_id}' is not paused, can't resume it")
+        return await self._apply(live, Resume(command.inputs, command.actor), changes)
 
     async def _delete(self, command: DeleteExecution, changes: dict[str, Change]) -> Change:
         live = await self._fetch(command.execution_id)
@@ -252,7 +322,7 @@ class Executor:
             live = await self._fetch(timer.execution_id)
             if live is None:
                 continue
-            self._apply(live, TimerFired(timer.key), changes)
+            await self._apply(live, TimerFired(timer.key), changes)
 
     async def _look_for_timers(self) -> None:
         self._next_timer = await self._executions.next_timer()

@@ -90,6 +90,13 @@ class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
     resolved: JsonValue = None
 
 
+class AwaitedBy(msgspec.Struct, frozen=True, rename="camel"):
+    """The task run, of another execution, that ends when this execution does."""
+
+    execution_id: str
+    task_run_id: str
+
+
 class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     """The header of an execution: everything but its task runs."""
 
@@ -109,4 +116,5 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     parent_id: str | None = None
     schedule_date: datetime | None = None
     kind: str | None = None
+    awaited_by: AwaitedBy | None = None
     deleted: bool = False

@@ -14,6 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field
@@ -48,19 +49,39 @@ class Lane:
     iteration: int | None = None
 
 
+class PauseBehavior(StrEnum):
+    """What happens when the time of a pause is over. TIMEOUT fails it, as a limit and not as a plan."""
+
+    RESUME = "RESUME"
+    WARN = "WARN"
+    CANCEL = "CANCEL"
+    FAIL = "FAIL"
+    TIMEOUT = "TIMEOUT"
+
+
+@dataclass(frozen=True, slots=True)
+class PauseUntil:
+    """A wait before the lanes start: until it is resumed, or for ``seconds``."""
+
+    seconds: float | None
+    behavior: PauseBehavior
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """What a flowable runs.
 
     ``lanes`` are started in order, at most ``limit`` under way together (0: all). ``after`` maps a
     lane's index to the indexes of the lanes that must have ended before it may start. ``missing``
-    says that there is no list of tasks to run at all, which ends the flowable FAILED.
+    says that there is no list of tasks to run at all, which ends the flowable FAILED. With ``pause`` the
+    whole execution waits first.
     """
 
     lanes: Sequence[Lane]
     limit: int = 1
     after: Mapping[int, Sequence[int]] = field(default_factory=dict)
     missing: bool = False
+    pause: PauseUntil | None = None
 
 
 @dataclass(frozen=True, slots=True)

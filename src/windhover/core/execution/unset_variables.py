@@ -1,0 +1,41 @@
+"""``io.kestra.plugin.core.execution.UnsetVariables``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from windhover.model.execution import Execution, JsonValue
+from windhover.plugin.execution_update import ExecutionUpdate, ExecutionUpdateTask
+
+
+class UnsetVariables(ExecutionUpdateTask):
+    """Remove variables of the execution."""
+
+    type_name: ClassVar[str] = "io.kestra.plugin.core.execution.UnsetVariables"
+
+    variables: Annotated[list[str], Field(description="Names; a dot leads into a map.")]
+    ignore_missing: Annotated[
+        bool, Field(description="When false, a variable that is not there fails the task.")
+    ] = False
+
+    def update(self, execution: Execution) -> ExecutionUpdate:
+        variables = dict(execution.variables or {})
+        for name in self.variables:
+            self._remove(variables, name.split("."), name)
+        return ExecutionUpdate(variables=variables)
+
+    def _remove(self, variables: dict[str, JsonValue], path: list[str], name: str) -> None:
+        first, *rest = path
+        if first not in variables:
+            if not self.ignore_missing:
+                raise ValueError(f"The variable `{name}` does not exist, so it cannot be removed.")
+        elif not rest:
+            del variables[first]
+        elif isinstance(variables[first], Mapping):
+            below = variables[first] = dict(variables[first])
+            self._remove(below, rest, name)
+        elif not self.ignore_missing:
+            raise ValueError(f"`{first}` holds no map, so `{name}` cannot be removed.")

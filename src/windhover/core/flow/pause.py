@@ -1,0 +1,62 @@
+"""``io.kestra.plugin.core.flow.Pause``."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from windhover.model.execution import JsonValue
+from windhover.model.inputs import Input
+from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane, PauseBehavior, PauseUntil
+from windhover.plugin.nesting import AnyTask, TaskList
+from windhover.util.durations import parse_duration
+
+
+class Pause(FlowableTask):
+    """Let the execution wait: for somebody to resume it, or for a time.
+
+    Without `pauseDuration` it waits until it is resumed. With one, `behavior` says what happens at its end.
+    """
+
+    type_name: ClassVar[str] = "io.kestra.plugin.core.flow.Pause"
+    aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.tasks.flows.Pause",)
+
+    pause_duration: Annotated[
+        str | None, Field(description="How long to wait, as an ISO-8601 duration. May be an expression.")
+    ] = None
+    delay: Annotated[str | None, Field(deprecated=True, description="The old name of `pauseDuration`.")] = (
+        None
+    )
+    behavior: Annotated[
+        str, Field(description="At the end of `pauseDuration`: RESUME, WARN, CANCEL or FAIL.")
+    ] = PauseBehavior.RESUME
+    on_resume: Annotated[
+        tuple[Input, ...], Field(description="Inputs that whoever resumes the execution gives.")
+    ] = ()
+    on_pause: Annotated[AnyTask | None, Field(description="A task that runs when the pause begins.")] = None
+    tasks: Annotated[TaskList, Field(deprecated=True)] = ()
+
+    def resolve(self, ctx: FlowableContext) -> JsonValue:
+        duration = self._duration(ctx, self.pause_duration or self.delay, "pauseDuration")
+        limit = self._duration(ctx, self.timeout, "timeout")
+        if duration is not None:
+            behavior = str(ctx.render(self.behavior)).upper()
+            return {"seconds": duration, "behavior": PauseBehavior(behavior).value}
+        if limit is not None:
+            return {"seconds": limit, "behavior": PauseBehavior.TIMEOUT.value}
+        return {"seconds": None, "behavior": PauseBehavior.RESUME.value}
+
+    def body(self, resolved: JsonValue) -> Body:
+        until = PauseUntil(resolved["seconds"], PauseBehavior(resolved["behavior"]))
+        return Body([Lane(self.tasks)] if self.tasks else [], pause=until)
+
+    @staticmethod
+    def _duration(ctx: FlowableContext, written: str | None, name: str) -> float | None:
+        if written is None:
+            return None
+        text = str(ctx.render(written))
+        try:
+            return parse_duration(text).total_seconds()
+        except ValueError as error:
+            raise ValueError(f"`{name}`: {error}") from None

@@ -1,0 +1,330 @@
+"""The rules of flow control: what starts, what a child's end means, when a branch or a whole is over."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+
+from windhover.engine.effects import Effects
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.flow_outputs import FlowOutputError, resolve_outputs
+from windhover.engine.frame import Frame, Node
+from windhover.engine.live import LiveExecution, flowable_frame
+from windhover.engine.recorder import Recorder
+from windhover.expression import ExpressionError, truthy
+from windhover.model.execution import Attempt, Phase, TaskRun
+from windhover.model.log import LogLevel
+from windhover.model.state import StateType
+from windhover.model.task import Task
+from windhover.plugin.flowable import FlowableTask, guess_state
+
+#: The phase that follows when one is over.
+_NEXT_PHASE = {Phase.TASKS: Phase.FINALLY, Phase.ERRORS: Phase.FINALLY}
+
+
+class FlowControl(Recorder):
+    """Moves the frames of an execution.
+
+    Whatever follows from a change is put on a list of things to do and done in that order, so that
+    task runs are created level by level, and ten thousand skipped children need no deep recursion.
+    """
+
+    def __init__(self, live: LiveExecution, now: datetime, environment: EngineEnvironment) -> None:
+        super().__init__(live, now, environment)
+        self._todo: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
+
+    @abstractmethod
+    def start_leaf(self, node: Node) -> None:
+        """Begin a task run that has no children."""
+
+    @abstractmethod
+    def stop_leaf(self, node: Node) -> None:
+        """Stop a task run under way; it ends when its worker, or its own execution, says so."""
+
+    @abstractmethod
+    def begin_pause(self, node: Node, task: FlowableTask) -> None:
+        """Let a task run, and the execution with it, wait."""
+
+    def finish(self) -> Effects:
+        """Do all that follows, and return what came of it."""
+        todo = self._todo
+        while todo:
+            action, arguments = todo.popleft()
+            action(*arguments)
+        return self.effects
+
+    def later(self, action: Callable[..., None], *arguments: object) -> None:
+        self._todo.append((action, arguments))
+
+    @property
+    def resting(self) -> bool:
+        """Nothing new starts: the execution is paused. What is under way goes on."""
+        return self.live.record.state.current is StateType.PAUSED
+
+    # ---------------------------------------------------------------- starting
+
+    def fill(self, frame: Frame) -> None:
+        """Start as many lanes of the normal branch as may be under way."""
+        while not (frame.phase is not Phase.TASKS or frame.failed or is_cut(frame) or self.resting):
+            lane = frame.take_lane()
+            if lane is None:
+                break
+            if frame.tasks(Phase.TASKS, lane):
+                self._create(frame, Phase.TASKS, lane, 0)
+            else:
+                frame.lane_done(lane)
+        self.settle(frame)
+
+    def _create(self, frame: Frame, phase: Phase, lane: int, position: int) -> None:
+        live = self.live
+        task = frame.tasks(phase, lane)[position]
+        place = frame.body.lanes[lane] if phase is Phase.TASKS else None
+        if phase is Phase.TASKS:
+            frame.lanes[lane] = position
+        else:
+            frame.phase_position = position
+        record = TaskRun(
+            id=self.environment.new_id(),
+            execution_id=live.record.id,
+            task_id=task.id,
+            state=self.passed(StateType.CREATED),
+            parent_task_run_id=None if frame.owner is None else frame.owner.record.id,
+            value=None if place is None else place.value,
+            iteration=None if place is None else place.iteration,
+            position=live.size,
+            phase=phase,
+            lane=lane,
+            force_execution=phase is Phase.AFTER_EXECUTION,
+        )
+        node = live.add(record, task, frame, position)
+        frame.open[record.id] = node
+        self.changed(node)
+        if live.record.state.current.is_created:
+            self.header_state(StateType.RUNNING)
+        self.later(self.start, node)
+
+    def start(self, node: Node) -> None:
+        """Begin a task run that was created."""
+        if node.ended:
+            return
+        if is_cut(node.frame):
+            self.end(node, node.frame.cut_state or StateType.KILLED)
+            return
+        if self.resting:
+            return
+        try:
+            wanted = self._wanted(node)
+        except ExpressionError as error:
+            self.log(
+                LogLevel.ERROR,
+                f"Failed to evaluate the runIf condition for task {node.task.id}. Cause: {error}",
+                node,
+            )
+            self.end(node, StateType.FAILED)
+            return
+        if not wanted:
+            node.record.attempts = [Attempt(self.passed(StateType.CREATED, StateType.SKIPPED))]
+            self.end(node, StateType.SKIPPED)
+        elif isinstance(node.task, FlowableTask):
+            self._start_flowable(node, node.task)
+        else:
+            self.start_leaf(node)
+
+    def _wanted(self, node: Node) -> bool:
+        run_if = node.task.run_if
+        return run_if == "true" or truthy(self.renderer(node).render(run_if))
+
+    def _start_flowable(self, node: Node, task: FlowableTask) -> None:
+        record = node.record
+        record.state.become(StateType.RUNNING, self.now)
+        record.attempts = [Attempt(self.passed(StateType.CREATED, StateType.RUNNING))]
+        try:
+            record.resolved = task.resolve(self.renderer(node))
+            body = task.body(record.resolved)
+            record.outputs = task.outputs(record.resolved)
+        except (ExpressionError, ValueError) as error:
+            self.log(LogLevel.ERROR, f"Unable to resolve state from the Flowable task: {error}", node)
+            self.end(node, soften(task, StateType.FAILED))
+            return
+        self.live.keep_outputs(node)
+        node.body_frame = flowable_frame(node, body)
+        self.changed(node)
+        if body.missing:
+            flow = self.live.record
+            self.log(
+                LogLevel.WARN,
+                f"No task found on flow '{flow.namespace}.{flow.flow_id}', task '{task.id}', "
+                f"execution '{flow.id}'",
+                node,
+            )
+            self.end(node, soften(task, StateType.FAILED))
+        elif body.pause is not None:
+            self.begin_pause(node, task)
+        else:
+            self.later(self.fill, node.body_frame)
+
+    # ---------------------------------------------------------------- ending
+
+    def end(self, node: Node, state: StateType, at: datetime | None = None) -> None:
+        """End a task run; what follows from that comes later."""
+        record = node.record
+        record.state.become(state, at or self.now)
+        if isinstance(node.task, FlowableTask) and record.attempts:
+            record.attempts[-1].state.become(state, at or self.now)
+        if record.outputs is not None:
+            self.live.keep_outputs(node)
+        self.changed(node)
+        node.frame.child_ended(node)
+        self.later(self._after_child, node)
+
+    def _after_child(self, node: Node) -> None:
+        """Decide what the end of a child lets begin."""
+        frame, record = node.frame, node.record
+        last = frame.is_last(node)
+        if record.phase is Phase.TASKS and last:
+            frame.lane_done(record.lane)
+        if is_cut(frame) or self.resting:
+            self.settle(frame)
+        elif record.phase is Phase.TASKS:
+            if last or frame.failed or frame.phase is not Phase.TASKS:
+                self.fill(frame)
+            else:
+                self._create(frame, Phase.TASKS, record.lane, node.position + 1)
+        elif not last:
+            self._create(frame, record.phase, record.lane, node.position + 1)
+        else:
+            self._end_phase(frame)
+
+    def settle(self, frame: Frame) -> None:
+        """See whether the branch that runs is over, or the frame as a whole."""
+        if is_cut(frame) or frame.closing:
+            if not frame.open:
+                self._close(frame)
+        elif frame.phase is Phase.TASKS and not self.resting:
+            if frame.failed and frame.has(Phase.ERRORS):
+                self._enter(frame, Phase.ERRORS)
+            elif frame.failed or frame.exhausted:
+                self._end_phase(frame)
+
+    def _end_phase(self, frame: Frame) -> None:
+        phase = _NEXT_PHASE.get(frame.phase)
+        if phase is not None and frame.has(phase):
+            self._enter(frame, phase)
+            return
+        if frame.phase is Phase.AFTER_EXECUTION:
+            self.effects.ended = True
+            return
+        frame.closing = True
+        if frame.open:
+            # A branch of its own still runs somewhere beside the failure: it starts nothing new.
+            state = self._end_state(frame)
+            for child in list(frame.open.values()):
+                if child.body_frame is not None:
+                    self.cut(child.body_frame, state)
+        else:
+            self._close(frame)
+
+    def _enter(self, frame: Frame, phase: Phase) -> None:
+        frame.phase = phase
+        self._create(frame, phase, 0, 0)
+
+    def _close(self, frame: Frame) -> None:
+        """The last child has ended: so does what is around."""
+        state = frame.cut_state or self._end_state(frame)
+        if frame.owner is None:
+            self._end_flow(state)
+        elif not frame.owner.ended:
+            self.end(frame.owner, state)
+
+    def _end_state(self, frame: Frame) -> StateType:
+        if frame.owner is None:
+            return guess_state(frame.end_counts)
+        task = frame.owner.task
+        assert isinstance(task, FlowableTask)
+        return soften(task, task.end_state(frame.end_counts))
+
+    def _end_flow(self, state: StateType) -> None:
+        root = self.live.root
+        if self.live.record.state.current.is_terminated:
+            return
+        self.effects.timers_cleared.add(KILL_TIMER)
+        self.header_state(state)
+        if not self._render_outputs() and state is not StateType.KILLED:
+            self.header_state(StateType.FAILED)
+        root.cut_state = None
+        if root.has(Phase.AFTER_EXECUTION):
+            self._enter(root, Phase.AFTER_EXECUTION)
+        else:
+            self.effects.ended = True
+
+    def _render_outputs(self) -> bool:
+        flow, record = self.live.flow, self.live.record
+        if not flow.outputs:
+            return True
+        try:
+            resolved = resolve_outputs(flow.outputs, self.renderer(), encrypt=self.environment.encrypt)
+        except FlowOutputError as error:
+            self.log(LogLevel.ERROR, str(error))
+            return False
+        for warning in resolved.warnings:
+            self.log(LogLevel.WARN, warning)
+        record.outputs = resolved.values
+        return True
+
+    # ---------------------------------------------------------------- cutting short and going on
+
+    def cut(self, frame: Frame, state: StateType, *, stop: bool = False) -> None:
+        """End a frame from outside: nothing more starts; it takes ``state`` when its last child has ended.
+
+        With ``stop`` those still running are stopped, else they may finish.
+        """
+        frame.cut_state = state
+        for child in list(frame.open.values()):
+            if child.body_frame is not None:
+                self.cut(child.body_frame, state, stop=stop)
+            elif child.record.dispatch == 0 or child.record.state.current is StateType.RETRYING:
+                self.end(child, state)
+            elif stop:
+                self.stop_leaf(child)
+        if not frame.open:
+            self.later(self.settle, frame)
+
+    def go_on(self, frame: Frame) -> None:
+        """Start what may start in a frame and all below, after a rest or a restart of the server."""
+        for child in list(frame.open.values()):
+            if child.body_frame is not None:
+                self.go_on(child.body_frame)
+            elif child.record.state.current is StateType.CREATED:
+                self.later(self.start, child)
+        if is_cut(frame) or frame.closing:
+            self.settle(frame)
+        elif frame.phase is Phase.TASKS:
+            busy = {child.record.lane for child in frame.open.values()}
+            for lane, position in list(frame.lanes.items()):
+                if lane not in busy and not frame.failed:
+                    self._create(frame, Phase.TASKS, lane, position + 1)
+            self.fill(frame)
+        elif not any(child.record.phase is frame.phase for child in frame.open.values()):
+            if frame.phase_position + 1 < len(frame.tasks(frame.phase, 0)):
+                self._create(frame, frame.phase, 0, frame.phase_position + 1)
+            else:
+                self._end_phase(frame)
+
+
+def is_cut(frame: Frame) -> bool:
+    return frame.cut_state is not None
+
+
+def soften(task: Task, state: StateType) -> StateType:
+    """Apply ``allowFailure`` and ``allowWarning`` to an end state."""
+    if state is StateType.FAILED and task.allow_failure:
+        state = StateType.WARNING
+    if state is StateType.WARNING and task.allow_warning:
+        state = StateType.SUCCESS
+    return state
+
+
+#: The timer that ends the wait for killed task runs.
+KILL_TIMER = "kill"

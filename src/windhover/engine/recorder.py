@@ -1,0 +1,67 @@
+"""Takes note of what a step changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from windhover.engine.effects import Effects
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.frame import Node
+from windhover.engine.live import LiveExecution
+from windhover.engine.rendering import Renderer
+from windhover.model.log import LogEntry, LogLevel
+from windhover.model.state import State, StateChange, StateType
+
+
+class Recorder:
+    """The execution that a step works on, and the effects that it gathers."""
+
+    def __init__(self, live: LiveExecution, now: datetime, environment: EngineEnvironment) -> None:
+        self.live = live
+        self.now = now
+        self.environment = environment
+        self.effects = Effects()
+
+    def changed(self, node: Node) -> None:
+        self.effects.task_runs[node.record.id] = node.record
+
+    def header_changed(self) -> None:
+        self.effects.header_changed = True
+
+    def header_state(self, state: StateType) -> None:
+        if self.live.record.state.become(state, self.now):
+            self.effects.header_changed = True
+            self.effects.state_changed = True
+
+    def passed(self, *states: StateType) -> State:
+        """A state reached just now by way of others."""
+        return State(states[-1], [StateChange(state, self.now) for state in states])
+
+    def renderer(self, node: Node | None = None) -> Renderer:
+        return Renderer(self.live, self.environment, node)
+
+    def accept_logs(self, entries: Sequence[LogEntry]) -> None:
+        """Number log lines; from here on their order is fixed."""
+        for entry in entries:
+            self.live.log_sequence += 1
+            entry.sequence = self.live.log_sequence
+            self.effects.logs.append(entry)
+
+    def log(self, level: LogLevel, message: str, node: Node | None = None) -> None:
+        """Write a line of the engine's own, so that no state comes about without a word."""
+        record = self.live.record
+        entry = LogEntry(
+            tenant_id=record.tenant_id,
+            namespace=record.namespace,
+            flow_id=record.flow_id,
+            execution_id=record.id,
+            timestamp=self.now,
+            level=level,
+            message=message,
+        )
+        if node is not None:
+            entry.task_id = node.record.task_id
+            entry.task_run_id = node.record.id
+            entry.attempt_number = max(0, len(node.record.attempts or ()) - 1)
+        self.accept_logs([entry])

@@ -1,0 +1,144 @@
+"""Executions that other executions bring about: subflows, and new tries in the place of failed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import cast
+
+import msgspec
+
+from windhover.engine.creation import CORRELATION_ID, FlowInputRenderer, new_execution
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.events import ChildEnded
+from windhover.engine.inputs import resolve_inputs
+from windhover.engine.messages import StartChild
+from windhover.model.execution import (
+    AwaitedBy,
+    Execution,
+    ExecutionMetadata,
+    ExecutionTrigger,
+    JsonValue,
+    Label,
+)
+from windhover.model.flow import Flow
+from windhover.model.labels import SYSTEM_PREFIX
+from windhover.model.state import State
+from windhover.plugin.executable import ChildRequest
+from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
+
+REPLAY_LABEL = Label("system.replay", "true")
+
+
+class ChildRefusedError(Exception):
+    """The execution cannot be started; the message is for the author of the flow that asked."""
+
+
+class ChildFactory:
+    """Makes executions on behalf of others."""
+
+    def __init__(
+        self, definitions: FlowDefinitions, environment: EngineEnvironment, clock: Callable[[], datetime]
+    ) -> None:
+        self._definitions = definitions
+        self._environment = environment
+        self._clock = clock
+
+    async def make(self, parent: Execution, start: StartChild) -> tuple[Flow, Execution, list[str]]:
+        """The execution that a task run asks for, and warnings about its inputs.
+
+        Raises:
+            ChildRefusedError: there is no such flow, it is disabled, or its inputs are wrong.
+        """
+        request = start.request
+        try:
+            flow = await self._definitions.get(
+                parent.tenant_id, request.namespace, request.flow_id, request.revision
+            )
+        except (FlowNotFound, FlowUnreadable) as error:
+            raise ChildRefusedError(str(error)) from None
+        if flow.disabled:
+            raise ChildRefusedError("Cannot execute a flow which is disabled")
+        execution_id = self._environment.new_id()
+        resolved = resolve_inputs(
+            flow.inputs,
+            cast("dict[str, JsonValue]", request.inputs),
+            FlowInputRenderer(self._environment, flow, execution_id),
+            workflow=f"{flow.namespace}.{flow.id}",
+            encrypt=self._environment.encrypt,
+        )
+        if resolved.problems:
+            raise ChildRefusedError("\n".join(problem.message for problem in resolved.problems))
+        execution = new_execution(
+            flow,
+            resolved.values,
+            execution_id,
+            self._clock(),
+            labels=_labels(parent, flow, request),
+            schedule_date=request.schedule_date,
+            kind=parent.kind,
+        )
+        execution.trigger = ExecutionTrigger(start.task_id, start.task_type, _variables(parent, start))
+        if request.wait:
+            execution.awaited_by = AwaitedBy(parent.id, start.task_run_id)
+        return flow, execution, resolved.warnings
+
+    def replay(self, retried: Execution) -> Execution:
+        """A new execution in the place of one that failed and was retried."""
+        now = self._clock()
+        labels = [label for label in retried.labels if label.key != REPLAY_LABEL.key]
+        return msgspec.structs.replace(
+            retried,
+            id=self._environment.new_id(),
+            parent_id=retried.id,
+            state=State.created(now),
+            outputs=None,
+            schedule_date=None,
+            labels=[*labels, REPLAY_LABEL],
+            metadata=ExecutionMetadata(
+                retried.metadata.attempt_number + 1, retried.metadata.original_created_date
+            ),
+        )
+
+
+def link(execution: Execution) -> str:
+    """How log lines name an execution; the UI makes a link of it."""
+    return (
+        f'[[link execution="{execution.id}" flowId="{execution.flow_id}" namespace="{execution.namespace}"]]'
+    )
+
+
+def child_ended(execution: Execution, task_run_id: str) -> ChildEnded:
+    """What the task run that waits for an execution is told at its end."""
+    return ChildEnded(
+        task_run_id=task_run_id,
+        execution_id=execution.id,
+        state=execution.state.current,
+        link=link(execution),
+        outputs=execution.outputs,
+        replaces=execution.original_id,
+    )
+
+
+def _labels(parent: Execution, flow: Flow, request: ChildRequest) -> list[Label]:
+    """What is added to the labels of the child's own flow: the parent's, then those that were asked for."""
+    own = {label.key for label in flow.labels}
+    inherited = [
+        label
+        for label in parent.labels
+        if label.key == CORRELATION_ID
+        or (request.inherit_labels and label.key not in own and not label.key.startswith(SYSTEM_PREFIX))
+    ]
+    return [*inherited, *request.labels]
+
+
+def _variables(parent: Execution, start: StartChild) -> dict[str, JsonValue]:
+    return {
+        "executionId": parent.id,
+        "namespace": parent.namespace,
+        "flowId": parent.flow_id,
+        "flowRevision": parent.flow_revision,
+        "taskId": start.task_id,
+        "taskRunId": start.task_run_id,
+        **start.run_variables,
+    }
