@@ -166,7 +166,8 @@ def _methods() -> str:
     )
     return (
         "\n## Methods\n\nThese methods of Java's classes may be called on a value, as in "
-        f"`inputs.name.length()`; filters do the same and more.\n\n| Value | Methods |\n| --- | --- |\n{rows}\n"
+        "`inputs.name.length()`; filters do the same and more.\n\n"
+        f"| Value | Methods |\n| --- | --- |\n{rows}\n"
     )
 
 

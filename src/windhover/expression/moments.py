@@ -17,21 +17,6 @@ _ISO = re.compile(
     re.IGNORECASE,
 )
 _OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d\d)(?::?(\d\d))?)?")
-_SHORT_ZONES = {
-    "EST": "-05:00",
-    "MST": "-07:00",
-    "HST": "-10:00",
-    "ACT": "Australia/Darwin",
-    "AET": "Australia/Sydney",
-    "AST": "America/Anchorage",
-    "BST": "Asia/Dhaka",
-    "CST": "America/Chicago",
-    "CTT": "Asia/Shanghai",
-    "ECT": "Europe/Paris",
-    "IST": "Asia/Kolkata",
-    "JST": "Asia/Tokyo",
-    "PST": "America/Los_Angeles",
-}
 NANOS = 1_000_000_000
 
 
@@ -100,7 +85,6 @@ def zone_of(name: str) -> tzinfo:
     for prefix in ("UTC", "GMT", "UT"):
         if name.startswith(prefix) and _OFFSET.fullmatch(name[len(prefix) :]):
             name = name[len(prefix) :]
-    name = _SHORT_ZONES.get(name, name)
     if match := _OFFSET.fullmatch(name):
         return _fixed(match)
     try:

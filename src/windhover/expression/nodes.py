@@ -1,63 +1,62 @@
 """The syntax tree of a template.
 
-Positions take no part in equality, so two trees are equal when they mean the same.
+Positions are all equal to one another, so two trees are equal when they mean the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Position:
+
+class Position(Struct, frozen=True, eq=False):
     """Line and column in the template, both from 1."""
 
     line: int
     column: int
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Position)
+
+    def __hash__(self) -> int:
+        return 0
+
 
 START = Position(1, 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(Struct, frozen=True, kw_only=True):
     """Base of all nodes."""
 
-    position: Position = field(default=START, compare=False, repr=False)
+    position: Position = START
 
 
-@dataclass(frozen=True, slots=True)
-class Literal(Node):
+class Literal(Node, frozen=True):
     """A text, number, boolean or null."""
 
     value: str | int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Interpolation(Node):
+class Interpolation(Node, frozen=True):
     """A double-quoted text with ``#{ expression }`` parts."""
 
     parts: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ListLiteral(Node):
+class ListLiteral(Node, frozen=True):
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MapLiteral(Node):
+class MapLiteral(Node, frozen=True):
     entries: tuple[tuple[Expression, Expression], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Variable(Node):
+class Variable(Node, frozen=True):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Member(Node):
+class Member(Node, frozen=True):
     """``target.key`` (``dotted``) or ``target[key]``."""
 
     target: Expression
@@ -65,8 +64,7 @@ class Member(Node):
     dotted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments(Node):
+class Arguments(Node, frozen=True):
     positional: tuple[Expression, ...] = ()
     named: tuple[tuple[str, Expression], ...] = ()
 
@@ -74,16 +72,14 @@ class Arguments(Node):
         return bool(self.positional or self.named)
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Node):
+class Call(Node, frozen=True):
     """A call of a function or macro."""
 
     name: str
     arguments: Arguments
 
 
-@dataclass(frozen=True, slots=True)
-class MethodCall(Node):
+class MethodCall(Node, frozen=True):
     """``target.name(arguments)``: one of the few methods of texts, lists, maps and numbers."""
 
     target: Expression
@@ -91,8 +87,7 @@ class MethodCall(Node):
     arguments: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FilterCall(Node):
+class FilterCall(Node, frozen=True):
     """``operand | name(arguments)``."""
 
     operand: Expression
@@ -100,8 +95,7 @@ class FilterCall(Node):
     arguments: Arguments
 
 
-@dataclass(frozen=True, slots=True)
-class TestCall(Node):
+class TestCall(Node, frozen=True):
     """``operand is [not] name(arguments)``."""
 
     operand: Expression
@@ -110,21 +104,18 @@ class TestCall(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unary(Node):
+class Unary(Node, frozen=True):
     operator: str
     operand: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Binary(Node):
+class Binary(Node, frozen=True):
     operator: str
     left: Expression
     right: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Ternary(Node):
+class Ternary(Node, frozen=True):
     condition: Expression
     then: Expression
     otherwise: Expression
@@ -147,50 +138,42 @@ Expression: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Text(Node):
+class Text(Node, frozen=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Raw(Node):
+class Raw(Node, frozen=True):
     """Text of a ``raw`` block: never evaluated, also not by a later pass of recursive rendering."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Print(Node):
+class Print(Node, frozen=True):
     expression: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Body(Node):
+class Body(Node, frozen=True):
     statements: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class If(Node):
+class If(Node, frozen=True):
     branches: tuple[tuple[Expression, Body], ...]
     otherwise: Body | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class For(Node):
+class For(Node, frozen=True):
     target: str
     iterable: Expression
     body: Body
     otherwise: Body | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Set(Node):
+class Set(Node, frozen=True):
     name: str
     value: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Macro(Node):
+class Macro(Node, frozen=True):
     """A macro; a parameter without default has None."""
 
     name: str
@@ -198,14 +181,12 @@ class Macro(Node):
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Block(Node):
+class Block(Node, frozen=True):
     name: str
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class FilterBlock(Node):
+class FilterBlock(Node, frozen=True):
     """``{% filter a | b %}body{% endfilter %}``."""
 
     filters: tuple[tuple[str, Arguments], ...]

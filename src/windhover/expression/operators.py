@@ -186,18 +186,16 @@ def differs(left: object, right: object) -> bool:
 
 
 def contains(left: object, right: object) -> bool:
-    """``contains``: an element of a list, a key of a map, a part of a text; of a list, all its elements."""
+    """``contains``: an element of a list, a key of a map, a part of a text; all of a list in a list."""
     if left is None:
         return False
-    if is_list(right):
-        return all(contains(left, item) for item in right)
     if isinstance(left, str):
-        if not isinstance(right, str):
-            raise EvaluationError(f"Contains operator on a text needs a text, not {to_string(right)}")
-        return right in left
+        return isinstance(right, str) and right in left
     if is_map(left):
         return _has_key(left, right)
     if is_list(left) or isinstance(left, Set):
+        if is_list(right):
+            return all(any(equals(item, wanted) for item in left) for wanted in right)
         return any(equals(item, right) for item in left)
     raise EvaluationError("Contains operator can only be used on Collections, Maps and arrays.")
 

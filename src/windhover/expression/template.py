@@ -15,7 +15,7 @@ from windhover.expression.nodes import Body, Print, Raw, Text
 from windhover.expression.output import join_output
 from windhover.expression.parser import parse
 from windhover.expression.scope import Frame, Scope
-from windhover.expression.values import is_list, is_map, to_text
+from windhover.expression.values import is_list, is_map, plain_number, to_text
 
 _CACHE_SIZE = 4096
 _MAX_RESOLVED = 1000
@@ -65,7 +65,7 @@ class Template:
         frame = Frame(scope)
         try:
             if self._evaluate is not None:
-                return self._evaluate(frame)
+                return plain_number(self._evaluate(frame))
             parts: list[object] = []
             if self._execute is not None:
                 self._execute(frame, parts.append)
@@ -144,7 +144,7 @@ def _too_deep() -> LimitExceededError:
 
 def _typed_output(frame: Frame, parts: list[object]) -> object:
     if len(parts) == 1:
-        return parts[0]
+        return plain_number(parts[0])
     text = join_output(frame, parts)
     if any(is_map(part) or is_list(part) for part in parts):
         try:

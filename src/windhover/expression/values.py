@@ -55,6 +55,15 @@ class JavaBigInteger(int):
     __slots__ = ()
 
 
+def plain_number(value: object) -> object:
+    """A value without the types above that only ``className`` and printing know."""
+    if isinstance(value, JavaLong | JavaBigInteger):
+        return int(value)
+    if isinstance(value, JavaFloat):
+        return float(double_text(value))
+    return value
+
+
 class Entry(dict[str, object]):
     """One entry of a map that a ``for`` walks over: ``key`` and ``value``."""
 

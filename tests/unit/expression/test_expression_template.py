@@ -77,6 +77,7 @@ def test_equal_texts_share_a_template() -> None:
         (" {{ m }}\n", {"k": 1}),
         ("{% if i > 1 %}{{ l }}{% endif %}", [1]),
         ("{% set x = i %}{{ x }}", 2),
+        ('{{ "12.3" | number }}', 12.3),
     ],
 )
 def test_typed_rendering(text: str, value: object) -> None:
@@ -124,7 +125,8 @@ def test_rendered_paths_are_known() -> None:
 def test_reads_through_rendered_variables() -> None:
     variables = {"vars": {"a": "{{ render(vars.b) }}", "b": ["{{ outputs.t.uri }}", "{{ broken"]}}
     template = compile_template("{{ render(vars.a) }}")
-    assert resolve_reads(template, variables) == {("vars", "a"), ("vars", "b"), ("outputs", "t", "uri")}
+    reads = frozenset({("vars", "a"), ("vars", "b"), ("outputs", "t", "uri")})
+    assert resolve_reads(template, variables) == reads
     assert resolve_reads(compile_template("{{ printContext() }}"), variables) is None
     assert resolve_reads(compile_template("{{ render(vars.a ~ 'x') }}"), variables) is None
 
@@ -196,6 +198,8 @@ def test_operators_do_not_change_the_variables() -> None:
             "{{ l.size() }} {{ l.contains(2) }} {{ l.get(0) }} {{ m.containsKey('a') }} {{ m.get('b') }}",
             "2 true 1 true 2",
         ),
+        ("{{ [1, 2] contains [1] }} {{ m contains 'a' }} {{ 'abc' contains null }}", "true true false"),
+        ("{{ '5L' | number | className }} {{ '010' | number }}", "java.lang.Long 8"),
         ("{{ s.nope() ?? 'no method' }}", "no method"),
     ],
 )

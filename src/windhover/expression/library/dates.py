@@ -138,7 +138,7 @@ def date_add(
     return format_moment(moment, _text(format_, "format") or "iso", language)
 
 
-def _timestamp(name: str, summary: str, example: str, count: Callable[[Moment], int]) -> None:
+def _timestamp(name: str, summary: str, example: str, count: Callable[[Moment], int | str]) -> None:
     @filter_(
         name,
         f"{summary} from 1970 to a date.",
@@ -147,7 +147,7 @@ def _timestamp(name: str, summary: str, example: str, count: Callable[[Moment], 
     )
     def timestamp(
         frame: Frame, value: object, time_zone: object = None, existing_format: object = None
-    ) -> int:
+    ) -> int | str:
         return count(to_moment(value, _zone(frame, time_zone), existing_format))
 
 
@@ -159,8 +159,18 @@ _timestamp("timestamp", "Seconds", "1378653552", lambda moment: moment.epoch_sec
 _timestamp(
     "timestampMilli", "Milliseconds", "1378653552123", lambda moment: _nanoseconds(moment) // 1_000_000
 )
-_timestamp("timestampMicro", "Microseconds", "1378653552123456", lambda moment: _nanoseconds(moment) // 1000)
-_timestamp("timestampNano", "Nanoseconds", "1378653552123456000", _nanoseconds)
+_timestamp(
+    "timestampMicro",
+    "Microseconds, as a text,",
+    "1378653552123456",
+    lambda moment: str(_nanoseconds(moment) // 1000),
+)
+_timestamp(
+    "timestampNano",
+    "Nanoseconds, as a text,",
+    "1378653552123456000",
+    lambda moment: str(_nanoseconds(moment)),
+)
 
 
 @function(

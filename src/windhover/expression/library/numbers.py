@@ -23,6 +23,7 @@ from windhover.expression.values import (
 )
 
 _HEXADECIMAL = re.compile(r"([+-]?)(?:0[xX]|#)([0-9a-fA-F]+)")
+_OCTAL = re.compile(r"[+-]?0[0-7]+")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _MAX_DIGITS = 4000
@@ -41,6 +42,11 @@ def _refuse(value: object, kind: str = "") -> EvaluationError:
 
 
 def _infer(text: str) -> object:
+    suffix = text[-1:].lower()
+    if suffix and suffix in "lfd" and not _HEXADECIMAL.fullmatch(text):
+        return _convert(text[:-1], {"l": "LONG", "f": "FLOAT", "d": "DOUBLE"}[suffix])
+    if _OCTAL.fullmatch(text):
+        return _smallest_integer(int(text, 8))
     if hexadecimal := _HEXADECIMAL.fullmatch(text):
         return _smallest_integer(int(hexadecimal[1] + hexadecimal[2], 16))
     if _INTEGER.fullmatch(text):
@@ -98,14 +104,13 @@ def _convert(text: str, kind: str) -> object:
 def number(value: object, type_: object = None) -> object:
     if not isinstance(value, str):
         raise EvaluationError("'number' filter can only be applied to String.")
-    text = value.strip()
-    if len(text) > _MAX_DIGITS:
-        raise _refuse(text[:20] + "..")
+    if len(value) > _MAX_DIGITS:
+        raise _refuse(value[:20] + "..")
     if type_ is None:
-        return _infer(text)
+        return _infer(value)
     if not isinstance(type_, str):
         raise EvaluationError("The 'number' filter expects a text as argument 'type'.")
-    return _convert(text, type_.upper())
+    return _convert(value, type_.upper())
 
 
 @filter_(

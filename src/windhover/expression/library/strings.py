@@ -10,7 +10,7 @@ from windhover.expression.errors import EvaluationError
 from windhover.expression.library.collections import from_utf16, utf16
 from windhover.expression.registry import Example, filter_
 from windhover.expression.scope import Frame
-from windhover.expression.values import is_integer, is_list, is_map, to_string, to_text
+from windhover.expression.values import is_integer, is_list, is_map, to_string
 
 
 def _text(value: object) -> str:
@@ -58,7 +58,7 @@ def trim(value: object) -> str:
 
 @filter_("string", "A value as text.", Example("{{ (42 | string) == '42' }}", "true"), since="1.0")
 def string(value: object) -> str:
-    return to_text(value)
+    return to_string(value)
 
 
 @filter_(
