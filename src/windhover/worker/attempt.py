@@ -177,17 +177,20 @@ class Attempt:
         return renderer.properties()
 
     def _bind(self, properties: dict[str, JsonValue]) -> RunnableTask[Output | None]:
-        return self._job.task.bind(properties)
+        task = self._job.task.bind(properties)
+        if not isinstance(task, RunnableTask):
+            raise TaskCrash(f"{self._job.task.type} is no task for a worker")
+        return task
 
     async def _run(self, task: RunnableTask[Output | None]) -> object:
         limit = None if self._timeout is None else self._timeout.total_seconds()
         if inspect.iscoroutinefunction(task.run):
-            return await self._supervise(_start(task.run(self.context)), limit)
+            return await self._supervise(_start(lambda: task.run(self.context)), limit)
         result: object = await self._supervise(
             self._threads.submit(_contained(lambda: task.run(self.context))), limit
         )
         if inspect.isawaitable(result):
-            result = await self._supervise(_start(result), limit)
+            result = await self._supervise(_start(lambda: result), limit)
         return result
 
     async def _fit(self, result: object) -> dict[str, JsonValue]:
@@ -348,14 +351,15 @@ def _time_limit(text: str) -> timedelta | None:
     return limit if limit > timedelta() else None
 
 
-def _start(work: Awaitable[object]) -> asyncio.Task[object]:
+def _start(work: Callable[[], object]) -> asyncio.Task[object]:
     return asyncio.get_running_loop().create_task(_contained_await(work))
 
 
-async def _contained_await(work: Awaitable[object]) -> object:
+async def _contained_await(work: Callable[[], object]) -> object:
     """A task that exits must not take the server with it: asyncio would pass ``SystemExit`` on."""
     try:
-        return await work
+        # Called only here: a task that is stopped before its first step leaves no coroutine behind.
+        return await cast("Awaitable[object]", work())
     except (Exception, asyncio.CancelledError, GeneratorExit):
         raise
     except BaseException as error:

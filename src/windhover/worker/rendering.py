@@ -20,6 +20,7 @@ from windhover.expression import (
 )
 from windhover.model.execution import JsonValue
 from windhover.plugin.definition import static_properties
+from windhover.plugin.task import RunnableTask
 from windhover.worker.environment import WorkerEnvironment
 from windhover.worker.spill import LoopBridge, NeedsThread, StoredOutputs
 
@@ -125,10 +126,9 @@ class TaskVariables(Mapping[str, JsonValue]):
     def __getitem__(self, name: str) -> JsonValue:
         if name == "workingDir":
             return str(self._working_directory())
-        names = self._job.task.plugin.local_variable_names
-        if name in names:
+        plugin = self._job.task.plugin
+        if issubclass(plugin, RunnableTask) and name in plugin.local_variable_names:
             if self._local is None:
-                plugin = self._job.task.plugin
                 self._local = plugin.local_variables(self._job.task.properties, self._working_directory())
             if name in self._local:
                 return self._local[name]
