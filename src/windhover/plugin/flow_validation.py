@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from windhover.model.definition import scalar_as_text
 from windhover.model.execution import JsonValue
 from windhover.model.labels import READ_ONLY, SYSTEM_PREFIX
 from windhover.model.task import Task
@@ -254,4 +255,5 @@ def _expressions(text: str) -> Iterator[str]:
 
 
 def _text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else ""
+    text = scalar_as_text(value)
+    return text if isinstance(text, str) else ""

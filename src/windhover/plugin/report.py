@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from windhover.model.definition import scalar_as_text
 from windhover.model.execution import JsonValue
 from windhover.model.flow import TASK_LISTS
 from windhover.model.problem import Problem, ProblemCode, Severity
@@ -129,7 +130,7 @@ class Report:
             if id(value) in self._owners or index < len(path) - 1:
                 last, length = value, index + 1
         if id(last) in self._owners and isinstance(last, dict):
-            name = last.get("id")
+            name = scalar_as_text(last.get("id"))
             if isinstance(name, str) and name.strip():
                 return name, length
         return None, 0

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from windhover.model.definition import Definition, property_names, without_nulls
+from windhover.model.definition import Definition, property_names, scalar_as_text, without_nulls
 from windhover.model.execution import JsonValue
 from windhover.model.problem import ProblemCode, Severity
 from windhover.model.task import Task
@@ -260,4 +260,5 @@ def _as_map(raw: object) -> RawMap:
 
 
 def _text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else ""
+    text = scalar_as_text(value)
+    return text if isinstance(text, str) else ""
