@@ -1,0 +1,122 @@
+"""Every example runs and does what it says, through ``windhover run``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from windhover.cli.run import RunOptions, run_flow
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+ORDERS = f"orders=@{EXAMPLES / 'data' / 'orders.csv'}"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How an example is run and how that ends; ``logs`` are messages that must be there."""
+
+    name: str
+    inputs: Sequence[str] = ()
+    state: str = "SUCCESS"
+    tasks: Mapping[str, int] = field(default_factory=dict)
+    logs: Sequence[str] = ()
+    exit_code: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.name} {' '.join(self.inputs)}".replace(str(EXAMPLES), "examples")
+
+
+RUNS = [
+    Expected("hello.yaml", logs=["Hello, World!"]),
+    Expected("hello.yaml", ["name=Ada"], logs=["Hello, Ada!"]),
+    Expected("scripts.yaml", logs=["The sum of the squares is 55."]),
+    Expected("long-run.yaml", ["rounds=2", "wait=PT0S"], logs=["Round 2 of 2 is over."]),
+    Expected(
+        "orders.yaml",
+        [ORDERS],
+        tasks={"split": 1, "refuse": 1, "regions": 1, "add_up": 4, "report": 1, "tell": 1},
+        logs=["57 orders, 3 rejected, revenue 12511.00"],
+    ),
+    Expected(
+        "orders.yaml",
+        [ORDERS, "strict=true"],
+        state="FAILED",
+        tasks={"split": 1, "refuse": 1, "alert": 1},
+        logs=["3 rows are wrong."],
+        exit_code=1,
+    ),
+    Expected("flow-control/sequential.yaml", tasks={"undo": 0, "unlock": 1, "after": 1}),
+    Expected(
+        "flow-control/sequential.yaml",
+        ["broken=true"],
+        state="FAILED",
+        tasks={"undo": 1, "unlock": 1, "after": 0},
+        exit_code=1,
+    ),
+    Expected("flow-control/parallel.yaml", logs=["Fetched three orders."]),
+    Expected("flow-control/if.yaml", tasks={"pay": 1, "ask": 0}, logs=["Paid 250."]),
+    Expected(
+        "flow-control/if.yaml",
+        ["amount=5000"],
+        tasks={"pay": 0, "ask": 1},
+        logs=["Large amounts are audited."],
+    ),
+    Expected("flow-control/switch.yaml", tasks={"read_csv": 1, "read_json": 0, "unknown": 0}),
+    Expected("flow-control/switch.yaml", ["format=JSON"], logs=["Reading documents."]),
+    Expected("flow-control/switch.yaml", ["format=xml"], logs=["Nobody can read xml."]),
+    Expected(
+        "flow-control/for-each.yaml", tasks={"measure": 3, "tell": 3}, logs=["The first one has 5 letters."]
+    ),
+    Expected("flow-control/for-each.yaml", ['cities=["Rome"]'], logs=["0: Rome has 4 letters."]),
+    Expected("flow-control/dag.yaml", logs=["Joined customers and orders."]),
+    Expected(
+        "flow-control/allow-failure.yaml",
+        state="WARNING",
+        tasks={"never": 0},
+        logs=["The flow goes on."],
+    ),
+    Expected("flow-control/each-sequential.yaml", logs=["Planning Monday.", "Planning Tuesday."]),
+    Expected("flow-control/each-parallel.yaml", tasks={"index": 3}),
+]
+
+
+@pytest.mark.parametrize("expected", RUNS, ids=str)
+def test_example(expected: Expected, capsys: pytest.CaptureFixture[str]) -> None:
+    options = RunOptions(EXAMPLES / expected.name, expected.inputs, [], True, "TRACE", None)
+
+    exit_code = run_flow(options)
+
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    ended = events[-1]
+    logs = [event["message"] for event in events if event["event"] == "log"]
+    assert (ended["state"], exit_code) == (expected.state, expected.exit_code), logs
+    ran = [run["taskId"] for run in ended["taskRuns"]]
+    assert {task: ran.count(task) for task in expected.tasks} == expected.tasks
+    assert not set(expected.logs) - set(logs), logs
+
+
+def test_every_example_is_run() -> None:
+    files = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.yaml")}
+    assert files == {expected.name for expected in RUNS}
+
+
+def test_every_input_is_explained_at_the_top() -> None:
+    import yaml
+
+    for path in EXAMPLES.rglob("*.yaml"):
+        source = path.read_text()
+        comment = [line for line in source.splitlines() if line.startswith("#")]
+        for declared in yaml.safe_load(source).get("inputs", []):
+            assert any(line.split()[1:2] == [declared["id"]] for line in comment), (path, declared["id"])
+
+
+def test_the_report_of_orders_is_saved(tmp_path: Path) -> None:
+    run_flow(RunOptions(EXAMPLES / "orders.yaml", [ORDERS], [], True, "ERROR", tmp_path))
+
+    report = (tmp_path / "report.md").read_text().splitlines()
+    assert report[2] == "| west | 4758.80 | desk |"
+    assert report[-1] == "| all | 12511.00 | |"
