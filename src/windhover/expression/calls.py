@@ -24,7 +24,7 @@ from windhover.expression.scope import Frame
 from windhover.expression.values import JavaLong, is_integer
 
 if TYPE_CHECKING:
-    from windhover.expression.compiler import _Compiler
+    from windhover.expression.compiler import Compiler
 
 Evaluate = Callable[[Frame], object]
 
@@ -34,7 +34,7 @@ _KIND_WORDS = {Kind.FILTER: "Filter", Kind.FUNCTION: "Function or Macro", Kind.T
 class CallCompiler:
     """Compiles the calls of one template."""
 
-    def __init__(self, source: str, compiler: _Compiler, macros: Mapping[str, Macro]) -> None:
+    def __init__(self, source: str, compiler: Compiler, macros: Mapping[str, Macro]) -> None:
         self._source = source
         self._compiler = compiler
         self._macros = macros

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from windhover.expression import operators
 from windhover.expression.access import compile_member, compile_variable
+from windhover.expression.analysis import variable_names
+from windhover.expression.bindings import find_bindings, set_names
 from windhover.expression.calls import CallCompiler
 from windhover.expression.errors import EvaluationError, ExpressionError, UndefinedError
 from windhover.expression.nodes import (
@@ -78,67 +80,16 @@ _UNARY: dict[str, Callable[[object], object]] = {"-": operators.negate, "+": ope
 
 def compile_expression(source: str, expression: Expression) -> Evaluate:
     """A function that evaluates one expression of a template that has no tags."""
-    return _Compiler(source, frozenset(), {}).expression(expression)
+    return Compiler(source, frozenset(), {}).expression(expression)
 
 
 def compile_body(source: str, body: Body) -> Execute:
     """A function that runs a whole template."""
-    collected = _Names()
-    collected.visit(body)
-    return _Compiler(source, frozenset(collected.bound), collected.macros).body(body)
+    bindings = find_bindings(body)
+    return Compiler(source, frozenset(bindings.names), bindings.macros).body(body)
 
 
-class _Names:
-    """Names that a template binds itself, and its macros, wherever they stand in it."""
-
-    def __init__(self) -> None:
-        self.bound: set[str] = set()
-        self.macros: dict[str, Macro] = {}
-
-    def visit(self, body: Body) -> None:
-        for statement in body.statements:
-            match statement:
-                case If(branches=branches, otherwise=otherwise):
-                    for _, branch in branches:
-                        self.visit(branch)
-                    if otherwise:
-                        self.visit(otherwise)
-                case For(target=target, body=inner, otherwise=otherwise):
-                    self.bound |= {target, "loop"}
-                    self.visit(inner)
-                    if otherwise:
-                        self.visit(otherwise)
-                case Set(name=name):
-                    self.bound.add(name)
-                case Macro(name=name, parameters=parameters, body=inner):
-                    self.macros[name] = statement
-                    self.bound.update(parameter for parameter, _ in parameters)
-                    self.visit(inner)
-                case Block(body=inner) | FilterBlock(body=inner):
-                    self.visit(inner)
-                case _:
-                    pass
-
-
-def _set_names(body: Body) -> set[str]:
-    """Names that the ``set`` tags of a loop's body bind, nested loops apart."""
-    names: set[str] = set()
-    for statement in body.statements:
-        match statement:
-            case Set(name=name):
-                names.add(name)
-            case If(branches=branches, otherwise=otherwise):
-                for _, branch in branches:
-                    names |= _set_names(branch)
-                names |= _set_names(otherwise) if otherwise else set()
-            case Block(body=inner) | FilterBlock(body=inner):
-                names |= _set_names(inner)
-            case _:
-                pass
-    return names
-
-
-class _Compiler:
+class Compiler:
     """Compiles the nodes of one template; ``bound`` are the names it may bind itself."""
 
     def __init__(self, source: str, bound: AbstractSet[str], macros: Mapping[str, Macro]) -> None:
@@ -210,8 +161,8 @@ class _Compiler:
         body = self.body(node.body)
         otherwise = self.body(node.otherwise) if node.otherwise else _emit_nothing
         target = node.target
-        set_names = tuple(_set_names(node.body) - {target, "loop"})
-        uses_loop = "loop" in _variables_of(node.body)
+        assigned = tuple(set_names(node.body) - {target, "loop"})
+        uses_loop = "loop" in variable_names(node.body)
         refuse = self.refusal(node)
 
         def run(frame: Frame, emit: Emit) -> None:
@@ -227,7 +178,7 @@ class _Compiler:
             local = frame.locals
             outer = {name: local.get(name, _MISSING) for name in (target, "loop")}
             # A name that the loop is the first to set ends with it; one from further out is updated.
-            temporary = [n for n in set_names if n not in local and n not in frame.variables]
+            temporary = [n for n in assigned if n not in local and n not in frame.variables]
             iterate = frame.budget.iterate
             last = length - 1
             for index, value in enumerate(values):
@@ -542,9 +493,3 @@ def _iterable_values(values: object, refuse: Callable[[Exception], ExpressionErr
     if isinstance(values, AbstractSet):
         return list(values)
     raise refuse(EvaluationError(f"Not an iterable object. Value = [{to_string(values)}]"))
-
-
-def _variables_of(body: Body) -> set[str]:
-    from windhover.expression.analysis import variable_names
-
-    return variable_names(body)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from windhover.expression.errors import EvaluationError
 from windhover.expression.library.structured import parse_json
-from windhover.expression.library.workflow import _variable
+from windhover.expression.library.workflow import variable
 from windhover.expression.registry import Example, function
 from windhover.expression.scope import Frame
 from windhover.expression.values import is_integer, is_map, to_string, to_text
@@ -88,7 +88,7 @@ def kv(frame: Frame, key: object, namespace: object = None, error_on_missing: ob
     except KeyError:
         if error_on_missing is False:
             return None
-        shown = where if where is not None else to_string(_variable(frame, "flow", "namespace"))
+        shown = where if where is not None else to_string(variable(frame, "flow", "namespace"))
         raise EvaluationError(f"The key '{name}' does not exist in the namespace '{shown}'.") from None
 
 
@@ -130,7 +130,7 @@ def file_uri(frame: Frame, path: object, namespace: object = None, version: obje
         return frame.scope.port.file_uri(name, where, _version("fileURI", version))
     if ".." in name.split("/"):
         raise EvaluationError(f"The path '{name}' may not lead out of the namespace.")
-    own = where or to_string(_variable(frame, "flow", "namespace"))
+    own = where or to_string(variable(frame, "flow", "namespace"))
     return f"kestra:///{own.replace('.', '/')}/_files/{name.lstrip('/')}"
 
 

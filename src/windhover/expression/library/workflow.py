@@ -11,7 +11,7 @@ from windhover.expression.scope import Frame
 from windhover.expression.values import is_integer, is_list, is_map, to_string
 
 
-def _variable(frame: Frame, *path: str | int) -> object:
+def variable(frame: Frame, *path: str | int) -> object:
     """A variable by path, or null where it does not exist."""
     value: object = frame.variables
     for key in path:
@@ -24,14 +24,14 @@ def _variable(frame: Frame, *path: str | int) -> object:
 
 def _iteration_values(frame: Frame) -> list[str]:
     """Values of the loops around, from the outermost in, then of this task run."""
-    parents = _variable(frame, "parents")
+    parents = variable(frame, "parents")
     values = (
-        [_variable(frame, "parents", index, "taskrun", "value") for index in range(len(parents))]
+        [variable(frame, "parents", index, "taskrun", "value") for index in range(len(parents))]
         if is_list(parents)
         else []
     )
     values.reverse()
-    values.append(_variable(frame, "taskrun", "value"))
+    values.append(variable(frame, "taskrun", "value"))
     return [to_string(value) for value in values if value is not None]
 
 
@@ -75,7 +75,7 @@ def current_each_output(frame: Frame, outputs: object) -> object:
 def tasks_with_state(frame: Frame, state: object) -> list[object]:
     if not isinstance(state, str):
         raise EvaluationError("The 'tasksWithState' function expects an argument 'state' with type string.")
-    tasks = _variable(frame, "tasks")
+    tasks = variable(frame, "tasks")
     found: list[object] = []
     if not is_map(tasks):
         return found
@@ -108,10 +108,10 @@ def error_logs(frame: Frame) -> list[object]:
 
 def _ancestors(frame: Frame) -> list[Mapping[object, object]]:
     """Ancestors, the outermost first; a task without `parents` may still have one `parent`."""
-    parents = _variable(frame, "parents")
+    parents = variable(frame, "parents")
     if is_list(parents) and parents:
         return [parent for parent in reversed(parents) if is_map(parent)]
-    parent = _variable(frame, "parent")
+    parent = variable(frame, "parent")
     return [parent] if is_map(parent) else []
 
 
@@ -130,7 +130,7 @@ def _ancestors(frame: Frame) -> list[Mapping[object, object]]:
 def parent_output(frame: Frame, index: object = None) -> object:
     ancestors = _ancestors(frame)
     if index is None:
-        parent = _variable(frame, "parent")
+        parent = variable(frame, "parent")
         chosen = parent if is_map(parent) else (ancestors[-1] if ancestors else None)
     elif is_integer(index):
         chosen = ancestors[index] if 0 <= index < len(ancestors) else None
@@ -141,14 +141,14 @@ def parent_output(frame: Frame, index: object = None) -> object:
     if is_map(outputs := chosen.get("outputs")):
         return outputs
     try:
-        output = lookup(_variable(frame, "outputs"), lookup(lookup(chosen, "task"), "id"))
-        value = _variable_of(chosen, "taskrun", "value")
+        output = lookup(variable(frame, "outputs"), lookup(lookup(chosen, "task"), "id"))
+        value = _member_of(chosen, "taskrun", "value")
         return lookup(output, value) if value is not None else output
     except LookupError:
         raise EvaluationError("The 'parentOutput' function finds no output of the parent task.") from None
 
 
-def _variable_of(container: object, *path: str) -> object:
+def _member_of(container: object, *path: str) -> object:
     for key in path:
         try:
             container = lookup(container, key)
@@ -177,12 +177,12 @@ def _variable_of(container: object, *path: str) -> object:
 def iteration_output(frame: Frame, task_id: object = None, iteration: object = None) -> object:
     by_value: object = task_id
     if not is_map(task_id):
-        name = _variable(frame, "task", "id") if task_id is None else task_id
-        by_value = _variable(frame, "outputs", to_string(name))
+        name = variable(frame, "task", "id") if task_id is None else task_id
+        by_value = variable(frame, "outputs", to_string(name))
         for value in _iteration_values(frame)[:-1]:
-            by_value = _variable_of(by_value, value)
+            by_value = _member_of(by_value, value)
     if iteration is None:
-        current = _variable(frame, "taskrun", "iteration")
+        current = variable(frame, "taskrun", "iteration")
         if not is_integer(current):
             raise EvaluationError("The 'iterationOutput' function needs a task run with an iteration.")
         iteration = current - 1
