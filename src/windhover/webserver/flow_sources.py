@@ -11,7 +11,7 @@ from windhover.plugin.parsing import ParsedFlow
 from windhover.webserver.services import WebServices
 from windhover.webserver.wire.flows import ValidationJson
 
-_SEPARATOR = re.compile(r"^---(?:\s.*)?$", re.MULTILINE)
+_SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 _ID = re.compile(r"^id:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
 _NAMESPACE = re.compile(r"^namespace:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
 

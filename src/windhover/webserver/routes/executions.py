@@ -138,6 +138,7 @@ async def list_namespaces(services: Services, tenant: Tenant) -> Response:
     return JsonResponse(await services.flows.namespaces(tenant))
 
 
+@router.post("/trigger/{namespace}/{flowId}", include_in_schema=False)
 @router.post(
     "/{namespace}/{flowId}",
     responses=answers(ExecutionJson),
@@ -193,7 +194,7 @@ async def validate_inputs(
     flow_id: FlowId,
     revision: Annotated[int | None, Query()] = None,
 ) -> Response:
-    """Check inputs as a start would, without starting anything: what each is now, and what is wrong with it."""
+    """Check inputs as a start would, without starting anything: what each is, and what is wrong with it."""
     flow = await find_flow(services, tenant, namespace, flow_id, revision)
     execution_id = new_id()
     given = GivenInputs()

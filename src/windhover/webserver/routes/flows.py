@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from windhover.engine.messages import FlowChanged
 from windhover.model.execution import JsonValue
-from windhover.model.flow import Flow
+from windhover.model.flow import TASK_LISTS, Flow
 from windhover.plugin.parsing import ParsedFlow
 from windhover.repository.errors import FlowConflict
 from windhover.repository.filters import TextMatch
@@ -254,10 +254,11 @@ async def get_task(
 ) -> Response:
     """One task of a flow, at whatever depth it stands."""
     flow = await find_flow(services, tenant, namespace, flow_id, revision)
-    task = flow.task_by_id(task_id)
+    shown = flow.to_json()
+    task = _find_task([shown.get(name) for name in TASK_LISTS], task_id)
     if task is None:
         raise not_found(f"Flow '{namespace}.{flow_id}' has no task '{task_id}'")
-    return JsonResponse(task.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    return JsonResponse(task)
 
 
 async def save(
@@ -303,6 +304,17 @@ async def all_flows(services: WebServices, query: FlowQuery) -> AsyncIterator[Fl
         if number * _FLOWS_AT_ONCE >= page.total:
             return
         number += 1
+
+
+def _find_task(place: JsonValue, task_id: str) -> JsonValue:
+    """The task of this id as it is written, wherever it stands; None when there is none."""
+    if isinstance(place, dict):
+        if place.get("id") == task_id and "type" in place:
+            return place
+        place = list(place.values())
+    if isinstance(place, list):
+        return next((found for one in place if (found := _find_task(one, task_id)) is not None), None)
+    return None
 
 
 def _announce(services: WebServices, tenant: str, namespace: str, flow_id: str, revision: int) -> None:
