@@ -126,11 +126,21 @@ def _bound_variable(name: str, keys: Sequence[str], walk: Evaluate) -> Evaluate:
 
         return read_local
 
+    if len(keys) == 1:
+        (only,) = keys
+
+        def read_local_member(frame: Frame) -> object:
+            try:
+                value = frame.locals[name][only]  # type: ignore[index]
+            except (LookupError, TypeError):
+                return walk(frame)
+            return walk(frame) if value.__class__ is Secret else value
+
+        return read_local_member
+
     def read(frame: Frame) -> object:
-        value = frame.locals.get(name, _ABSENT)
-        if value is _ABSENT:
-            return walk(frame)
         try:
+            value = frame.locals[name]
             for key in keys:
                 value = value[key]  # type: ignore[index]
         except (LookupError, TypeError):
