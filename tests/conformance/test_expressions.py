@@ -6,10 +6,11 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from windhover.expression import ExpressionError, Scope, compile_template
+from windhover.expression import ExpressionError, Scope, ServerPort, compile_template
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = Path(os.environ.get("WINDHOVER_SHARED", _ROOT.parent / "shared"))
@@ -65,7 +66,7 @@ class RecordedServer:
         }
 
 
-def _cases() -> list[dict[str, object]]:
+def _cases() -> list[dict[str, Any]]:
     if not _FILE.exists():
         return []
     return [json.loads(line) for line in _FILE.read_text().splitlines() if line]
@@ -73,12 +74,12 @@ def _cases() -> list[dict[str, object]]:
 
 @pytest.mark.skipif(not _FILE.exists(), reason=f"no recorded cases at {_FILE}; set WINDHOVER_SHARED")
 @pytest.mark.parametrize("case", _cases(), ids=lambda case: case["id"])
-def test_recorded_case(case: dict[str, object]) -> None:
+def test_recorded_case(case: dict[str, Any]) -> None:
     needs = case.get("needs")
     scope = Scope(case.get("vars") or {})
     if needs:
         server = RecordedServer(needs)
-        scope = Scope({**server.variables(), **(case.get("vars") or {})}, server)
+        scope = Scope({**server.variables(), **(case.get("vars") or {})}, cast("ServerPort", server))
 
     if case.get("expect_error"):
         with pytest.raises(ExpressionError) as raised:
