@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from windhover.repository.execution_query import ChildFilter, ExecutionQuery, ExecutionSort, SortBy
 from windhover.repository.filters import TextMatch, TimeRange
 from windhover.webserver.errors import bad_request
-from windhover.webserver.parameters import read_date, split_sort
+from windhover.webserver.parameters import read_date, split_sort, whole_number
 from windhover.webserver.query_filters import (
     Filter,
     Operation,
@@ -99,8 +99,8 @@ def _add(wanted: ExecutionQuery, filter: Filter, now: datetime, system_namespace
             return replace(wanted, flow_id=(*wanted.flow_id, text_match(filter)))
         case "id" | "executionId" if filter.operation in (Operation.EQUALS, Operation.IN):
             return replace(wanted, ids=filter.values)
-        case "flowRevision" if filter.operation is Operation.EQUALS and filter.value.isdecimal():
-            return replace(wanted, flow_revision=int(filter.value))
+        case "flowRevision" if filter.operation is Operation.EQUALS:
+            return replace(wanted, flow_revision=_revision(filter))
         case "state" if filter.operation in (Operation.EQUALS, Operation.IN):
             return replace(wanted, states=states(filter))
         case "state" if filter.operation.excludes:
@@ -124,6 +124,13 @@ def _add(wanted: ExecutionQuery, filter: Filter, now: datetime, system_namespace
         case "childFilter" if filter.operation is Operation.EQUALS:
             return replace(wanted, child=_child(filter.value))
     raise filter.unsupported()
+
+
+def _revision(filter: Filter) -> int:
+    number = whole_number(filter.value)
+    if number is None:
+        raise bad_request(f"`{filter.name}` needs the number of a revision: `{filter.value}`")
+    return number
 
 
 def _until(text: str | None) -> TimeRange | None:

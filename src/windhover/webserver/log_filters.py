@@ -11,7 +11,7 @@ from windhover.model.log import LogEntry, LogLevel
 from windhover.repository.filters import TextMatch, TextOperator, TimeRange
 from windhover.repository.logs import LogQuery
 from windhover.webserver.errors import bad_request
-from windhover.webserver.parameters import read_date, read_level
+from windhover.webserver.parameters import read_date, read_level, whole_number
 from windhover.webserver.query_filters import (
     Filter,
     Operation,
@@ -145,6 +145,7 @@ def _equal(text: str | None) -> tuple[TextMatch, ...]:
 def _attempt(text: str | None) -> int | None:
     if not text:
         return None
-    if not text.isdecimal():
+    number = whole_number(text)
+    if number is None:
         raise bad_request(f"`attempt` is a number from 0, not `{text}`.")
-    return int(text)
+    return number

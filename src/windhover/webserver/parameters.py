@@ -13,6 +13,8 @@ from windhover.webserver.errors import bad_request
 from windhover.webserver.services import WebServices, services_of
 from windhover.webserver.wire.dates import read_instant
 
+#: The largest whole number that the database takes for a page or a revision.
+MAX_NUMBER = 2**31 - 1
 #: The largest page that is given at once.
 MAX_PAGE_SIZE = 10_000
 
@@ -20,7 +22,8 @@ Tenant = Annotated[str, Path(description="The tenant; `main` unless there are se
 Namespace = Annotated[str, Path(description="A namespace, such as `company.team`.")]
 FlowId = Annotated[str, Path(alias="flowId", description="The id of a flow.")]
 ExecutionId = Annotated[str, Path(alias="executionId", description="The id of an execution.")]
-PageNumber = Annotated[int, Query(alias="page", ge=1, description="The page, counted from 1.")]
+PageNumber = Annotated[int, Query(alias="page", ge=1, le=MAX_NUMBER, description="The page, counted from 1.")]
+Revision = Annotated[int | None, Query(ge=1, le=MAX_NUMBER, description="A revision; the latest by default.")]
 PageSize = Annotated[int, Query(alias="size", ge=1, le=MAX_PAGE_SIZE, description="Entries a page.")]
 Sort = Annotated[
     list[str] | None, Query(alias="sort", description="`field:asc` or `field:desc`; may be repeated.")
@@ -61,6 +64,13 @@ def read_date(name: str, text: str | None) -> datetime | None:
         return read_instant(text)
     except ValueError:
         raise bad_request(f"`{name}` is no date such as 2024-05-31T12:00:00Z: `{text}`") from None
+
+
+def whole_number(text: str) -> int | None:
+    """A number from 0 that the database takes; None for anything else."""
+    if not text.isdecimal() or len(text) > len(str(MAX_NUMBER)) or int(text) > MAX_NUMBER:
+        return None
+    return int(text)
 
 
 def split_sort(sort: str) -> tuple[str, bool]:

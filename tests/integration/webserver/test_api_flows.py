@@ -77,7 +77,8 @@ async def test_an_update_must_be_about_the_flow_of_the_path(local_server: Server
 
 
 async def test_everything_wrong_with_a_flow_is_told(local_server: Server) -> None:
-    bad = "id: bad\nnamespace: company.team\nfoo: 1\ntasks:\n  - id: t\n    type: io.kestra.plugin.core.log.Log\n"
+    task = "tasks:\n  - id: t\n    type: io.kestra.plugin.core.log.Log\n"
+    bad = f"id: bad\nnamespace: company.team\nfoo: 1\n{task}"
     refused = await local_server.client.post(FLOWS, content=bad)
     assert refused.status_code == 422
     assert 'Unrecognized field "foo"' in refused.json()["message"]

@@ -42,6 +42,7 @@ from windhover.webserver.parameters import (
     Namespace,
     PageNumber,
     PageSize,
+    Revision,
     Services,
     Sort,
     Tenant,
@@ -192,7 +193,7 @@ async def validate_inputs(
     tenant: Tenant,
     namespace: Namespace,
     flow_id: FlowId,
-    revision: Annotated[int | None, Query()] = None,
+    revision: Revision = None,
 ) -> Response:
     """Check inputs as a start would, without starting anything: what each is, and what is wrong with it."""
     flow = await find_flow(services, tenant, namespace, flow_id, revision)
@@ -240,7 +241,7 @@ async def get_flow_to_execute(
     tenant: Tenant,
     namespace: Namespace,
     flow_id: FlowId,
-    revision: Annotated[int | None, Query()] = None,
+    revision: Revision = None,
 ) -> Response:
     """A flow as whoever may execute it sees it."""
     return JsonResponse(flow_json(await find_flow(services, tenant, namespace, flow_id, revision)))

@@ -26,10 +26,12 @@ from windhover.webserver.flow_filters import flow_query, flow_sort
 from windhover.webserver.flow_sources import documents, parse, validate
 from windhover.webserver.openapi import answers, answers_nothing, takes
 from windhover.webserver.parameters import (
+    MAX_NUMBER,
     FlowId,
     Namespace,
     PageNumber,
     PageSize,
+    Revision,
     Services,
     Sort,
     Tenant,
@@ -54,9 +56,11 @@ _SOURCES_AT_ONCE = 50
 _FLOWS_AT_ONCE = 500
 _MAX_FRAGMENTS = 10
 
-Revision = Annotated[int | None, Query(ge=1, description="A revision; the latest by default.")]
 BaseRevision = Annotated[
-    int | None, Query(alias="baseRevision", ge=0, description="The revision that the change was made from.")
+    int | None,
+    Query(
+        alias="baseRevision", ge=0, le=MAX_NUMBER, description="The revision that the change was made from."
+    ),
 ]
 
 

@@ -1,0 +1,235 @@
+"""Who may use the API, what errors look like, and what the management port tells."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.integration.webserver.server import Server, running_server
+
+from windhover.repository.database import Database, open_database
+from windhover.repository.errors import RepositoryUnavailable
+from windhover.webserver import create_app, create_management_app
+
+SEARCH = "/api/v1/main/flows/search"
+USER = {"username": "ada@example.com", "password": "Engine1843"}
+AUTH = (USER["username"], USER["password"])
+
+
+async def test_the_api_is_open_until_a_user_is_set_up(server: Server, tmp_path: Path) -> None:
+    client = server.client
+    assert (await client.get(SEARCH)).status_code == 200
+    assert (await client.get("/api/v1/configs")).json()["isBasicAuthInitialized"] is False
+    for weak in (
+        {"username": "ada", "password": USER["password"]},
+        {"username": USER["username"], "password": "short1A"},
+        {"username": USER["username"], "password": "alllowercase1"},
+    ):
+        assert (await client.post("/api/v1/main/basicAuth", json=weak)).status_code == 422
+    assert (await client.post("/api/v1/basicAuth", json=USER)).status_code == 204
+    client.cookies.clear()
+
+    refused = await client.get(SEARCH)
+    assert refused.status_code == 401
+    assert refused.headers["WWW-Authenticate"].startswith('Basic realm="Windhover"')
+    assert (await client.get(SEARCH, auth=AUTH)).status_code == 200
+    bodies = set()
+    for wrong in (("ada@example.com", "Engine1844"), ("eve@example.com", USER["password"]), ("", "")):
+        response = await client.get(SEARCH, auth=wrong)
+        assert response.status_code == 401
+        bodies.add(response.text)
+    assert len(bodies) == 1
+    for header in ("Basic", "Basic !!!", "Basic " + base64.b64encode(b"nocolon").decode(), "Bearer x"):
+        assert (await client.get(SEARCH, headers={"Authorization": header})).status_code == 401
+    assert (await client.post("/api/v1/main/basicAuth", json=USER)).status_code == 401
+    assert (await client.get("/ping")).status_code == 200
+    assert (await client.get("/api/v1/configs/login")).json() == {"isBasicAuthInitialized": True}
+
+    stored = await server.services.instance_settings.get("kestra.server.basic-auth")
+    assert USER["password"] not in str(stored)
+
+    # A server that starts later knows the user, too.
+    async with running_server(server.services.database, tmp_path / "second", executor=False) as second:
+        assert (await second.client.get(SEARCH)).status_code == 401
+        assert (await second.client.get(SEARCH, auth=AUTH)).status_code == 200
+
+
+async def test_the_cookie_of_a_login_serves_as_well(local_server: Server) -> None:
+    client = local_server.client
+    await client.post("/api/v1/main/basicAuth", json=USER)
+    client.cookies.clear()
+    assert (await client.post("/api/v1/login", json={**USER, "password": "x"})).status_code == 401
+    login = await client.post("/api/v1/login", json=USER)
+    assert login.status_code == 204
+    cookie = login.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert (await client.get(SEARCH)).status_code == 200
+    await client.post("/api/v1/logout")
+    assert (await client.get(SEARCH)).status_code == 401
+
+
+async def test_a_configured_user_goes_before_a_stored_one(sqlite: Database, tmp_path: Path) -> None:
+    async with running_server(sqlite, tmp_path / "a", executor=False) as server:
+        await server.client.post("/api/v1/main/basicAuth", json=USER)
+    configuration = {
+        "kestra.server.basic-auth.username": "op@example.com",
+        "kestra.server.basic-auth.password": "weak",
+        "kestra.server.basic-auth.open-urls": "/api/v1/main/executions/webhook/",
+    }
+    async with running_server(sqlite, tmp_path / "b", configuration, executor=False) as server:
+        client = server.client
+        assert (await client.get(SEARCH, auth=AUTH)).status_code == 401
+        assert (await client.get(SEARCH, auth=("op@example.com", "weak"))).status_code == 200
+        assert len((await client.get("/api/v1/basicAuthValidationErrors")).json()) == 1
+        assert (await client.get("/api/v1/main/executions/webhook/a/b/c")).status_code == 404
+        change = await client.post("/api/v1/basicAuth", json=USER, auth=("op@example.com", "weak"))
+        assert change.status_code == 409
+
+
+async def test_paths_without_a_tenant_are_about_the_only_one(local_server: Server) -> None:
+    client = local_server.client
+    assert (await client.get("/api/v1/flows/search")).status_code == 200
+    other = await client.get("/api/v1/other/flows/search")
+    assert other.status_code == 404
+    assert "tenant 'other'" in other.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/main/nothing", 404),
+        ("GET", "/nothing", 404),
+        ("GET", "/api/v1/main/executions/none", 404),
+        ("GET", "/api/v1/main/executions/none/file?path=kestra:///a", 404),
+        ("GET", "/api/v1/main/metrics/none", 404),
+        ("GET", "/api/v1/main/flows/a/b", 404),
+        ("GET", "/api/v1/main/flows/a/b/revisions", 404),
+        ("GET", "/api/v1/main/flows/a/b?revision=x", 400),
+        ("GET", "/api/v1/main/executions?namespace=x", 400),
+        ("GET", "/api/v1/main/metrics/aggregates/a/b/c?aggregation=median", 400),
+        ("PATCH", "/api/v1/main/flows", 405),
+        ("POST", "/api/v1/main/executions/latest", 400),
+        ("DELETE", "/api/v1/main/executions/by-ids", 400),
+        ("DELETE", "/api/v1/main/executions/kill/by-ids", 400),
+        ("POST", "/api/v1/login", 400),
+        ("GET", "/api/v1/plugins/no.such.Type", 404),
+        ("GET", "/api/v1/plugins/inputs/ODD", 404),
+        ("GET", "/api/v1/plugins/schemas/odd", 404),
+    ],
+)
+async def test_errors_are_json(local_server: Server, method: str, path: str, status: int) -> None:
+    response = await local_server.client.request(method, path)
+    assert response.status_code == status, response.text
+    body = response.json()
+    assert body["message"]
+    assert body["_links"]["self"]["href"] == httpx.URL(path).path
+    assert "Traceback" not in response.text
+
+
+async def test_a_database_that_is_away_and_a_fault_of_ours(
+    local_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = local_server.client
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise RepositoryUnavailable("connection refused by 10.0.0.7")
+
+    monkeypatch.setattr(local_server.services.executions, "load", away)
+    response = await client.get("/api/v1/main/executions/x")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+    assert "10.0.0.7" not in response.text
+
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise KeyError("inner secret")
+
+    monkeypatch.setattr(local_server.services.executions, "load", broken)
+    response = await client.get("/api/v1/main/executions/x")
+    assert response.status_code == 500
+    assert "inner secret" not in response.text
+    assert response.json()["message"].startswith("Internal Server Error")
+
+
+async def test_the_openapi_document_says_what_is_answered(local_server: Server) -> None:
+    document = (await local_server.client.get("/openapi.json")).json()
+    paths = document["paths"]
+    start = paths["/api/v1/{tenant}/executions/{namespace}/{flowId}"]["post"]
+    assert start["operationId"] == "createExecution"
+    assert "multipart/form-data" in start["requestBody"]["content"]
+    answer = start["responses"]["200"]["content"]["application/json"]["schema"]
+    assert answer == {"$ref": "#/components/schemas/Execution"}
+    assert "422" not in start["responses"]
+    schemas = document["components"]["schemas"]
+    assert schemas["Execution"]["properties"]["taskRunList"]
+    assert schemas["StateChange"]["properties"]["date"]["format"] == "date-time"
+    text = str(document)
+    for name in {part.split("'")[0] for part in text.split("#/components/schemas/")[1:]}:
+        assert name in schemas, name
+    ids = [operation["operationId"] for path in paths.values() for operation in path.values()]
+    assert len(ids) == len(set(ids))
+
+
+async def test_plugins_are_described_from_their_classes(local_server: Server) -> None:
+    get = local_server.client.get
+    groups = (await get("/api/v1/plugins")).json()["results"]
+    log = next(group for group in groups if group["name"] == "io.kestra.plugin.core.log")
+    assert "io.kestra.plugin.core.log.Log" in [task["cls"] for task in log["tasks"]]
+    page = (await get("/api/v1/plugins/io.kestra.plugin.core.log.Log")).json()
+    assert page["markdown"].startswith("# Log\n")
+    assert "message" in page["schema"]["properties"]["properties"]
+    wrong = await get("/api/v1/plugins/io.kestra.plugin.core.log.Logg")
+    assert "did you mean 'io.kestra.plugin.core.log.Log'" in wrong.json()["message"]
+    types = {one["type"] for one in (await get("/api/v1/plugins/inputs")).json()}
+    assert {"STRING", "FILE", "MULTISELECT", "FORM"} <= types
+    assert (await get("/api/v1/plugins/inputs/string")).status_code == 200
+    schema = (await get("/api/v1/plugins/schemas/task", params={"arrayOf": True})).json()
+    assert schema["items"] == {"$ref": "#/definitions/Task"}
+
+
+async def test_the_management_port(local_server: Server) -> None:
+    await local_server.client.get(SEARCH)
+    transport = httpx.ASGITransport(create_management_app(local_server.services))
+    async with httpx.AsyncClient(transport=transport, base_url="http://management.test") as client:
+        health = (await client.get("/health")).json()
+        assert (health["name"], health["status"]) == ("kestra", "UP")
+        assert health["details"]["jdbc"]["details"]["database"] == "sqlite"
+        assert health["details"]["diskSpace"]["details"]["threshold"] == 10_485_760
+        assert (await client.get("/health/liveness")).json()["status"] == "UP"
+        assert (await client.get("/health/readiness")).status_code == 200
+        assert (await client.get("/info")).json()["build"]["name"] == "windhover"
+        text = (await client.get("/prometheus")).text
+        assert "# TYPE kestra_worker_job_pending gauge\nkestra_worker_job_pending 0.0\n" in text
+        route = 'method="GET",uri="/api/v1/{tenant}/flows/search",status="200"'
+        assert f"http_server_requests_seconds_count{{{route}}} 1.0\n" in text
+        assert (await client.get("/flows")).status_code == 404
+
+
+async def test_the_management_port_tells_what_is_down(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite:///{tmp_path / 'gone.db'}")
+    configuration = {
+        "endpoints.all.basic-auth.username": "op",
+        "endpoints.all.basic-auth.password": "secret",
+    }
+    async with running_server(
+        database, tmp_path, configuration, executor=False, components=lambda: {"executor": False}
+    ) as server:
+        transport = httpx.ASGITransport(create_management_app(server.services))
+        async with httpx.AsyncClient(transport=transport, base_url="http://management.test") as client:
+            assert (await client.get("/health")).status_code == 401
+            client.auth = httpx.BasicAuth("op", "secret")
+            ready = await client.get("/health/readiness")
+            assert ready.status_code == 503
+            assert ready.json()["details"]["executor"]["status"] == "DOWN"
+            await database.close()
+            down = (await client.get("/health")).json()
+            assert down["details"]["jdbc"]["status"] == "DOWN"
+            assert (await client.get("/health/liveness")).status_code == 200
+
+
+async def test_an_application_needs_no_start(local_server: Server) -> None:
+    """It can be made many times over the same services, as tests and several ports do."""
+    assert create_app(local_server.services) is not create_app(local_server.services)
