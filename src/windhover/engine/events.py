@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from windhover.engine.messages import LogsWritten, TaskEnded, TaskStarted
@@ -70,6 +70,8 @@ class ChildRefused:
 class ChildEnded:
     """The execution that a task run waits for has ended, with its flow's outputs.
 
+    ``render`` renders what the waiting task asks for among the ended execution's variables.
+
     ``replaces`` is the execution in whose place it was started, when that was retried as a new one.
     """
 
@@ -79,6 +81,7 @@ class ChildEnded:
     link: str
     outputs: dict[str, JsonValue] | None = None
     replaces: str | None = None
+    render: Callable[[JsonValue], JsonValue] | None = None
 
 
 EngineEvent = (

@@ -107,7 +107,7 @@ class FlowControl(Recorder):
 
     def start(self, node: Node) -> None:
         """Begin a task run that was created."""
-        if node.ended:
+        if node.record.state.current is not StateType.CREATED:
             return
         if is_cut(node.frame):
             self.end(node, node.frame.cut_state or StateType.KILLED)

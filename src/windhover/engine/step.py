@@ -218,7 +218,6 @@ class Step(FlowControl):
         """Let a new execution take the place of this one."""
         node.record.state.become(StateType.FAILED, at)
         self.effects.timers_set[REPLAY_TIMER] = due
-        self.header_state(StateType.FAILED)
         self.end(node, StateType.RETRIED)
         self.cut(self.live.root, StateType.RETRIED, stop=True)
 
@@ -320,10 +319,10 @@ class Step(FlowControl):
             self.header_changed()
         state = update.end or StateType.SUCCESS
         self._close_attempt(node, state, self.now)
+        self.end(node, state)
         if update.end is not None:
             self.log(LogLevel.INFO, f"Execution ended as {update.end.value} by the task.", node)
             self.cut(self.live.root, update.end, stop=update.end is StateType.KILLED)
-        self.end(node, state)
 
     # ---------------------------------------------------------------- tasks that start executions
 
@@ -370,10 +369,7 @@ class Step(FlowControl):
         outputs = node.record.outputs or {}
         if outputs.get("executionId") not in (event.execution_id, event.replaces):
             return
-        outputs = {"executionId": event.execution_id, "state": event.state.value}
-        if event.outputs is not None:
-            outputs["outputs"] = event.outputs
-        node.record.outputs = outputs
+        node.record.outputs = {"executionId": event.execution_id, "state": event.state.value}
         if event.state in (StateType.FAILED, StateType.WARNING):
             level = LogLevel.ERROR if event.state is StateType.FAILED else LogLevel.WARN
             self.log(level, f"Subflow execution {event.link} ends in {event.state.value} state", node)
@@ -382,6 +378,11 @@ class Step(FlowControl):
             bound = _definition(node).bind(self._rendered(node, _definition(node)))
             assert isinstance(bound, ExecutableTask)
             state = bound.end_state(event.state)
+            outputs = event.outputs
+            if outputs is None and event.render is not None and (legacy := bound.legacy_outputs()):
+                outputs = event.render(legacy)
+            if outputs is not None:
+                node.record.outputs["outputs"] = outputs
         except (ExpressionError, InvalidProperties, ValueError) as error:
             self.log(LogLevel.ERROR, str(error), node)
             state = StateType.FAILED
@@ -436,27 +437,31 @@ class Step(FlowControl):
     ) -> None:
         record, header = node.record, self.live.record
         self.effects.timers_cleared.add(PAUSE_TIMER + record.id)
+        state = soften(node.task, state)
         self.live.outputs_changed(node, self._resumed(record, state, by))
         if state is StateType.CANCELLED:
             self.log(LogLevel.INFO, "Execution cancelled: nobody resumed it in time.", node)
-            self.cut(self.live.root, state)
             self.end(node, state)
+            self.cut(self.live.root, state)
             return
         if timeout:
             record.state.become(StateType.RUNNING, self.now)
             self.log(LogLevel.ERROR, "Nobody resumed the execution in time.", node)
         header.metadata.attempt_number += 1
-        if not any(_is_paused(other) for other in _open_leaves(self.live.root) if other is not node):
+        others = any(_is_paused(other) for other in _open_leaves(self.live.root) if other is not node)
+        if not others:
             self.header_state(StateType.RESTARTED)
             self.header_state(StateType.RUNNING)
-            self.later(self.go_on, self.live.root)
         assert node.body_frame is not None, "a flow-control task that has begun has a frame"
         if state is StateType.SUCCESS and len(node.body_frame.body.lanes):
             record.state.become(StateType.RUNNING, self.now)
             self.changed(node)
             self.later(self.fill, node.body_frame)
         else:
-            self.end(node, soften(node.task, state))
+            self.end(node, state)
+        if not others:
+            # Last, so that what the end of the pause lets begin has begun.
+            self.later(self.go_on, self.live.root)
 
     def _resumed(self, record: TaskRun, state: StateType, by: str | None) -> dict[str, JsonValue]:
         resumed: dict[str, JsonValue] = {"on": instant_text(self.now).removesuffix("Z"), "to": state.value}

@@ -12,7 +12,9 @@ from windhover.engine.creation import CORRELATION_ID, FlowInputRenderer, new_exe
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import ChildEnded
 from windhover.engine.inputs import resolve_inputs
+from windhover.engine.live import LiveExecution
 from windhover.engine.messages import StartChild
+from windhover.engine.rendering import Renderer
 from windhover.model.execution import (
     AwaitedBy,
     Execution,
@@ -108,8 +110,9 @@ def link(execution: Execution) -> str:
     )
 
 
-def child_ended(execution: Execution, task_run_id: str) -> ChildEnded:
+def child_ended(live: LiveExecution, task_run_id: str, environment: EngineEnvironment) -> ChildEnded:
     """What the task run that waits for an execution is told at its end."""
+    execution = live.record
     return ChildEnded(
         task_run_id=task_run_id,
         execution_id=execution.id,
@@ -117,6 +120,7 @@ def child_ended(execution: Execution, task_run_id: str) -> ChildEnded:
         link=link(execution),
         outputs=execution.outputs,
         replaces=execution.original_id,
+        render=None if live.flow.outputs else Renderer(live, environment).evaluate,
     )
 
 

@@ -130,6 +130,8 @@ class Executor:
             items = inbox.drain(self._settings.round_limit)
             if items or self._timer_is_due():
                 await self._round(items)
+            if self._alarm is None:
+                self._set_alarm()
             if self._stopping and not len(inbox):
                 return
 
@@ -193,7 +195,7 @@ class Executor:
             await self._begin(live.flow, execution, changes)
         awaited_by = live.record.awaited_by
         if effects.ended and awaited_by is not None:
-            event = child_ended(live.record, awaited_by.task_run_id)
+            event = child_ended(live, awaited_by.task_run_id, self._environment)
             await self._apply_to(awaited_by.execution_id, event, changes)
 
     async def _start_child(
@@ -336,7 +338,12 @@ class Executor:
             return
         delay = max(0.0, (self._next_timer - self._clock()) / timedelta(seconds=1))
         # An hour at most, so that a step of the clock is noticed.
-        self._alarm = asyncio.get_running_loop().call_later(min(delay, 3600.0), self._queue.executor.wake)
+        self._alarm = asyncio.get_running_loop().call_later(min(delay, 3600.0), self._ring)
+
+    def _ring(self) -> None:
+        # The loop's clock may be a little ahead: a timer that is not due yet gets another alarm.
+        self._alarm = None
+        self._queue.executor.wake()
 
     # ---------------------------------------------------------------- commit and dispatch
 

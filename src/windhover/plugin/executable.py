@@ -47,6 +47,10 @@ class ExecutableTask(BoundTask):
             ValueError: the properties make no sense; the run fails with this message.
         """
 
+    def legacy_outputs(self) -> dict[str, JsonValue] | None:
+        """Outputs to render among the variables of the other execution, if its flow declares none itself."""
+        return None
+
     @abstractmethod
     def end_state(self, child: StateType) -> StateType:
         """How the run ends when its execution has ended as ``child``, before ``allowFailure`` applies."""

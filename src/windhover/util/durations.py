@@ -33,6 +33,21 @@ def parse_duration(text: str) -> timedelta:
     return -duration if match["sign"] == "-" else duration
 
 
+def read_duration(value: object) -> timedelta:
+    """Read what an expression gave for a duration: ISO-8601 text, or a number of seconds.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).strip()
+    try:
+        return timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        return parse_duration(text)
+
+
 def format_duration(duration: timedelta) -> str:
     """Write a duration in ISO-8601, hours as the largest unit, as Java's ``Duration`` prints it."""
     total = round(duration.total_seconds() * 1_000_000)

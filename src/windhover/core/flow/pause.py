@@ -10,7 +10,7 @@ from windhover.model.execution import JsonValue
 from windhover.model.inputs import Input
 from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane, PauseBehavior, PauseUntil
 from windhover.plugin.nesting import AnyTask, TaskList
-from windhover.util.durations import parse_duration
+from windhover.util.durations import read_duration
 
 
 class Pause(FlowableTask):
@@ -55,8 +55,7 @@ class Pause(FlowableTask):
     def _duration(ctx: FlowableContext, written: str | None, name: str) -> float | None:
         if written is None:
             return None
-        text = str(ctx.render(written))
         try:
-            return parse_duration(text).total_seconds()
+            return read_duration(ctx.render(written)).total_seconds()
         except ValueError as error:
             raise ValueError(f"`{name}`: {error}") from None

@@ -39,9 +39,15 @@ class Subflow(ExecutableTask):
     ] = True
     schedule_date: Annotated[datetime | None, Field(description="Start it then and not now.")] = None
     restart_behavior: Static[Literal["RETRY_FAILED", "NEW_EXECUTION"]] = "RETRY_FAILED"
-    outputs: Annotated[
-        dict[str, JsonValue] | None,
-        Field(deprecated=True, description="Declare outputs on the flow that is started instead."),
+    outputs: Static[
+        Annotated[
+            dict[str, JsonValue] | None,
+            Field(
+                deprecated=True,
+                description="Rendered among the variables of the execution that was started. "
+                "Declare outputs on its flow instead.",
+            ),
+        ]
     ] = None
 
     def child(self) -> ChildRequest:
@@ -55,6 +61,9 @@ class Subflow(ExecutableTask):
             wait=self.wait,
             schedule_date=self.schedule_date,
         )
+
+    def legacy_outputs(self) -> dict[str, JsonValue] | None:
+        return self.outputs
 
     def end_state(self, child: StateType) -> StateType:
         return child if self.transmit_failed and child in _TRANSMITTED else StateType.SUCCESS
