@@ -114,14 +114,13 @@ async def _read_flow(file: Path, runtime: Runtime) -> Flow:
 async def _prepare(options: RunOptions, flow: Flow, runtime: Runtime) -> Execution:
     execution_id = new_id()
     given = await _given(options.inputs, flow, execution_id, runtime)
-    cipher = runtime.cipher
     resolved = await asyncio.to_thread(
         resolve_inputs,
         flow.inputs,
         given,
         FlowInputRenderer(runtime.environment, flow, execution_id),
         workflow=f"{flow.namespace}.{flow.id}",
-        encrypt=cipher.encrypt if cipher is not None else None,
+        encrypt=runtime.environment.encrypt,
     )
     if resolved.problems:
         raise Refused("\n".join(problem.message for problem in resolved.problems))

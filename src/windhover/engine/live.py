@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from windhover.engine.frame import Frame, Node, enabled
 from windhover.engine.outputs import OutputsTree
@@ -10,6 +11,14 @@ from windhover.model.execution import Execution, JsonValue, Phase, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.task import Task
 from windhover.plugin.flowable import Body, FlowableTask, Lane
+
+
+@dataclass(frozen=True, slots=True)
+class RevealedInputs:
+    """Inputs with SECRET values decrypted, and those values by themselves."""
+
+    values: Mapping[str, JsonValue]
+    secrets: frozenset[str]
 
 
 class LiveExecution:
@@ -25,6 +34,7 @@ class LiveExecution:
         "outputs",
         "record",
         "retrying",
+        "revealed",
         "root",
         "runs_of_task",
         "size",
@@ -42,6 +52,8 @@ class LiveExecution:
         self.size = 0
         #: How many task runs wait for their next attempt.
         self.retrying = 0
+        #: The inputs as expressions see them, once somebody looked.
+        self.revealed: RevealedInputs | None = None
 
     @classmethod
     def restore(

@@ -39,7 +39,7 @@ class Job:
     ``variables`` is what the task's expressions may read; values are built when they are asked for.
     ``began`` is when the work was first begun, if it is handed out again because its worker was lost:
     a wait goes on from there instead of beginning anew. ``holds_stored``: among the outputs are some that
-    are kept in the storage.
+    are kept in the storage. ``secrets``: texts that no log line may show.
     """
 
     identity: JobIdentity
@@ -47,6 +47,7 @@ class Job:
     variables: Mapping[str, JsonValue]
     began: datetime | None = None
     holds_stored: bool = False
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from windhover.engine.messages import (
     TaskStarted,
 )
 from windhover.engine.retries import next_execution, next_try, retry_of
-from windhover.engine.variables import execution_variables
+from windhover.engine.variables import execution_variables, revealed_inputs
 from windhover.expression import ExpressionError
 from windhover.model.execution import Attempt, JsonValue, TaskRun
 from windhover.model.log import LogLevel
@@ -275,7 +275,10 @@ class Step(FlowControl):
         )
         variables = execution_variables(self.live, self.environment, node)
         holds_stored = self.live.outputs.holds_stored
-        self.effects.jobs.append(Job(identity, _definition(node), variables, began(record), holds_stored))
+        secrets = revealed_inputs(self.live, self.environment).secrets
+        self.effects.jobs.append(
+            Job(identity, _definition(node), variables, began(record), holds_stored, secrets)
+        )
 
     def _rendered(self, node: Node, task: TaskDefinition) -> dict[str, JsonValue]:
         renderer = self.renderer(node)
@@ -366,8 +369,8 @@ class Step(FlowControl):
         node = self.live.nodes.get(event.task_run_id)
         if node is None or node.ended or event.state is StateType.RETRIED:
             return
-        outputs = node.record.outputs or {}
-        if outputs.get("executionId") not in (event.execution_id, event.replaces):
+        awaited = (node.record.outputs or {}).get("executionId")
+        if awaited not in (event.execution_id, event.replaces):
             return
         node.record.outputs = {"executionId": event.execution_id, "state": event.state.value}
         if event.state in (StateType.FAILED, StateType.WARNING):

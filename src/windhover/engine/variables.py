@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from windhover.engine.encryption import is_encrypted
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.frame import Node
-from windhover.engine.live import LiveExecution, ancestors, loop_values
+from windhover.engine.live import LiveExecution, RevealedInputs, ancestors, loop_values
 from windhover.engine.spill import Load, resolving
+from windhover.expression import Secret
 from windhover.model.execution import JsonValue, Label
 from windhover.model.state import TERMINATED
 from windhover.util.instants import instant_text
@@ -99,7 +101,7 @@ def execution_variables(
 
     makers: dict[str, Callable[[], JsonValue]] = {
         "outputs": outputs,
-        "inputs": lambda: record.inputs if record.inputs else ABSENT,
+        "inputs": lambda: revealed_inputs(live, environment).values if record.inputs else ABSENT,
         "vars": lambda: record.variables if record.variables else ABSENT,
         "trigger": lambda: dict(record.trigger.variables) if record.trigger else ABSENT,
         "execution": lambda: _execution(live),
@@ -123,6 +125,29 @@ def execution_variables(
         makers["parent"] = lambda: next(iter(_parents(node)), ABSENT)
         makers["parents"] = lambda: _parents(node) or ABSENT
     return Variables(makers)
+
+
+def revealed_inputs(live: LiveExecution, environment: EngineEnvironment) -> RevealedInputs:
+    """The inputs with SECRET values readable; they are marked, so that logs can mask them."""
+    if live.revealed is None:
+        secrets: set[str] = set()
+        values = live.record.inputs or {}
+        if environment.decrypt is not None:
+            values = _revealed(values, environment.decrypt, secrets)
+        live.revealed = RevealedInputs(values, frozenset(secrets))
+    return live.revealed
+
+
+def _revealed(
+    value: JsonValue, decrypt: Callable[[Mapping[str, JsonValue]], str], secrets: set[str]
+) -> JsonValue:
+    if is_encrypted(value):
+        secret = Secret(decrypt(value))
+        secrets.add(secret)
+        return secret
+    if isinstance(value, dict):
+        return {name: _revealed(item, decrypt, secrets) for name, item in value.items()}
+    return value
 
 
 def _execution(live: LiveExecution) -> JsonValue:

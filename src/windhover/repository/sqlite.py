@@ -21,7 +21,7 @@ from windhover.repository.connection_threads import ConnectionThreads
 from windhover.repository.database import Dialect
 from windhover.repository.errors import ConstraintViolated, RepositoryError, RepositoryUnavailable
 from windhover.repository.schema import prepare_sqlite
-from windhover.repository.statement import Row, Statement, Write
+from windhover.repository.statement import Row, Statement, Write, repeated
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ _BUSY_PAUSE = 0.01
 _WRITER_CACHE_KIB = 8192
 _READER_CACHE_KIB = 2048
 _RECLAIM_PAGES = 500
+#: Rows that one step of a statement writes at most; a power of two.
+_ROWS_AT_ONCE = 64
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _TRANSIENT = _BUSY | {
@@ -96,11 +98,8 @@ class SqliteDatabase:
 
     async def write(self, writes: Sequence[Write]) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            for statement, rows in writes:
-                if len(rows) == 1:
-                    connection.execute(statement.sqlite, rows[0])
-                else:
-                    connection.executemany(statement.sqlite, rows)
+            for write in writes:
+                _run(connection, write)
 
         await self._writer.run(lambda connection: self._transaction(connection, work))
 
@@ -219,6 +218,29 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise self._translated(error) from error
         return connection
+
+
+def _run(connection: sqlite3.Connection, write: Write) -> None:
+    """Run a statement for all its rows.
+
+    After each step the thread must get the interpreter's lock back, for which it may wait milliseconds while
+    the event loop is busy. So there are as few steps as possible: many rows in each.
+    """
+    statement, rows = write
+    if len(rows) == 1:
+        connection.execute(statement.sqlite, rows[0])
+        return
+    if not statement.sqlite_values:
+        connection.executemany(statement.sqlite, rows)
+        return
+    begin, size = 0, _ROWS_AT_ONCE
+    while begin < len(rows):
+        # Powers of two, so that few different statements have to be prepared.
+        while size > len(rows) - begin:
+            size //= 2
+        values = [value for row in rows[begin : begin + size] for value in row]
+        connection.execute(repeated(statement, size), values)
+        begin += size
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -30,13 +30,15 @@ class Statement:
 class BulkStatement:
     """A statement for many rows at once.
 
-    SQLite runs it once a row. PostgreSQL runs it once for all of them and takes each column as an array,
-    so no two rows may have the same key.
+    SQLite runs it once a row, or, where there are ``sqlite_values``, with many rows of values. PostgreSQL runs
+    it once for all of them and takes each column as an array, so no two rows may have the same key.
     """
 
     table: str
     sqlite: str
     postgresql: str
+    #: What stands in ``sqlite`` for one row of values and may be repeated, separated by commas.
+    sqlite_values: str = ""
 
 
 class Write(NamedTuple):
@@ -71,6 +73,7 @@ def upsert(
         table=table,
         sqlite=f"INSERT INTO {table} ({names}) VALUES ({marks}) {conflict}",
         postgresql=f"INSERT INTO {table} ({names}) SELECT * FROM unnest({_arrays(columns)}) {conflict}",
+        sqlite_values=f"({marks})",
     )
 
 
@@ -82,6 +85,7 @@ def insert(table: str, columns: Mapping[str, str]) -> BulkStatement:
         table=table,
         sqlite=f"INSERT INTO {table} ({names}) VALUES ({marks})",
         postgresql=f"INSERT INTO {table} ({names}) SELECT * FROM unnest({_arrays(columns)})",
+        sqlite_values=f"({marks})",
     )
 
 
@@ -94,6 +98,13 @@ def delete(table: str, key: Mapping[str, str]) -> BulkStatement:
         sqlite=f"DELETE FROM {table} WHERE " + " AND ".join(f"{name} = ?" for name in key),
         postgresql=f"DELETE FROM {table} USING unnest({_arrays(key)}) AS doomed ({names}) WHERE {matches}",
     )
+
+
+@cache
+def repeated(statement: BulkStatement, rows: int) -> str:
+    """A statement with ``sqlite_values`` for so many rows at once, their parameters one after the other."""
+    values = ", ".join([statement.sqlite_values] * rows)
+    return statement.sqlite.replace(f"VALUES {statement.sqlite_values}", f"VALUES {values}")
 
 
 @cache

@@ -106,8 +106,8 @@ class Runtime:
             plugin_defaults=[settings.plugin_defaults] if settings.plugin_defaults else (),
             clock=clock,
         )
-        self.environment = self._engine_environment()
         self.cipher = SecretCipher(settings.encryption_key) if settings.encryption_key else None
+        self.environment = self._engine_environment()
         self.secrets = EnvironmentSecrets(settings.environ)
         self.executor = Executor(self.executions, self.definitions, self.queue, self.environment, clock=clock)
         self.worker = Worker(
@@ -166,7 +166,7 @@ class Runtime:
             storage=self.storage,
             settings=settings,
             environment=self.environment,
-            encrypt=self.cipher.encrypt if self.cipher is not None else None,
+            encrypt=self.environment.encrypt,
             clock=self.clock,
             components=self._components,
             gauges=self._gauges,
@@ -210,6 +210,8 @@ class Runtime:
         return EngineEnvironment(
             scope=scope,
             load_stored=self._load_stored,
+            encrypt=self.cipher.encrypt if self.cipher is not None else None,
+            decrypt=self.cipher.decrypt if self.cipher is not None else None,
             globals=settings.globals,
             envs={
                 name[len(prefix) :].lower(): value

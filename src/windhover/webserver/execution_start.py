@@ -57,6 +57,7 @@ class StartOptions:
     labels: tuple[Label, ...] = ()
     schedule_date: datetime | None = None
     kind: str | None = None
+    breakpoints: bool = False
 
 
 @dataclass(slots=True)
@@ -144,7 +145,10 @@ async def prepare_execution(
         raise
     now = services.clock()
     execution = new_execution(flow, resolved.values, options, execution_id, now)
-    logs = [_warning(execution, message, now) for message in (*given.warnings, *resolved.warnings)]
+    warnings = [*given.warnings, *resolved.warnings]
+    if options.breakpoints:
+        warnings.append("Breakpoints are not supported: the execution runs through.")
+    logs = [_warning(execution, message, now) for message in warnings]
     return PreparedExecution(execution, logs, given)
 
 

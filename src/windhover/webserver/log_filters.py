@@ -11,7 +11,7 @@ from windhover.model.log import LogEntry, LogLevel
 from windhover.repository.filters import TextMatch, TextOperator, TimeRange
 from windhover.repository.logs import LogQuery
 from windhover.webserver.errors import bad_request
-from windhover.webserver.parameters import read_date, read_level, whole_number
+from windhover.webserver.parameters import read_date, read_level, read_number
 from windhover.webserver.query_filters import (
     Filter,
     Operation,
@@ -45,7 +45,7 @@ def log_query(tenant: str, query: QueryParams, now: datetime, system_namespace: 
         task_id=_equal(query.get("taskId")),
         task_run_id=_equal(query.get("taskRunId")),
         trigger_id=_equal(query.get("triggerId")),
-        attempt_number=_attempt(query.get("attempt")),
+        attempt_number=read_number("attempt", query.get("attempt")),
         time=time if time != TimeRange() else None,
     )
     for filter in read_filters(query):
@@ -109,7 +109,7 @@ def _add(wanted: LogQuery, filter: Filter, now: datetime, system_namespace: str)
         case "triggerId":
             return replace(wanted, trigger_id=(*wanted.trigger_id, text_match(filter)))
         case "attemptNumber" if filter.operation is Operation.EQUALS:
-            return replace(wanted, attempt_number=_attempt(filter.value))
+            return replace(wanted, attempt_number=read_number("attemptNumber", filter.value))
         case "level" | "minLevel":
             return _with_level(wanted, filter)
         case "startDate" | "endDate":
@@ -140,12 +140,3 @@ def _level(name: str) -> LogLevel:
 
 def _equal(text: str | None) -> tuple[TextMatch, ...]:
     return (TextMatch.equal(text),) if text else ()
-
-
-def _attempt(text: str | None) -> int | None:
-    if not text:
-        return None
-    number = whole_number(text)
-    if number is None:
-        raise bad_request(f"`attempt` is a number from 0, not `{text}`.")
-    return number

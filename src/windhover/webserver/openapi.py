@@ -43,6 +43,23 @@ def takes(media_type: str, schema: Any, *, required: bool = True, description: s
     return {"requestBody": body}
 
 
+def query_parameter(name: str, description: str, kind: str = "string") -> dict[str, Any]:
+    """Documents a parameter that the route reads itself; goes into ``parameters`` of ``openapi_extra``."""
+    schema = {"type": "array", "items": {"type": "string"}} if kind == "array" else {"type": kind}
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def path_parameter(name: str, description: str) -> dict[str, Any]:
+    """As :func:`query_parameter`, for a part of the path."""
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": {"type": "string"},
+    }
+
+
 def install_openapi(app: FastAPI) -> None:
     """Let ``app.openapi()`` describe every answer."""
 

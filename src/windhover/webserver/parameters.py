@@ -66,6 +66,35 @@ def read_date(name: str, text: str | None) -> datetime | None:
         raise bad_request(f"`{name}` is no date such as 2024-05-31T12:00:00Z: `{text}`") from None
 
 
+def read_flag(name: str, text: str | None) -> bool:
+    """A yes or no of the query; no when it is not there.
+
+    Raises:
+        ApiError: 400, it is neither.
+    """
+    if text is None:
+        return False
+    if text.lower() in ("true", "1", ""):
+        return True
+    if text.lower() in ("false", "0"):
+        return False
+    raise bad_request(f"`{name}` is true or false, not `{text}`.")
+
+
+def read_number(name: str, text: str | None) -> int | None:
+    """A number of the query; None when it is not there.
+
+    Raises:
+        ApiError: 400, it is no number from 0.
+    """
+    if not text:
+        return None
+    number = whole_number(text)
+    if number is None:
+        raise bad_request(f"`{name}` is a number from 0, not `{text}`.")
+    return number
+
+
 def whole_number(text: str) -> int | None:
     """A number from 0 that the database takes; None for anything else."""
     if not text.isdecimal() or len(text) > len(str(MAX_NUMBER)) or int(text) > MAX_NUMBER:

@@ -43,7 +43,7 @@ class TaskRenderer:
         port = environment.expression_port(job)
         self._port = None if port is None else cast("ServerPort", _OffLoopPort(port, bridge))
         #: Every secret that a rendering has read so far.
-        self.secrets: set[str] = set()
+        self.secrets: set[str] = set(job.secrets)
 
     def properties(self) -> dict[str, JsonValue]:
         """The task's properties, rendered, without those that are null: they count as not given.

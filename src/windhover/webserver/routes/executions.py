@@ -35,7 +35,13 @@ from windhover.webserver.execution_start import (
     resolve,
     start,
 )
-from windhover.webserver.openapi import answers, answers_nothing, takes
+from windhover.webserver.openapi import (
+    answers,
+    answers_nothing,
+    path_parameter,
+    query_parameter,
+    takes,
+)
 from windhover.webserver.parameters import (
     ExecutionId,
     FlowId,
@@ -48,9 +54,11 @@ from windhover.webserver.parameters import (
     Tenant,
     paging,
     read_date,
+    read_flag,
+    read_number,
 )
 from windhover.webserver.responses import JsonResponse, no_content
-from windhover.webserver.services import WebServices
+from windhover.webserver.services import WebServices, services_of
 from windhover.webserver.wire.dates import instant
 from windhover.webserver.wire.executions import (
     ExecutionJson,
@@ -69,6 +77,21 @@ _FORM = {
     "additionalProperties": {"type": "string"},
 }
 
+
+#: Declared by hand: reading them through FastAPI would double what a start costs.
+_START = takes("multipart/form-data", _FORM, required=False, description="The inputs.") | {
+    "parameters": [
+        path_parameter("tenant", "The tenant; `main` unless there are several."),
+        path_parameter("namespace", "A namespace, such as `company.team`."),
+        path_parameter("flowId", "The id of a flow."),
+        query_parameter("labels", "`key:value`; may be repeated.", "array"),
+        query_parameter("wait", "Answer when the execution has ended.", "boolean"),
+        query_parameter("revision", "The revision to start; the latest by default.", "integer"),
+        query_parameter("scheduleDate", "Start then and not now."),
+        query_parameter("kind", "`NORMAL`, `TEST` or `PLAYGROUND`."),
+        query_parameter("breakpoints", "Accepted with a warning in the log; executions run through."),
+    ]
+}
 
 _KINDS = ("NORMAL", "TEST", "PLAYGROUND")
 
@@ -144,29 +167,25 @@ async def list_namespaces(services: Services, tenant: Tenant) -> Response:
     "/{namespace}/{flowId}",
     responses=answers(ExecutionJson),
     operation_id="createExecution",
-    openapi_extra=takes("multipart/form-data", _FORM, required=False, description="The inputs."),
+    openapi_extra=_START,
 )
-async def create_execution(
-    request: Request,
-    services: Services,
-    tenant: Tenant,
-    namespace: Namespace,
-    flow_id: FlowId,
-    labels: Annotated[list[str] | None, Query(description="`key:value`; may be repeated.")] = None,
-    wait: Annotated[bool, Query(description="Answer when the execution has ended.")] = False,
-    revision: Annotated[
-        int | None, Query(description="The revision to start; the latest by default.")
-    ] = None,
-    schedule_date: Annotated[str | None, Query(alias="scheduleDate", description="Start then.")] = None,
-    kind: Annotated[str | None, Query(description="`NORMAL`, `TEST` or `PLAYGROUND`.")] = None,
-    breakpoints: Annotated[str | None, Query(description="Accepted; executions run through.")] = None,
-) -> Response:
+async def create_execution(request: Request) -> Response:
     """Start an execution of a flow.
 
     Inputs are fields of a multipart form, with a file for each FILE input, or the members of a JSON object.
     The answer comes when the start is committed: an execution that was answered survives a power cut.
     """
-    options = StartOptions(read_labels(labels or ()), read_date("scheduleDate", schedule_date), _kind(kind))
+    services = await services_of(request)
+    tenant, namespace, flow_id = (request.path_params[name] for name in ("tenant", "namespace", "flowId"))
+    query = request.query_params
+    options = StartOptions(
+        labels=read_labels(query.getlist("labels")),
+        schedule_date=read_date("scheduleDate", query.get("scheduleDate")),
+        kind=_kind(query.get("kind")),
+        breakpoints=bool(query.get("breakpoints")),
+    )
+    wait = read_flag("wait", query.get("wait"))
+    revision = read_number("revision", query.get("revision"))
     flow = await find_flow(services, tenant, namespace, flow_id, revision)
     prepared = await prepare_execution(services, request, flow, options)
     url = _url(services, request, prepared.execution)

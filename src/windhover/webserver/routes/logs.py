@@ -21,7 +21,7 @@ from windhover.webserver.errors import bad_request
 from windhover.webserver.event_stream import END, HEARTBEAT, EventStream, event
 from windhover.webserver.execution_access import find_execution, find_header, has_ended
 from windhover.webserver.log_filters import accepts, log_query
-from windhover.webserver.openapi import answers, answers_nothing, answers_with
+from windhover.webserver.openapi import answers, answers_nothing, answers_with, query_parameter
 from windhover.webserver.parameters import (
     ExecutionId,
     FlowId,
@@ -46,23 +46,13 @@ _LINES_AT_ONCE = 1000
 _encode = msgspec.json.Encoder().encode
 
 
-def _query_parameter(name: str, description: str, kind: str = "string") -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "query",
-        "required": False,
-        "description": description,
-        "schema": {"type": kind},
-    }
-
-
 _CONDITIONS: dict[str, Any] = {
     "parameters": [
-        _query_parameter("minLevel", "This level and all above: ERROR, WARN, INFO, DEBUG or TRACE."),
-        _query_parameter("taskId", "Lines of this task."),
-        _query_parameter("taskRunId", "Lines of this task run."),
-        _query_parameter("attempt", "Lines of this attempt, counted from 0.", "integer"),
-        _query_parameter("q", "Text that occurs in the line."),
+        query_parameter("minLevel", "This level and all above: ERROR, WARN, INFO, DEBUG or TRACE."),
+        query_parameter("taskId", "Lines of this task."),
+        query_parameter("taskRunId", "Lines of this task run."),
+        query_parameter("attempt", "Lines of this attempt, counted from 0.", "integer"),
+        query_parameter("q", "Text that occurs in the line."),
     ]
 }
 
