@@ -30,8 +30,8 @@ class Statement:
 class BulkStatement:
     """A statement for many rows at once.
 
-    SQLite runs it once a row, or, where there are ``sqlite_values``, with many rows of values. PostgreSQL runs
-    it once for all of them and takes each column as an array, so no two rows may have the same key.
+    SQLite runs it once a row, or with many rows of values where there are ``sqlite_values``. PostgreSQL
+    runs it once for all rows and takes each column as an array, so no two may have the same key.
     """
 
     table: str
