@@ -11,6 +11,7 @@ Documentation page: ``docs/api.md``.
 from __future__ import annotations
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -29,6 +30,7 @@ from windhover.webserver.routes import (
     instance,
     logs,
     metrics,
+    outputs,
     plugins,
 )
 from windhover.webserver.services import DEFAULT_TENANT, WebServices
@@ -45,6 +47,7 @@ _ROUTERS = (
     flow_bulk.namespace_router,
     logs.router,
     metrics.router,
+    outputs.router,
     plugins.router,
     instance.router,
 )
@@ -68,9 +71,20 @@ def create_app(services: WebServices) -> FastAPI:
     install_error_handlers(app)
     install_openapi(app)
     app.add_middleware(RequestMetricsMiddleware, metrics=services.request_metrics)
-    # The last one added is the outermost: who may not enter learns nothing of tenants.
+    # The last one added is the outermost: who may not enter learns nothing of tenants, but a browser that
+    # asks whether it may ask (CORS) sends no credentials.
     app.add_middleware(TenantPaths, default=DEFAULT_TENANT, tenants=services.tenants)
     app.add_middleware(AuthenticationMiddleware, authentication=services.authentication)
+    cors = services.settings.server.cors
+    if cors.enabled:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(cors.allowed_origins) or ["*"],
+            allow_methods=["*"],
+            allow_headers=["*"],
+            # A wildcard must not be combined with credentials: any site could use a visitor's login.
+            allow_credentials=bool(cors.allowed_origins) and "*" not in cors.allowed_origins,
+        )
     return app
 
 

@@ -24,6 +24,7 @@ from windhover.model.problem import FlowInvalid
 from windhover.queue.local import QueueClosed
 from windhover.repository.errors import FlowConflict, RepositoryError, RepositoryUnavailable
 from windhover.repository.filters import InvalidFilter
+from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
 from windhover.storage import (
     InvalidStorageUriError,
     StorageError,
@@ -126,7 +127,9 @@ def translate(error: Exception) -> ApiError | None:
             return invalid_entity(error.constraints, details)
         case RepositoryUnavailable():
             return unavailable("The database cannot be reached at the moment.")
-        case FlowConflict():
+        case FlowNotFound():
+            return not_found(str(error))
+        case FlowUnreadable() | FlowConflict():
             return conflict(str(error))
         case InvalidFilter():
             return bad_request(str(error))
@@ -156,6 +159,8 @@ def install_error_handlers(app: FastAPI) -> None:
     for kind in (
         ApiError,
         FlowInvalid,
+        FlowNotFound,
+        FlowUnreadable,
         RepositoryUnavailable,
         RepositoryError,
         InvalidFilter,

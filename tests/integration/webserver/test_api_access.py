@@ -233,3 +233,19 @@ async def test_the_management_port_tells_what_is_down(tmp_path: Path) -> None:
 async def test_an_application_needs_no_start(local_server: Server) -> None:
     """It can be made many times over the same services, as tests and several ports do."""
     assert create_app(local_server.services) is not create_app(local_server.services)
+
+
+async def test_browsers_of_other_origins_are_answered_when_allowed(sqlite: Database, tmp_path: Path) -> None:
+    configuration = {
+        "micronaut.server.cors.enabled": "true",
+        "micronaut.server.cors.configurations.all.allowed-origins": "https://app.example.com",
+        "kestra.server.basic-auth.username": "op@example.com",
+        "kestra.server.basic-auth.password": "Secret123",
+    }
+    preflight = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "GET"}
+    async with running_server(sqlite, tmp_path, configuration, executor=False) as server:
+        allowed = await server.client.options(SEARCH, headers=preflight)
+        assert allowed.status_code == 200
+        assert allowed.headers["access-control-allow-origin"] == "https://app.example.com"
+        other = await server.client.options(SEARCH, headers={**preflight, "Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in other.headers

@@ -250,3 +250,64 @@ async def test_without_an_executor_the_answer_is_bounded(sqlite: object, tmp_pat
         response = await server.client.post(f"{EXECUTIONS}/company.team/filed", files={"f": ("f", b"x")})
         assert response.status_code == 503
         assert stored_files(tmp_path) == []
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing_behind(local_server: Server, tmp_path: Path) -> None:
+    await local_server.create_flow(FILED)
+    head = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
+    messages = iter(
+        [
+            {"type": "http.request", "body": head + b"x" * 100_000, "more_body": True},
+            {"type": "http.request", "body": b"x" * 100_000, "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def receive() -> dict[str, object]:
+        return next(messages)
+
+    async def send(message: object) -> None: ...
+
+    path = f"{EXECUTIONS}/company.team/filed"
+    headers = [(b"content-type", BOUNDARY.encode())]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "headers": headers,
+        "server": ("windhover.test", 80),
+    }
+    await local_server.app(scope, receive, send)
+    assert stored_files(tmp_path) == []
+    assert (await local_server.client.get(f"{EXECUTIONS}/search")).json()["total"] == 0
+
+
+async def test_a_flow_whose_plugin_is_gone_is_shown_and_not_started(
+    local_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = await local_server.create_flow(FILED)
+    definitions = local_server.services.definitions
+    definitions._parsed.clear()
+    monkeypatch.setattr(definitions.registry, "find", lambda name: None)
+    shown = await local_server.client.get("/api/v1/main/flows/company.team/filed", params={"source": True})
+    assert shown.json()["source"] == created["source"]
+    assert "io.kestra.plugin.core.debug.Return" in shown.json()["exception"]
+    refused = await local_server.client.post(f"{EXECUTIONS}/company.team/filed")
+    assert refused.status_code == 409
+
+
+async def test_outputs_can_be_read_by_themselves(local_server: Server) -> None:
+    await local_server.create_flow(FILED)
+    execution = await local_server.execute("filed", json={"n": 5})
+    get = local_server.client.get
+    outputs = f"/api/v1/main/outputs/{execution['id']}"
+    (run,) = (await get(outputs)).json()
+    assert (run["taskId"], run["inline"]) == ("t", True)
+    assert (await get(f"{outputs}/{run['taskRunId']}")).json() == {"value": "5"}
+    assert (await get(f"{outputs}/none")).status_code == 404

@@ -40,7 +40,7 @@ from windhover.webserver.wire.logs import LogEntryJson, LogPageJson, log_json, l
 
 router = APIRouter(prefix="/api/v1/{tenant}/logs", tags=["Logs"])
 
-#: Lines of a download that are written at once.
+#: Lines of a long answer that are written at once.
 _LINES_AT_ONCE = 1000
 
 _encode = msgspec.json.Encoder().encode
@@ -93,7 +93,7 @@ async def list_logs(
     if page is not None:
         found = await services.logs.find(replace(query, execution_id=execution_id, paging=paging(page, size)))
         return JsonResponse([log_json(entry) for entry in found.results])
-    return JsonResponse([log_json(entry) async for entry in lines(services, query, execution_id)])
+    return StreamingResponse(_json_list(lines(services, query, execution_id)), media_type="application/json")
 
 
 @router.get(
@@ -184,6 +184,19 @@ async def lines(
     async for entry in services.logs.stream(execution_id, after, min_level=level):
         if accepts(query, entry):
             yield entry
+
+
+async def _json_list(entries: AsyncIterator[LogEntry]) -> AsyncIterator[bytes]:
+    """A JSON list, block by block: a log may be longer than memory allows."""
+    block: list[bytes] = []
+    opening = b"["
+    async for entry in entries:
+        block.append(_encode(log_json(entry)))
+        if len(block) >= _LINES_AT_ONCE:
+            yield opening + b",".join(block)
+            block.clear()
+            opening = b","
+    yield (opening if block or opening == b"[" else b"") + b",".join(block) + b"]"
 
 
 async def _text(entries: AsyncIterator[LogEntry]) -> AsyncIterator[str]:
