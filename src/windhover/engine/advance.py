@@ -18,6 +18,7 @@ from windhover.engine.events import (
     KillRequested,
     PauseRequested,
     Recover,
+    Restarted,
     Resume,
     TimerFired,
 )
@@ -51,6 +52,8 @@ def advance(
             step.timer_fired(event.key)
         case Recover():
             step.recover()
+        case Restarted():
+            step.restarted()
         case PauseRequested():
             step.pause()
         case Resume():

@@ -21,6 +21,11 @@ class Recover:
 
 
 @dataclass(frozen=True, slots=True)
+class Restarted:
+    """The execution was reworked and is to go on."""
+
+
+@dataclass(frozen=True, slots=True)
 class KillRequested:
     """Somebody wants the execution to end as KILLED."""
 
@@ -87,6 +92,7 @@ class ChildEnded:
 EngineEvent = (
     Begin
     | Recover
+    | Restarted
     | KillRequested
     | TimerFired
     | TaskStarted

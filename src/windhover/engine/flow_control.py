@@ -107,7 +107,7 @@ class FlowControl(Recorder):
 
     def start(self, node: Node) -> None:
         """Begin a task run that was created."""
-        if node.record.state.current is not StateType.CREATED:
+        if not node.record.state.current.is_created:
             return
         if is_cut(node.frame):
             self.end(node, node.frame.cut_state or StateType.KILLED)
@@ -125,7 +125,8 @@ class FlowControl(Recorder):
             self.end(node, StateType.FAILED)
             return
         if not wanted:
-            node.record.attempts = [Attempt(self.passed(StateType.CREATED, StateType.SKIPPED))]
+            attempt = Attempt(self.passed(StateType.CREATED, StateType.SKIPPED))
+            node.record.attempts = [*(node.record.attempts or ()), attempt]
             self.end(node, StateType.SKIPPED)
         elif isinstance(node.task, FlowableTask):
             self._start_flowable(node, node.task)
@@ -139,7 +140,8 @@ class FlowControl(Recorder):
     def _start_flowable(self, node: Node, task: FlowableTask) -> None:
         record = node.record
         record.state.become(StateType.RUNNING, self.now)
-        record.attempts = [Attempt(self.passed(StateType.CREATED, StateType.RUNNING))]
+        attempt = Attempt(self.passed(StateType.CREATED, StateType.RUNNING))
+        record.attempts = [*(record.attempts or ()), attempt]
         try:
             record.resolved = task.resolve(self.renderer(node))
             body = task.body(record.resolved)
@@ -296,7 +298,7 @@ class FlowControl(Recorder):
         for child in list(frame.open.values()):
             if child.body_frame is not None:
                 self.go_on(child.body_frame)
-            elif child.record.state.current is StateType.CREATED:
+            elif child.record.state.current.is_created:
                 self.later(self.start, child)
         if is_cut(frame) or frame.closing:
             self.settle(frame)

@@ -79,14 +79,19 @@ class Frame:
         self._enabled: tuple[Sequence[Task], tuple[Task, ...]] = ((), ())
         # Only for lanes that wait for others: how many of those have not ended, who waits for a
         # lane, and which lanes may start (a heap: those written first start first).
-        self._waiting_for = {lane: len(before) for lane, before in body.after.items() if before}
+        # A lane without enabled tasks holds nobody up.
+        self._waiting_for: dict[int, int] = {}
         self._dependents: dict[int, list[int]] = {}
-        for lane, before in body.after.items():
-            for other in before:
-                self._dependents.setdefault(other, []).append(lane)
         self._ready: list[int] | None = None
         if body.after:
-            self._ready = [i for i in range(len(body.lanes)) if i not in self._waiting_for]
+            busy = [i for i, lane in enumerate(body.lanes) if enabled(lane.tasks)]
+            for lane in busy:
+                before = set(body.after.get(lane, ())).intersection(busy)
+                if before:
+                    self._waiting_for[lane] = len(before)
+                for other in before:
+                    self._dependents.setdefault(other, []).append(lane)
+            self._ready = [lane for lane in busy if lane not in self._waiting_for]
 
     @property
     def failed(self) -> bool:
@@ -138,8 +143,6 @@ class Frame:
         """Take note that the last task of a lane of the normal branch has ended."""
         del self.lanes[lane]
         for dependent in self._dependents.get(lane, ()):
-            if dependent not in self._waiting_for:
-                continue
             left = self._waiting_for[dependent] - 1
             if left:
                 self._waiting_for[dependent] = left
@@ -168,8 +171,7 @@ class Frame:
         if record.phase is not Phase.TASKS:
             self.phase_position = node.position
         elif node.position == 0:
-            # A lane that waited only for lanes without enabled tasks may still be listed as waiting.
-            if self._ready is not None and self._waiting_for.pop(record.lane, None) is None:
+            if self._ready is not None:
                 self._ready.remove(record.lane)
                 heapify(self._ready)
             self.next_lane = max(self.next_lane, record.lane + 1)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from windhover.model.execution import Execution, JsonValue
+from windhover.model.execution import Execution, JsonValue, Label, TaskRun
 from windhover.model.log import LogEntry, Metric
 from windhover.model.state import StateType
 from windhover.plugin.executable import ChildRequest
@@ -146,6 +146,57 @@ class ResumeExecution:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartExecution:
+    """Take up again what failed in an ended execution; with a revision, in a new execution of that."""
+
+    execution_id: str
+    revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayExecution:
+    """Run an execution again as a new one: from its beginning or a task run, as another revision, with
+    other inputs (checked)."""
+
+    execution_id: str
+    task_run_id: str | None = None
+    revision: int | None = None
+    inputs: Mapping[str, JsonValue] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTaskRunState:
+    """Say that a task run of an ended execution ended otherwise, and go on from there."""
+
+    execution_id: str
+    task_run_id: str
+    state: StateType
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStatus:
+    """Give an ended execution another end state. Nothing runs."""
+
+    execution_id: str
+    state: StateType
+
+
+@dataclass(frozen=True, slots=True)
+class SetLabels:
+    """Replace the labels of an ended execution, but those of the system."""
+
+    execution_id: str
+    labels: Sequence[Label]
+
+
+@dataclass(frozen=True, slots=True)
+class ForceRun:
+    """Let an execution run that waits: for its date, for its turn, or for somebody to resume it."""
+
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteExecution:
     """Remove an ended execution and what belongs to it."""
 
@@ -154,7 +205,29 @@ class DeleteExecution:
     metrics: bool = True
 
 
-Command = CreateExecution | KillExecution | PauseExecution | ResumeExecution | DeleteExecution
+Command = (
+    CreateExecution
+    | KillExecution
+    | PauseExecution
+    | ResumeExecution
+    | RestartExecution
+    | ReplayExecution
+    | ChangeTaskRunState
+    | ChangeStatus
+    | SetLabels
+    | ForceRun
+    | DeleteExecution
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a command is answered with: the execution as it was then, and its task runs if they matter."""
+
+    execution: Execution
+    task_runs: Sequence[TaskRun] | None = None
+
+
 Event = TaskStarted | TaskEnded | LogsWritten
 
 

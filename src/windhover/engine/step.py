@@ -120,6 +120,11 @@ class Step(FlowControl):
         for node in _open_leaves(self.live.root):
             self._hand_out_again(node)
 
+    def restarted(self) -> None:
+        """Go on with an execution that was reworked: see ``windhover.engine.restart``."""
+        self.header_state(StateType.RUNNING)
+        self.later(self.go_on, self.live.root)
+
     # ---------------------------------------------------------------- what workers report
 
     def task_started(self, event: TaskStarted) -> None:

@@ -10,32 +10,44 @@ from collections.abc import Callable, Iterator, Mapping
 from windhover.engine.encryption import is_encrypted
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.frame import Node
-from windhover.engine.live import LiveExecution, RevealedInputs, ancestors, loop_values
+from windhover.engine.live import LiveExecution, RevealedInputs, ancestors
 from windhover.engine.spill import Load, resolving
 from windhover.expression import Secret
 from windhover.model.execution import JsonValue, Label
-from windhover.model.state import TERMINATED
+from windhover.model.state import TERMINATED, StateType
 from windhover.util.instants import instant_text
 
 
 class Variables(Mapping[str, JsonValue]):
-    """A mapping whose values are made at the first look and then kept.
+    """What an expression of an execution may read, made at the first look and then kept.
 
     A name whose maker returns :data:`ABSENT` is not there at all: ``inputs`` of a flow without inputs
-    is undefined, not empty.
+    is undefined, not empty. One of these waits with every job that waits, so it is small.
     """
 
-    __slots__ = ("_makers", "_values")
+    __slots__ = ("attempts", "environment", "live", "load", "makers", "node", "record", "values_made")
 
-    def __init__(self, makers: Mapping[str, Callable[[], JsonValue]]) -> None:
-        self._makers = makers
-        self._values: dict[str, JsonValue] = {}
+    def __init__(
+        self, live: LiveExecution, environment: EngineEnvironment, node: Node | None, load: Load | None
+    ) -> None:
+        self.live = live
+        self.record = live.record
+        self.environment = environment
+        self.node = node
+        self.load = load
+        self.makers = _MAKERS if node is None else _TASK_MAKERS
+        # Counted now: when a worker renders, the attempt it renders for may be recorded already.
+        self.attempts = 0 if node is None else len(node.record.attempts or ())
+        self.values_made: dict[str, JsonValue] | None = None
 
     def __getitem__(self, name: str) -> JsonValue:
+        made = self.values_made
+        if made is None:
+            made = self.values_made = {}
         try:
-            value = self._values[name]
+            value = made[name]
         except KeyError:
-            value = self._values[name] = self._makers[name]()
+            value = made[name] = self.makers[name](self)
         if value is ABSENT:
             raise KeyError(name)
         return value
@@ -48,30 +60,42 @@ class Variables(Mapping[str, JsonValue]):
         return True
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._makers if name in self)
+        return (name for name in self.makers if name in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    @property
+    def task_node(self) -> Node:
+        """The task run whose variables these are; asked for by names that only task runs have."""
+        assert self.node is not None
+        return self.node
 
 
 ABSENT = object()
 
 
 class TaskStates(Mapping[str, JsonValue]):
-    """``tasks.<id>.state``, inside loops ``tasks.<id>.<value>.state``; looked up task by task."""
+    """``tasks.<id>.state``, for the tasks of a loop ``tasks.<id>.<value>.state``; looked up task by task.
 
-    __slots__ = ("_live",)
+    Only a task run's own value counts, not those of the loops further out: the last of several runs with
+    the same value is the one that is seen. The task run that looks, ``own``, sees itself as CREATED, however
+    far it has come meanwhile.
+    """
 
-    def __init__(self, live: LiveExecution) -> None:
+    __slots__ = ("_live", "_own")
+
+    def __init__(self, live: LiveExecution, own: Node | None) -> None:
         self._live = live
+        self._own = own
 
     def __getitem__(self, task_id: str) -> JsonValue:
         found: dict[str, JsonValue] = {}
         for node in self._live.runs_of_task[task_id]:
-            place = found
-            for value in loop_values(node):
-                place = place.setdefault(value, {})
-            place["state"] = node.record.state.current.value
+            record = node.record
+            state = StateType.CREATED if node is self._own else record.state.current
+            place = found if record.value is None else found.setdefault(record.value, {})
+            place["state"] = state.value
         return found
 
     def __iter__(self) -> Iterator[str]:
@@ -92,39 +116,7 @@ def execution_variables(
 
     With ``load``, outputs that are kept in the storage are read when an expression looks at them.
     """
-    record = live.record
-
-    def outputs() -> JsonValue:
-        if load is not None and live.outputs.holds_stored:
-            return resolving(live.outputs.root, load)
-        return live.outputs.root
-
-    makers: dict[str, Callable[[], JsonValue]] = {
-        "outputs": outputs,
-        "inputs": lambda: revealed_inputs(live, environment).values if record.inputs else ABSENT,
-        "vars": lambda: record.variables if record.variables else ABSENT,
-        "trigger": lambda: dict(record.trigger.variables) if record.trigger else ABSENT,
-        "execution": lambda: _execution(live),
-        "flow": lambda: {
-            "id": record.flow_id,
-            "namespace": record.namespace,
-            "revision": record.flow_revision,
-            "tenantId": record.tenant_id,
-        },
-        "labels": lambda: nested_labels(record.labels) if record.labels else ABSENT,
-        "tasks": lambda: TaskStates(live),
-        "globals": lambda: environment.globals,
-        "envs": lambda: environment.envs,
-        "kestra": lambda: environment.server,
-    }
-    if node is not None:
-        makers["task"] = lambda: {"id": node.task.id, "type": node.task.type}
-        # Counted now: when a worker renders, the attempt it renders for may be recorded already.
-        attempts = len(node.record.attempts or ())
-        makers["taskrun"] = lambda: _task_run(node, attempts)
-        makers["parent"] = lambda: next(iter(_parents(node)), ABSENT)
-        makers["parents"] = lambda: _parents(node) or ABSENT
-    return Variables(makers)
+    return Variables(live, environment, node, load)
 
 
 def revealed_inputs(live: LiveExecution, environment: EngineEnvironment) -> RevealedInputs:
@@ -148,6 +140,43 @@ def _revealed(
     if isinstance(value, dict):
         return {name: _revealed(item, decrypt, secrets) for name, item in value.items()}
     return value
+
+
+def _outputs(variables: Variables) -> JsonValue:
+    outputs = variables.live.outputs
+    if variables.load is not None and outputs.holds_stored:
+        return resolving(outputs.root, variables.load)
+    return outputs.root
+
+
+def _inputs(variables: Variables) -> JsonValue:
+    if not variables.record.inputs:
+        return ABSENT
+    return revealed_inputs(variables.live, variables.environment).values
+
+
+def _trigger(variables: Variables) -> JsonValue:
+    trigger = variables.record.trigger
+    return dict(trigger.variables) if trigger else ABSENT
+
+
+def _flow(variables: Variables) -> JsonValue:
+    record = variables.record
+    return {
+        "id": record.flow_id,
+        "namespace": record.namespace,
+        "revision": record.flow_revision,
+        "tenantId": record.tenant_id,
+    }
+
+
+def _labels(variables: Variables) -> JsonValue:
+    return nested_labels(variables.record.labels) if variables.record.labels else ABSENT
+
+
+def _task(variables: Variables) -> JsonValue:
+    task = variables.task_node.task
+    return {"id": task.id, "type": task.type}
 
 
 def _execution(live: LiveExecution) -> JsonValue:
@@ -206,3 +235,28 @@ def nested_labels(labels: list[Label]) -> dict[str, JsonValue]:
             place = below
         place[name] = label.value
     return found
+
+
+_Maker = Callable[[Variables], JsonValue]
+
+_MAKERS: dict[str, _Maker] = {
+    "outputs": _outputs,
+    "inputs": _inputs,
+    "vars": lambda variables: variables.record.variables if variables.record.variables else ABSENT,
+    "trigger": _trigger,
+    "execution": lambda variables: _execution(variables.live),
+    "flow": _flow,
+    "labels": _labels,
+    "tasks": lambda variables: TaskStates(variables.live),
+    "globals": lambda variables: variables.environment.globals,
+    "envs": lambda variables: variables.environment.envs,
+    "kestra": lambda variables: variables.environment.server,
+}
+
+_TASK_MAKERS: dict[str, _Maker] = {
+    **_MAKERS,
+    "task": _task,
+    "taskrun": lambda variables: _task_run(variables.task_node, variables.attempts),
+    "parent": lambda variables: next(iter(_parents(variables.task_node)), ABSENT),
+    "parents": lambda variables: _parents(variables.task_node) or ABSENT,
+}

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+import msgspec
+
 from windhover.engine.effects import Effects
 from windhover.engine.live import LiveExecution
-from windhover.model.execution import Execution
+from windhover.engine.messages import Accepted
+from windhover.model.execution import TaskRun
 from windhover.repository.batch import CommitBatch, Timer
 
 
@@ -15,8 +18,8 @@ from windhover.repository.batch import CommitBatch, Timer
 class Answer:
     """What a command is answered with once its effect is committed."""
 
-    future: asyncio.Future[Execution]
-    execution: Execution
+    future: asyncio.Future[Accepted]
+    accepted: Accepted
 
 
 @dataclass(slots=True)
@@ -28,6 +31,8 @@ class Change:
     deleted: bool = False
     delete_logs: bool = False
     delete_metrics: bool = False
+    #: Set when records were changed outside the engine, which is to go on from them.
+    reworked: bool = False
     effects: list[Effects] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
 
@@ -42,6 +47,15 @@ class Change:
     @property
     def state_changed(self) -> bool:
         return self.created or any(effect.state_changed for effect in self.effects)
+
+    def accepted(self) -> Accepted:
+        """The execution as it is now, in copies that do not follow it."""
+        record = self.live.record
+        execution = msgspec.structs.replace(record, state=record.state.copy())
+        if not self.reworked:
+            return Accepted(execution)
+        raw = msgspec.json.encode([node.record for node in self.live.nodes.values()])
+        return Accepted(execution, msgspec.json.decode(raw, type=list[TaskRun]))
 
     def add_to(self, batch: CommitBatch) -> None:
         """Add the rows to write."""

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import cast
 
-import msgspec
-
 from windhover.engine.creation import CORRELATION_ID, FlowInputRenderer, new_execution
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import ChildEnded
@@ -18,18 +16,14 @@ from windhover.engine.rendering import Renderer
 from windhover.model.execution import (
     AwaitedBy,
     Execution,
-    ExecutionMetadata,
     ExecutionTrigger,
     JsonValue,
     Label,
 )
 from windhover.model.flow import Flow
 from windhover.model.labels import SYSTEM_PREFIX
-from windhover.model.state import State
 from windhover.plugin.executable import ChildRequest
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
-
-REPLAY_LABEL = Label("system.replay", "true")
 
 
 class ChildRefusedError(Exception):
@@ -84,23 +78,6 @@ class ChildFactory:
         if request.wait:
             execution.awaited_by = AwaitedBy(parent.id, start.task_run_id)
         return flow, execution, resolved.warnings
-
-    def replay(self, retried: Execution) -> Execution:
-        """A new execution in the place of one that failed and was retried."""
-        now = self._clock()
-        labels = [label for label in retried.labels if label.key != REPLAY_LABEL.key]
-        return msgspec.structs.replace(
-            retried,
-            id=self._environment.new_id(),
-            parent_id=retried.id,
-            state=State.created(now),
-            outputs=None,
-            schedule_date=None,
-            labels=[*labels, REPLAY_LABEL],
-            metadata=ExecutionMetadata(
-                retried.metadata.attempt_number + 1, retried.metadata.original_created_date
-            ),
-        )
 
 
 def link(execution: Execution) -> str:

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import msgspec
-
 from windhover.engine.advance import advance
 from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
@@ -28,6 +26,7 @@ from windhover.engine.events import (
     KillRequested,
     PauseRequested,
     Recover,
+    Restarted,
     Resume,
     TimerFired,
 )
@@ -48,6 +47,8 @@ from windhover.engine.messages import (
     StartChild,
     TaskEnded,
 )
+from windhover.engine.restart import replay
+from windhover.executor.actions import Actions, ReworkCommand
 from windhover.executor.change import Answer, Change
 from windhover.executor.children import ChildFactory, ChildRefusedError, child_ended, link
 from windhover.executor.failure import fail_execution
@@ -102,6 +103,7 @@ class Executor:
         self._environment = environment
         self._clock = clock
         self._children = ChildFactory(definitions, environment, clock)
+        self._actions = Actions(definitions, environment, clock)
         self._settings = settings
         self._live: dict[str, LiveExecution] = {}
         self._next_timer: datetime | None = None
@@ -191,8 +193,10 @@ class Executor:
         for execution_id in effects.children_to_kill:
             await self._apply_to(execution_id, KillRequested("the execution that started it"), changes)
         if effects.replay:
-            execution = self._children.replay(live.record)
-            await self._begin(live.flow, execution, changes)
+            new = replay(
+                live.record, (), live.flow, self._clock(), self._environment.new_id, in_its_place=True
+            )
+            await self._begin(live.flow, new.execution, changes)
         awaited_by = live.record.awaited_by
         if effects.ended and awaited_by is not None:
             event = child_ended(live, awaited_by.task_run_id, self._environment)
@@ -252,14 +256,33 @@ class Executor:
                     change = await self._resume(command, changes)
                 case DeleteExecution() as command:
                     change = await self._delete(command, changes)
+                case command:
+                    change = await self._rework(command, changes)
         except CommandRefused as error:
             if not pending.answer.done():
                 pending.answer.set_exception(error)
             return
-        change.answers.append(Answer(pending.answer, snapshot(change.live.record)))
+        change.answers.append(Answer(pending.answer, change.accepted()))
+        # Answered as accepted, before what follows begins in the same commit.
         if isinstance(pending.command, CreateExecution):
-            # Answered as accepted, before its first tasks begin in the same commit.
             await self._apply(change.live, Begin(), changes)
+        elif change.reworked:
+            event = Restarted() if change.live.nodes else Begin()
+            await self._apply(change.live, event, changes)
+
+    async def _rework(self, command: ReworkCommand, changes: dict[str, Change]) -> Change:
+        """Carry out a command on an execution that is not under way, or waits."""
+        live = await self._fetch(command.execution_id)
+        if live is None:
+            raise ExecutionNotFound(command.execution_id)
+        change = await self._actions.carry_out(command, live)
+        if change.execution_id in changes:
+            earlier = changes[change.execution_id]
+            change.effects = [*earlier.effects, *change.effects]
+            change.answers = [*earlier.answers, *change.answers]
+        changes[change.execution_id] = change
+        self._live[change.execution_id] = change.live
+        return change
 
     async def _create(self, command: CreateExecution, changes: dict[str, Change]) -> Change:
         record = command.execution
@@ -424,12 +447,7 @@ class Executor:
                 queue.broadcasts.publish(LogsCommitted(change.execution_id, effects.logs))
         for answer in change.answers:
             if not answer.future.done():
-                answer.future.set_result(answer.execution)
+                answer.future.set_result(answer.accepted)
         if queue.broadcasts.has_listeners and change.effects:
             state = change.live.record.state.current
             queue.broadcasts.publish(ExecutionChanged(change.execution_id, state, ended))
-
-
-def snapshot(record: Execution) -> Execution:
-    """A copy that does not follow the execution."""
-    return msgspec.structs.replace(record, state=record.state.copy())

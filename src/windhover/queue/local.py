@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
-from windhover.engine.messages import Broadcast, Command, Event, Job
+from windhover.engine.messages import Accepted, Broadcast, Command, Event, Job
 from windhover.model.execution import Execution
 
 
@@ -23,7 +23,7 @@ class PendingCommand:
 
     __slots__ = ("answer", "command")
 
-    def __init__(self, command: Command, answer: asyncio.Future[Execution]) -> None:
+    def __init__(self, command: Command, answer: asyncio.Future[Accepted]) -> None:
         self.command = command
         self.answer = answer
 
@@ -41,6 +41,10 @@ class ExecutorQueue:
         self._arrived.set()
 
     async def ask(self, command: Command) -> Execution:
+        """Send a command and wait until its effect is committed; see :meth:`request`."""
+        return (await self.request(command)).execution
+
+    async def request(self, command: Command) -> Accepted:
         """Send a command and wait until its effect is committed.
 
         Raises:
