@@ -143,6 +143,8 @@ class Frame:
         """Take note that the last task of a lane of the normal branch has ended."""
         del self.lanes[lane]
         for dependent in self._dependents.get(lane, ()):
+            if dependent not in self._waiting_for:
+                continue
             left = self._waiting_for[dependent] - 1
             if left:
                 self._waiting_for[dependent] = left
@@ -171,7 +173,8 @@ class Frame:
         if record.phase is not Phase.TASKS:
             self.phase_position = node.position
         elif node.position == 0:
-            if self._ready is not None:
+            # After a replay a lane may have run though one it waits for is done again.
+            if self._ready is not None and self._waiting_for.pop(record.lane, None) is None:
                 self._ready.remove(record.lane)
                 heapify(self._ready)
             self.next_lane = max(self.next_lane, record.lane + 1)

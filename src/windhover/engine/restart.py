@@ -162,9 +162,9 @@ def _up_to(task_runs: Sequence[TaskRun], chosen: TaskRun, flow: Flow) -> list[Ta
     at: TaskRun | None = chosen
     while at is not None:
         parent = by_id.get(at.parent_task_run_id or "")
-        one_by_one = _lanes_follow_one_another(parent, flow)
+        later = _later_lanes(parent, at.lane, flow)
         for run in task_runs:
-            if run.parent_task_run_id == at.parent_task_run_id and _comes_after(run, at, one_by_one):
+            if run.parent_task_run_id == at.parent_task_run_id and _comes_after(run, at, later):
                 gone.add(run.id)
         at = parent
     kept = []
@@ -177,21 +177,29 @@ def _up_to(task_runs: Sequence[TaskRun], chosen: TaskRun, flow: Flow) -> list[Ta
     return kept
 
 
-def _comes_after(run: TaskRun, at: TaskRun, one_by_one: bool) -> bool:
+def _comes_after(run: TaskRun, at: TaskRun, later: Collection[int]) -> bool:
     if run is at:
         return False
     if run.phase != at.phase:
         return run.phase > at.phase or (run.phase is not Phase.TASKS and at.phase is Phase.TASKS)
     if run.lane == at.lane:
         return run.position > at.position
-    return one_by_one and run.lane > at.lane
+    return run.lane in later
 
 
-def _lanes_follow_one_another(parent: TaskRun | None, flow: Flow) -> bool:
+def _later_lanes(parent: TaskRun | None, lane: int, flow: Flow) -> Collection[int]:
+    """The lanes beside ``lane`` that come after it: all later ones where they run one by one, and those
+    that depend on it."""
     task = None if parent is None else flow.task_by_id(parent.task_id)
     if parent is None or not isinstance(task, FlowableTask):
-        return True
-    return task.body(parent.resolved).limit == 1
+        return ()
+    body = task.body(parent.resolved)
+    if body.after:
+        later = {lane}
+        while more := {i for i, before in body.after.items() if later.intersection(before)} - later:
+            later |= more
+        return later - {lane}
+    return range(lane + 1, len(body.lanes)) if body.limit == 1 else ()
 
 
 def _copied(run: TaskRun, execution_id: str, ids: Mapping[str, str], now: datetime) -> TaskRun:

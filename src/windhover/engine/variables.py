@@ -247,7 +247,7 @@ _MAKERS: dict[str, _Maker] = {
     "execution": lambda variables: _execution(variables.live),
     "flow": _flow,
     "labels": _labels,
-    "tasks": lambda variables: TaskStates(variables.live),
+    "tasks": lambda variables: TaskStates(variables.live, variables.node),
     "globals": lambda variables: variables.environment.globals,
     "envs": lambda variables: variables.environment.envs,
     "kestra": lambda variables: variables.environment.server,
