@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from windhover.model.state import State
+from windhover.model.state import State, StateType
 
 #: A value that JSON can say. Outputs, inputs and variables are made of these.
 JsonValue = Any
@@ -61,6 +61,23 @@ class Phase(IntEnum):
     AFTER_EXECUTION = 3
 
 
+class Stage(IntEnum):
+    """Where a flow-control task run stands, besides what its children say."""
+
+    #: Its children run, or none has been started yet.
+    BODY = 0
+    #: A worker prepares it: no child is started before that is done.
+    OPENING = 1
+    #: Its normal branch is over, and a worker does what is left to do.
+    CLOSING = 2
+    #: The worker is done with it.
+    CLOSED = 3
+    #: A round of the loop is over, the next has not begun.
+    WAITING = 4
+    #: As WAITING; and the execution is PAUSED meanwhile, since nothing else runs.
+    HOLDING = 5
+
+
 class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
     """One run of a task within an execution.
 
@@ -69,7 +86,9 @@ class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
     is the fencing token: it is raised each time the run is handed to a worker, and a result that
     carries another number is refused. ``phase`` and ``lane`` say where in its parent the run stands,
     ``resolved`` keeps what a flow-control task evaluated when it began (its values, its branch), so
-    that an execution read back from the repository goes on exactly as it would have.
+    that an execution read back from the repository goes on exactly as it would have. ``rounds`` counts the
+    rounds of a loop that are over, and ``outcome`` is what a flow-control task comes to when it is not its
+    children that say so.
     """
 
     id: str
@@ -88,6 +107,9 @@ class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
     phase: Phase = Phase.TASKS
     lane: int = 0
     resolved: JsonValue = None
+    stage: Stage = Stage.BODY
+    rounds: int = 0
+    outcome: StateType | None = None
 
 
 class AwaitedBy(msgspec.Struct, frozen=True, rename="camel"):

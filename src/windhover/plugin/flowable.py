@@ -14,6 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Protocol
 
@@ -24,6 +25,7 @@ from windhover.model.state import StateType
 from windhover.model.task import Task
 from windhover.plugin.kind import PluginKind
 from windhover.plugin.nesting import TaskList
+from windhover.plugin.task import TaskDefinition
 
 
 class FlowableContext(Protocol):
@@ -42,11 +44,39 @@ class FlowableContext(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Tasks that run one after the other; ``value`` and ``iteration`` are given to their task runs."""
+    """Tasks that run one after the other; ``value`` and ``iteration`` are given to their task runs.
+
+    In a ``chained`` lane the expressions of each task read the one before it as ``previous``: its
+    ``taskRunId`` and its ``outputs``.
+    """
 
     tasks: Sequence[Task]
     value: str | None = None
     iteration: int | None = None
+    chained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round of a loop that is over; ``number`` counts from 1, ``elapsed`` from the begin of the first."""
+
+    number: int
+    elapsed: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Another round, in ``seconds``."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Enough:
+    """No further round; ``warning`` says why, and ``failed`` that this is a failure of the loop."""
+
+    warning: str | None = None
+    failed: bool = False
 
 
 class PauseBehavior(StrEnum):
@@ -74,7 +104,9 @@ class Body:
     ``lanes`` are started in order, at most ``limit`` under way together (0: all). ``after`` maps a
     lane's index to the indexes of the lanes that must have ended before it may start. ``missing``
     says that there is no list of tasks to run at all, which ends the flowable FAILED. With ``pause`` the
-    whole execution waits first.
+    whole execution waits first. With ``rounds`` the lanes are run again for as long as
+    :meth:`FlowableTask.after_round` says so. With ``directory`` its tasks share one working directory on one
+    worker, which :meth:`FlowableTask.opening` prepares and :meth:`FlowableTask.closing` looks through.
     """
 
     lanes: Sequence[Lane]
@@ -82,6 +114,8 @@ class Body:
     after: Mapping[int, Sequence[int]] = field(default_factory=dict)
     missing: bool = False
     pause: PauseUntil | None = None
+    rounds: bool = False
+    directory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +171,30 @@ class FlowableTask(Task):
     def outputs(self, resolved: JsonValue) -> dict[str, JsonValue]:
         """The outputs of the run, there from its beginning."""
         return {}
+
+    def round_outputs(self, rounds: int) -> dict[str, JsonValue]:
+        """The outputs of a loop of which so many rounds are over; they replace those it had before."""
+        return {}
+
+    def after_round(self, ctx: FlowableContext, done: Round) -> Again | Enough:
+        """Decide about another round, after one in which nothing failed.
+
+        Raises:
+            windhover.expression.ExpressionError: the run ends FAILED with this message.
+            ValueError: the same, for values that make no sense.
+        """
+        return Enough()
+
+    def opening(self) -> TaskDefinition | None:
+        """What a worker does in the shared directory before the first task; its outputs are kept."""
+        return None
+
+    def closing(self, opened: Mapping[str, JsonValue], *, failed: bool) -> TaskDefinition | None:
+        """What a worker does there after the last task of the normal branch, or after one that failed.
+
+        Its outputs become those of the run. ``opened`` holds the outputs of :meth:`opening`.
+        """
+        return None
 
     def end_state(self, children: Mapping[StateType, int]) -> StateType:
         """The end state, from how many children of the normal branch ended in which state."""
