@@ -29,6 +29,8 @@ class ExecutionListener:
         self._entries: deque[LogEntry] = deque()
         #: Nothing more will come of this execution.
         self.ended = False
+        #: The server is stopping: nothing more will be heard here.
+        self.closed = False
         #: Lines were dropped because the listener was slow: it must read the repository.
         self.lagged = False
 
@@ -43,8 +45,8 @@ class ExecutionListener:
         return True
 
     async def wait_for_end(self) -> None:
-        """Return once the execution has ended."""
-        while not self.ended:
+        """Return once the execution has ended, or the server is stopping (``closed``)."""
+        while not (self.ended or self.closed):
             self._arrived.clear()
             await self._arrived.wait()
 
@@ -65,6 +67,11 @@ class ExecutionListener:
                 self.lagged = True
         self._arrived.set()
 
+    def close(self) -> None:
+        """Let whoever waits go; called by the feed."""
+        self.closed = True
+        self._arrived.set()
+
     def __enter__(self) -> Self:
         self._feed.add(self)
         return self
@@ -81,6 +88,7 @@ class ExecutionFeed(Subscription):
     def __init__(self, broadcasts: Broadcasts) -> None:
         super().__init__(broadcasts, lambda _: True, 0)
         self._listeners: dict[str, list[ExecutionListener]] = {}
+        self._closed = False
 
     def listen(self, execution_id: str) -> ExecutionListener:
         """A listener; it hears what is broadcast from the moment it is entered."""
@@ -95,6 +103,8 @@ class ExecutionFeed(Subscription):
         if not self._listeners:
             self._broadcasts.add(self)
         self._listeners.setdefault(listener.execution_id, []).append(listener)
+        if self._closed:
+            listener.close()
 
     def remove(self, listener: ExecutionListener) -> None:
         remaining = self._listeners[listener.execution_id]
@@ -103,6 +113,13 @@ class ExecutionFeed(Subscription):
             del self._listeners[listener.execution_id]
         if not self._listeners:
             self._broadcasts.remove(self)
+
+    def close(self) -> None:
+        """End all streams and waits, so that a server that stops need not wait for its clients."""
+        self._closed = True
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.close()
 
     @property
     def listener_count(self) -> int:

@@ -224,6 +224,27 @@ async def test_a_follower_that_was_too_slow_misses_nothing(local_server: Server)
     await stream.leave()
 
 
+async def test_a_server_that_stops_ends_its_streams_and_waits(local_server: Server) -> None:
+    await local_server.create_flow(SLOW)
+    id_ = await started(local_server, "slow")
+    streams = [
+        Stream(local_server, f"{EXECUTIONS}/{id_}/follow"),
+        Stream(local_server, f"{LOGS}/{id_}/follow"),
+    ]
+    for stream in streams:
+        await stream.next()
+    params = {"wait": "true"}
+    waiting = asyncio.create_task(local_server.client.post(f"{EXECUTIONS}/company.team/slow", params=params))
+    while (await local_server.client.get(f"{EXECUTIONS}/search")).json()["total"] < 2:
+        pass
+    assert local_server.services.feed.listener_count == 3
+    local_server.services.feed.close()
+    for stream in streams:
+        await stream.end()
+    assert (await waiting).status_code == 503
+    assert local_server.services.feed.listener_count == 0
+
+
 async def test_killing_and_deleting(server: Server) -> None:
     await server.create_flow(SLOW)
     await server.create_flow(TALKING)

@@ -62,6 +62,8 @@ async def _follow(services: WebServices, tenant: str, execution_id: str) -> Asyn
             if not await listener.wait(services.heartbeat):
                 yield HEARTBEAT
                 continue
+            if listener.closed:
+                return
             began = time.monotonic()
             try:
                 execution, task_runs = await find_execution(services, tenant, execution_id)

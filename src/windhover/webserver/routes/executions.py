@@ -18,11 +18,12 @@ from windhover.engine.messages import DeleteExecution
 from windhover.model.execution import Execution
 from windhover.repository.execution_query import ExecutionQuery, ExecutionSort, SortBy
 from windhover.repository.filters import TextMatch
+from windhover.repository.flows import FlowQuery
 from windhover.storage import execution_prefix
 from windhover.util.ids import new_id
 from windhover.webserver.bodies import read_json
 from windhover.webserver.commands import ask
-from windhover.webserver.errors import bad_request
+from windhover.webserver.errors import bad_request, unavailable
 from windhover.webserver.execution_access import find_execution, find_flow, find_header
 from windhover.webserver.execution_feed import ExecutionListener
 from windhover.webserver.execution_filters import execution_query, execution_sort
@@ -43,6 +44,7 @@ from windhover.webserver.openapi import (
     takes,
 )
 from windhover.webserver.parameters import (
+    MAX_PAGE_SIZE,
     ExecutionId,
     FlowId,
     Namespace,
@@ -66,7 +68,7 @@ from windhover.webserver.wire.executions import (
     LastExecutionJson,
     execution_json,
 )
-from windhover.webserver.wire.flows import flow_json
+from windhover.webserver.wire.flows import FlowJson, flow_json, record_json
 from windhover.webserver.wire.inputs import InputsCheckJson, inputs_check_json
 
 router = APIRouter(prefix="/api/v1/{tenant}/executions", tags=["Executions"])
@@ -162,6 +164,18 @@ async def list_namespaces(services: Services, tenant: Tenant) -> Response:
     return JsonResponse(await services.flows.namespaces(tenant))
 
 
+@router.get(
+    "/namespaces/{namespace}/flows",
+    responses=answers(list[FlowJson]),
+    operation_id="listFlowExecutionsByNamespace",
+)
+async def list_flows_to_execute(services: Services, tenant: Tenant, namespace: Namespace) -> Response:
+    """The flows of a namespace as whoever may execute them sees them."""
+    query = FlowQuery(tenant, namespace=(TextMatch.equal(namespace),), paging=paging(1, MAX_PAGE_SIZE))
+    records = (await services.flows.search(query)).results
+    return JsonResponse([record_json(services.definitions, record) for record in records])
+
+
 @router.post("/trigger/{namespace}/{flowId}", include_in_schema=False)
 @router.post(
     "/{namespace}/{flowId}",
@@ -246,7 +260,7 @@ async def delete_execution(
     return no_content()
 
 
-@router.get("/{executionId}/flow", responses=answers(dict), operation_id="getFlowFromExecutionById")
+@router.get("/{executionId}/flow", responses=answers(FlowJson), operation_id="getFlowFromExecutionById")
 async def get_flow_of_execution(services: Services, tenant: Tenant, execution_id: ExecutionId) -> Response:
     """The flow of an execution, in the revision that it runs."""
     execution = await find_header(services, tenant, execution_id)
@@ -254,7 +268,7 @@ async def get_flow_of_execution(services: Services, tenant: Tenant, execution_id
     return JsonResponse(flow_json(flow))
 
 
-@router.get("/flows/{namespace}/{flowId}", responses=answers(dict), operation_id="getFlowFromExecution")
+@router.get("/flows/{namespace}/{flowId}", responses=answers(FlowJson), operation_id="getFlowFromExecution")
 async def get_flow_to_execute(
     services: Services,
     tenant: Tenant,
@@ -292,11 +306,17 @@ async def _page(services: WebServices, query: ExecutionQuery) -> Response:
 
 
 async def _wait_for_end(request: Request, listener: ExecutionListener) -> bool:
-    """Wait until the execution has ended; False when the client went away first."""
+    """Wait until the execution has ended; False when the client went away first.
+
+    Raises:
+        ApiError: 503, the server is stopping.
+    """
     ended = asyncio.ensure_future(listener.wait_for_end())
     gone = asyncio.ensure_future(_disconnection(request))
     try:
         await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if listener.closed and not listener.ended:
+            raise unavailable("The server is stopping; the execution goes on when it is back.")
         return ended.done()
     finally:
         ended.cancel()

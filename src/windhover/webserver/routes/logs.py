@@ -235,6 +235,8 @@ async def _follow(
             if not await listener.wait(services.heartbeat):
                 yield HEARTBEAT
                 continue
+            if listener.closed:
+                return
             ended = listener.ended
             behind = ended or listener.lagged
             listener.lagged = False
