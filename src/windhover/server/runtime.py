@@ -21,7 +21,7 @@ import msgspec
 from windhover.config import Settings
 from windhover.engine.encryption import SecretCipher
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.messages import Job
+from windhover.engine.messages import JobIdentity
 from windhover.engine.spill import StoredValue
 from windhover.executor.executor import Executor
 from windhover.expression import Limits, Scope
@@ -166,6 +166,7 @@ class Runtime:
             storage=self.storage,
             settings=settings,
             environment=self.environment,
+            expression_port=self._expression_port,
             encrypt=self.environment.encrypt,
             clock=self.clock,
             components=self._components,
@@ -228,24 +229,25 @@ class Runtime:
         )
         return msgspec.json.decode(content)
 
+    def _expression_port(self, identity: JobIdentity) -> JobExpressionPort:
+        """What the expression functions of a job reach; made on the event loop, used in threads."""
+        return JobExpressionPort(
+            identity,
+            asyncio.get_running_loop(),
+            logs=self.logs,
+            storage=self.storage.for_tenant(identity.tenant_id),
+            secrets=self.secrets,
+        )
+
     def _worker_environment(self) -> WorkerEnvironment:
         settings = self.settings
-
-        def port(job: Job) -> JobExpressionPort:
-            return JobExpressionPort(
-                job.identity,
-                asyncio.get_running_loop(),
-                logs=self.logs,
-                storage=self.storage.for_tenant(job.identity.tenant_id),
-                secrets=self.secrets,
-            )
 
         return WorkerEnvironment(
             storage=self.storage,
             server=RepositoryAccess(RepositoryLogSearch(self.logs, DEFAULT_TENANT)),
             temporary=settings.temporary,
             home_id=self.home_id,
-            expression_port=port,
+            expression_port=lambda job: self._expression_port(job.identity),
             configurations=settings.configurations,
             settings=settings.worker,
             clock=self.clock,

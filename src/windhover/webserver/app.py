@@ -21,6 +21,7 @@ from windhover.webserver.errors import install_error_handlers
 from windhover.webserver.openapi import ERRORS, install_openapi
 from windhover.webserver.request_metrics import RequestMetricsMiddleware
 from windhover.webserver.routes import (
+    evaluation,
     execution_actions,
     execution_files,
     execution_follow,
@@ -38,6 +39,8 @@ from windhover.webserver.tenant_paths import TenantPaths
 
 #: In this order: of two routes that match a path, the first is taken.
 _ROUTERS = (
+    evaluation.router,
+    evaluation.pebble_router,
     execution_actions.router,
     executions.router,
     execution_follow.router,

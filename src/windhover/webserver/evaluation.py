@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import JobIdentity
-from windhover.engine.variables import execution_variables
+from windhover.engine.variables import execution_variables, nested_labels
 from windhover.expression import (
     MASK,
+    EvaluationError,
     ExpressionError,
-    LimitExceededError,
     Limits,
     Scope,
     ServerPort,
     UndefinedError,
     compile_template,
 )
+from windhover.expression.registry import Kind, definition
 from windhover.model.execution import Execution, JsonValue, TaskRun
 from windhover.model.flow import Flow
 from windhover.webserver.errors import not_found
@@ -102,9 +104,7 @@ def masked(environment: EngineEnvironment) -> EngineEnvironment:
     return replace(environment, decrypt=lambda encrypted: MASK)
 
 
-def masked_scope(
-    services: WebServices, variables: Mapping[str, JsonValue], port: ServerPort | None
-) -> Scope:
+def masked_scope(services: WebServices, variables: Mapping[str, JsonValue], port: ServerPort | None) -> Scope:
     """The scope of one rendering."""
     settings = services.settings
     limits = replace(
@@ -138,11 +138,59 @@ def _port(services: WebServices, execution: Execution, task_run: TaskRun | None)
     return services.expression_port(identity)
 
 
-class DisplayPort:
-    """The server for templates that are only shown: a secret is shown by its name, and nothing else is asked."""
+# ---------------------------------------------------------------- for display
+
+
+def flow_variables(services: WebServices, flow: Flow) -> Mapping[str, JsonValue]:
+    """What is known of a flow that does not run."""
+    environment = services.environment
+    known: dict[str, JsonValue] = {
+        "flow": {
+            "id": flow.id,
+            "namespace": flow.namespace,
+            "revision": flow.revision,
+            "tenantId": flow.tenant_id,
+        },
+        "globals": environment.globals,
+        "kestra": environment.server,
+    }
+    if flow.variables:
+        known["vars"] = flow.variables
+    if flow.labels:
+        known["labels"] = nested_labels(list(flow.labels))
+    return known
+
+
+def display(services: WebServices, variables: Mapping[str, JsonValue], template: str) -> str:
+    """A template as a screen shows it: rendered if all of it is known and pure, else as it is written."""
+    try:
+        compiled = compile_template(template)
+        if compiled.reads_everything or not all(_is_shown(call.name) for call in compiled.calls):
+            return template
+        scope = masked_scope(services, variables, cast("ServerPort", _DisplayPort()))
+        scope.mask_secrets = False  # its secrets are names
+        return compiled.render(scope)
+    except ExpressionError:
+        return template
+
+
+#: Modules of functions that give something else each time, or ask the server.
+_IMPURE_FAMILIES = frozenset({"data", "identifiers"})
+_NOT_SHOWN = frozenset({"errorLogs", "encrypt", "decrypt", "now"})
+
+
+def _is_shown(function: str) -> bool:
+    if function == "secret":
+        return True
+    found = definition(Kind.FUNCTION, function)
+    return found is None or (found.family not in _IMPURE_FAMILIES and function not in _NOT_SHOWN)
+
+
+class _DisplayPort:
+    """The server, of which nothing is asked: a secret is shown by its name."""
 
     def secret(self, key: str, namespace: str | None) -> str:
         return f"[secret: {key}]"
 
     def __getattr__(self, name: str) -> object:
-        raise LimitExceededError(f"{name} is not asked of the server for display")
+        raise EvaluationError(f"'{name}' is not asked of the server for display")

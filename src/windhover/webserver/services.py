@@ -12,6 +12,8 @@ from fastapi import Request
 from windhover.config.settings import Settings
 from windhover.engine.encryption import Encrypt
 from windhover.engine.environment import EngineEnvironment
+from windhover.engine.messages import JobIdentity
+from windhover.expression import ServerPort
 from windhover.queue.local import LocalQueue
 from windhover.repository.database import Database
 from windhover.repository.executions import ExecutionRepository
@@ -41,9 +43,11 @@ def _all_up() -> Mapping[str, bool]:
 class WebServices:
     """The parts of a server that its API speaks to.
 
-    ``environment`` is the executor's, for expressions in inputs. ``encrypt`` keeps SECRET inputs; None
-    refuses them. ``components`` tells by name which parts of this server run, and ``gauges`` numbers of
-    this process by metric name; both are read at every request of the management port.
+    ``environment`` is the executor's, for expressions in inputs. ``expression_port`` gives what the
+    functions of an evaluated expression reach of the server; its methods are called in threads. ``encrypt``
+    keeps SECRET inputs; None refuses them. ``components`` tells by name which parts of this server run, and
+    ``gauges`` numbers of this process by metric name; both are read at every request of the management
+    port.
     """
 
     database: Database
@@ -52,6 +56,7 @@ class WebServices:
     storage: Storage
     settings: Settings
     environment: EngineEnvironment = field(default_factory=EngineEnvironment)
+    expression_port: Callable[[JobIdentity], ServerPort] | None = None
     encrypt: Encrypt | None = None
     clock: Callable[[], datetime] = utc_now
     components: Callable[[], Mapping[str, bool]] = _all_up

@@ -19,6 +19,7 @@ TENANT_RESOURCES = frozenset(
     {
         "basicAuth",
         "executions",
+        "expressions",
         "flows",
         "kv",
         "logs",
