@@ -22,10 +22,11 @@ from windhover.expression.template import (
     render_value,
     resolve_reads,
 )
-from windhover.expression.values import Secret, to_json, to_text, truthy
+from windhover.expression.values import MASK, Secret, to_json, to_text, truthy
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "MASK",
     "NOT_CONSTANT",
     "EvaluationError",
     "ExpressionError",

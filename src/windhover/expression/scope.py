@@ -46,10 +46,12 @@ class Scope:
     until it no longer changes, as ``kestra.variables.recursive-rendering`` asks; ``render()`` does not exist
     then.
 
-    ``secrets`` collects every secret that a rendering has read, so that logs can mask it.
+    ``secrets`` collects every secret that a rendering has read, so that logs can mask it. With
+    ``mask_secrets`` the functions that give secrets give ``******`` instead, so that no filter can bring one
+    to light.
     """
 
-    __slots__ = ("clock", "limits", "port", "recursive", "secrets", "variables", "zone")
+    __slots__ = ("clock", "limits", "mask_secrets", "port", "recursive", "secrets", "variables", "zone")
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Scope:
         clock: Callable[[], datetime] = _now,
         zone: str = "UTC",
         recursive: bool = False,
+        mask_secrets: bool = False,
     ) -> None:
         self.variables = variables
         self.port = port
@@ -67,6 +70,7 @@ class Scope:
         self.clock = clock
         self.zone = zone
         self.recursive = recursive
+        self.mask_secrets = mask_secrets
         self.secrets: set[str] = set()
 
 

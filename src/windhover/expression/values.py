@@ -22,6 +22,9 @@ LONG_MAX = (1 << 63) - 1
 INT_MIN = -(1 << 31)
 INT_MAX = (1 << 31) - 1
 
+MASK = "******"
+"""What is shown where a secret would be."""
+
 _Write: TypeAlias = Callable[[str], object]
 
 

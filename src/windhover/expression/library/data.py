@@ -9,7 +9,7 @@ from windhover.expression.library.structured import parse_json
 from windhover.expression.library.workflow import variable
 from windhover.expression.registry import Example, function
 from windhover.expression.scope import Frame
-from windhover.expression.values import is_integer, is_map, to_string, to_text
+from windhover.expression.values import MASK, is_integer, is_map, to_string, to_text
 
 
 def _required_text(function_name: str, argument: str, value: object) -> str:
@@ -42,8 +42,9 @@ def secret(
     value = frame.port("secret").secret(name, _optional_text("secret", "namespace", namespace))
     secrets = frame.scope.secrets
     secrets.add(str(value))
+    masked = frame.scope.mask_secrets
     if subkey is None and full is not True:
-        return str(value)
+        return MASK if masked else str(value)
     try:
         members = parse_json(value)
     except (ValueError, RecursionError):
@@ -52,10 +53,10 @@ def secret(
         raise EvaluationError(f"The secret '{name}' has no members: it is not a JSON object.")
     secrets.update(to_text(member) for member in members.values() if to_text(member))
     if full is True:
-        return members
+        return dict.fromkeys(members, MASK) if masked else members
     if subkey not in members:
         raise EvaluationError(f"Cannot find secret sub-key '{to_string(subkey)}' in secret '{name}'.")
-    member = members[subkey]
+    member = MASK if masked else members[subkey]
     return member if isinstance(member, str) else to_text(member)
 
 
@@ -68,7 +69,7 @@ def secret(
 def credential(frame: Frame, key: object) -> str:
     token = frame.port("credential").credential(_required_text("credential", "key", key))
     frame.scope.secrets.add(token)
-    return token
+    return MASK if frame.scope.mask_secrets else token
 
 
 @function(
@@ -126,12 +127,14 @@ def read(frame: Frame, path: object, namespace: object = None, version: object =
 def file_uri(frame: Frame, path: object, namespace: object = None, version: object = None) -> str:
     name = _required_text("fileURI", "path", path)
     where = _optional_text("fileURI", "namespace", namespace)
+    number = _version("fileURI", version)
+    # The flow is a variable as any other: a template may have set it to something else.
+    own = where or variable(frame, "flow", "namespace")
     if frame.scope.port is not None:
-        return frame.scope.port.file_uri(name, where, _version("fileURI", version))
+        return frame.scope.port.file_uri(name, own if isinstance(own, str) else None, number)
     if ".." in name.split("/"):
         raise EvaluationError(f"The path '{name}' may not lead out of the namespace.")
-    own = where or to_string(variable(frame, "flow", "namespace"))
-    return f"kestra:///{own.replace('.', '/')}/_files/{name.lstrip('/')}"
+    return f"kestra:///{to_string(own).replace('.', '/')}/_files/{name.lstrip('/')}"
 
 
 @function(

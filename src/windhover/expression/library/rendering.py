@@ -5,9 +5,7 @@ from __future__ import annotations
 from windhover.expression.errors import EvaluationError
 from windhover.expression.registry import Example, function
 from windhover.expression.scope import Frame
-from windhover.expression.values import Secret, is_list, is_map, to_json, to_string
-
-_REDACTED = "******"
+from windhover.expression.values import MASK, Secret, is_list, is_map, to_json, to_string
 
 
 def _render(frame: Frame, value: object, *, recursive: bool, name: str) -> object:
@@ -68,7 +66,7 @@ def parent() -> str:
 
 def _redacted(value: object) -> object:
     if isinstance(value, Secret):
-        return _REDACTED
+        return MASK
     if is_map(value):
         return {key: _redacted(item) for key, item in value.items()}
     if is_list(value):

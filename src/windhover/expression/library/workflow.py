@@ -12,8 +12,8 @@ from windhover.expression.values import is_integer, is_list, is_map, to_string
 
 
 def variable(frame: Frame, *path: str | int) -> object:
-    """A variable by path, or null where it does not exist."""
-    value: object = frame.variables
+    """A variable by path, those that the template has set included, or null where it does not exist."""
+    value: object = frame.visible()
     for key in path:
         try:
             value = lookup(value, key)
