@@ -17,7 +17,10 @@ from windhover.engine.events import (
     EngineEvent,
     KillRequested,
     PauseRequested,
+    Queued,
     Recover,
+    Refused,
+    Released,
     Restarted,
     Resume,
     TimerFired,
@@ -52,8 +55,12 @@ def advance(
             step.timer_fired(event.key)
         case Recover():
             step.recover()
-        case Restarted():
-            step.restarted()
+        case Restarted() | Released():
+            step.go_ahead()
+        case Queued():
+            step.queue(event.limit)
+        case Refused():
+            step.refuse(event.state)
         case PauseRequested():
             step.pause()
         case Resume():

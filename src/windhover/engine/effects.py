@@ -27,6 +27,8 @@ class Effects:
 
     jobs: list[Job] = field(default_factory=list)
     kills: list[KillTaskRun] = field(default_factory=list)
+    #: Shared directories that no job will ask for any more.
+    directories_released: list[str] = field(default_factory=list)
     #: Executions to create in the same commit, and to kill.
     children_to_start: list[StartChild] = field(default_factory=list)
     children_to_kill: list[str] = field(default_factory=list)

@@ -26,6 +26,25 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """There is no room under the concurrency limit of the flow: the execution waits for its turn."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """It is the turn of a queued execution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """There is no room, and the flow wants such executions to end at once in this state."""
+
+    state: StateType
+
+
+@dataclass(frozen=True, slots=True)
 class KillRequested:
     """Somebody wants the execution to end as KILLED."""
 
@@ -93,6 +112,9 @@ EngineEvent = (
     Begin
     | Recover
     | Restarted
+    | Queued
+    | Released
+    | Refused
     | KillRequested
     | TimerFired
     | TaskStarted

@@ -261,6 +261,16 @@ class FlowControl(Recorder):
         else:
             self.effects.ended = True
 
+    def end_unstarted(self, state: StateType) -> None:
+        """End an execution of which nothing has run."""
+        root = self.live.root
+        self.header_state(state)
+        root.closing = True
+        if root.has(Phase.AFTER_EXECUTION):
+            self._enter(root, Phase.AFTER_EXECUTION)
+        else:
+            self.effects.ended = True
+
     def _render_outputs(self) -> bool:
         flow, record = self.live.flow, self.live.record
         if not flow.outputs:

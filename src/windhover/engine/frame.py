@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
-from windhover.model.execution import Phase, TaskRun
+from windhover.model.execution import Phase, Stage, TaskRun
 from windhover.model.state import StateType
 from windhover.model.task import Task
 from windhover.plugin.flowable import Body
@@ -33,6 +33,24 @@ class Node:
     def ended(self) -> bool:
         return self.record.state.current.is_terminated
 
+    @property
+    def at_work(self) -> bool:
+        """A worker has the flow-control task itself, before or after its children."""
+        return self.record.stage in (Stage.OPENING, Stage.CLOSING) and not self.ended
+
+    @property
+    def waits_for_round(self) -> bool:
+        """It is a loop between two rounds."""
+        return self.record.stage in (Stage.WAITING, Stage.HOLDING) and not self.ended
+
+    @property
+    def directory(self) -> Node | None:
+        """The task run whose shared working directory this one works in."""
+        if self.body_frame is not None and self.body_frame.body.directory:
+            return self
+        frame = self.frame
+        return frame.owner if frame.body.directory and self.record.phase is Phase.TASKS else None
+
 
 class Frame:
     """Lanes under way, children not yet ended, and how the ended ones ended."""
@@ -48,6 +66,7 @@ class Frame:
         "end_counts",
         "lanes",
         "next_lane",
+        "nodes",
         "open",
         "owner",
         "phase",
@@ -66,6 +85,8 @@ class Frame:
         self.phase_position = 0
         #: Children that have not ended, by task run id, in the order they were created.
         self.open: dict[str, Node] = {}
+        #: All children, in the order they were created.
+        self.nodes: list[Node] = []
         #: How many children of the normal branch ended in which state.
         self.end_counts: dict[StateType, int] = {}
         #: The lanes of the normal branch that are under way, and the position reached in each.
@@ -95,7 +116,9 @@ class Frame:
 
     @property
     def failed(self) -> bool:
-        return StateType.FAILED in self.end_counts
+        if StateType.FAILED in self.end_counts:
+            return True
+        return self.owner is not None and self.owner.record.outcome is StateType.FAILED
 
     @property
     def exhausted(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from windhover.engine.frame import Frame, Node, enabled
 from windhover.engine.outputs import OutputsTree
-from windhover.model.execution import Execution, JsonValue, Phase, TaskRun
+from windhover.model.execution import Execution, JsonValue, Phase, Stage, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.task import Task
 from windhover.plugin.flowable import Body, FlowableTask, Lane
@@ -29,6 +29,7 @@ class LiveExecution:
 
     __slots__ = (
         "flow",
+        "held_by",
         "log_sequence",
         "nodes",
         "outputs",
@@ -52,6 +53,8 @@ class LiveExecution:
         self.size = 0
         #: How many task runs wait for their next attempt.
         self.retrying = 0
+        #: The loop for whose next round the execution is PAUSED, with nothing else under way.
+        self.held_by: str | None = None
         #: The inputs as expressions see them, once somebody looked.
         self.revealed: RevealedInputs | None = None
 
@@ -72,6 +75,8 @@ class LiveExecution:
         tasks = frame.tasks(task_run.phase, task_run.lane)
         position = next(i for i, task in enumerate(tasks) if task.id == task_run.task_id)
         node = self.add(task_run, tasks[position], frame, position)
+        if task_run.stage is Stage.HOLDING and not node.ended:
+            self.held_by = task_run.id
         if isinstance(node.task, FlowableTask) and has_begun(task_run):
             node.body_frame = flowable_frame(node, node.task.body(task_run.resolved))
         if task_run.outputs is not None:
@@ -80,10 +85,34 @@ class LiveExecution:
 
     def add(self, record: TaskRun, task: Task, frame: Frame, position: int) -> Node:
         node = Node(record, task, frame, position)
+        frame.nodes.append(node)
         self.nodes[record.id] = node
         self.runs_of_task.setdefault(task.id, []).append(node)
         self.size = max(self.size, record.position + 1)
         return node
+
+    def remove_children(self, owner: Node) -> list[str]:
+        """Forget all that ran inside a flow-control task, with its outputs; returns the task runs' ids."""
+        removed = []
+        nodes = list(owner.body_frame.nodes) if owner.body_frame is not None else []
+        while nodes:
+            node = nodes.pop()
+            if node.body_frame is not None:
+                nodes.extend(node.body_frame.nodes)
+            self.remove(node)
+            removed.append(node.record.id)
+        return removed
+
+    def remove(self, node: Node) -> None:
+        """Forget one task run and its outputs."""
+        task_id = node.record.task_id
+        del self.nodes[node.record.id]
+        node.frame.open.pop(node.record.id, None)
+        runs = self.runs_of_task[task_id]
+        runs.remove(node)
+        if not runs:
+            del self.runs_of_task[task_id]
+        self.outputs.remove(task_id, loop_values(node))
 
     def outputs_changed(self, node: Node, outputs: dict[str, JsonValue]) -> None:
         node.record.outputs = outputs
@@ -107,7 +136,7 @@ def loop_values(node: Node | None) -> list[str]:
 
 def has_begun(task_run: TaskRun) -> bool:
     """A flow-control task run shows outputs, at least an empty map, once it has begun."""
-    return task_run.outputs is not None
+    return task_run.outputs is not None and not task_run.state.current.is_created
 
 
 def root_frame(flow: Flow) -> Frame:

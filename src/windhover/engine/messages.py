@@ -33,13 +33,22 @@ class JobIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedDirectory:
+    """A working directory that several jobs share, and the worker that has it, once there is one."""
+
+    name: str
+    worker_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One attempt of a task run, for any worker.
 
     ``variables`` is what the task's expressions may read; values are built when they are asked for.
     ``began`` is when the work was first begun, if it is handed out again because its worker was lost:
     a wait goes on from there instead of beginning anew. ``holds_stored``: among the outputs are some that
-    are kept in the storage. ``secrets``: texts that no log line may show.
+    are kept in the storage. ``secrets``: texts that no log line may show. ``directory``: where it works, if
+    not in a directory of its own.
     """
 
     identity: JobIdentity
@@ -48,6 +57,7 @@ class Job:
     began: datetime | None = None
     holds_stored: bool = False
     secrets: frozenset[str] = frozenset()
+    directory: SharedDirectory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,13 @@ class KillTaskRun:
     execution_id: str
     task_run_id: str
     dispatch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseDirectory:
+    """To all workers: no job will ask for this shared directory any more; remove it if you have it."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +275,7 @@ class FlowChanged:
     revision: int
 
 
-Broadcast = KillTaskRun | ExecutionChanged | LogsCommitted | FlowChanged
+Broadcast = KillTaskRun | ReleaseDirectory | ExecutionChanged | LogsCommitted | FlowChanged
 
 
 class CommandRefused(Exception):

@@ -35,3 +35,20 @@ class OutputsTree:
         node.update(outputs)
         if not self.holds_stored:
             self.holds_stored = holds_stored_values(outputs)
+
+    def remove(self, task_id: str, values: Sequence[str]) -> None:
+        """Take out the outputs of a task run that is gone, and the levels that are empty then."""
+        if not values:
+            self.root.pop(task_id, None)
+            return
+        path = [self.root]
+        for key in (task_id, *values[:-1]):
+            below = path[-1].get(key)
+            if not isinstance(below, dict):
+                return
+            path.append(below)
+        path[-1].pop(values[-1], None)
+        for level, key in zip(reversed(path[:-1]), reversed((task_id, *values[:-1])), strict=True):
+            if level[key]:
+                break
+            del level[key]

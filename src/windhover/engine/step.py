@@ -120,10 +120,19 @@ class Step(FlowControl):
         for node in _open_leaves(self.live.root):
             self._hand_out_again(node)
 
-    def restarted(self) -> None:
-        """Go on with an execution that was reworked: see ``windhover.engine.restart``."""
+    def go_ahead(self) -> None:
+        """Go on with an execution that was reworked, or whose turn has come."""
         self.header_state(StateType.RUNNING)
         self.later(self.go_on, self.live.root)
+
+    def queue(self, limit: int) -> None:
+        self.log(LogLevel.INFO, f"Execution is queued due to concurrency limit exceeded: {limit} running.")
+        self.header_state(StateType.QUEUED)
+
+    def refuse(self, state: StateType) -> None:
+        level = LogLevel.ERROR if state is StateType.FAILED else LogLevel.INFO
+        self.log(level, f"Execution is {state.value} due to concurrency limit exceeded")
+        self.end_unstarted(state)
 
     # ---------------------------------------------------------------- what workers report
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
+from windhover.engine.events import EngineEvent, Released, Resume
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import (
     ChangeStatus,
@@ -138,10 +139,11 @@ class Actions:
         if record.state.current.is_terminated:
             raise IllegalExecutionState("Only non terminated executions can be forced run.")
         effects = Effects(header_changed=True)
+        forced: EngineEvent = Resume() if record.state.current is StateType.PAUSED else Released()
         if record.state.current is StateType.CREATED:
             record.schedule_date = None
             effects.timers_cleared.add(SCHEDULE_TIMER)
-        return Change(live, effects=[effects], reworked=True)
+        return Change(live, effects=[effects], reworked=True, forced=forced)
 
     def _changed(self, reworked: Reworked, flow: Flow, log_sequence: int) -> Change:
         live = LiveExecution.restore(flow, reworked.execution, reworked.task_runs, log_sequence)

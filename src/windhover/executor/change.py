@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from windhover.engine.effects import Effects
+from windhover.engine.events import EngineEvent
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import Accepted
 from windhover.model.execution import TaskRun
@@ -33,6 +34,8 @@ class Change:
     delete_metrics: bool = False
     #: Set when records were changed outside the engine, which is to go on from them.
     reworked: bool = False
+    #: What to apply whatever the concurrency limit says.
+    forced: EngineEvent | None = None
     effects: list[Effects] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
 

@@ -25,7 +25,10 @@ from windhover.engine.events import (
     EngineEvent,
     KillRequested,
     PauseRequested,
+    Queued,
     Recover,
+    Refused,
+    Released,
     Restarted,
     Resume,
     TimerFired,
@@ -38,6 +41,7 @@ from windhover.engine.messages import (
     Event,
     ExecutionChanged,
     ExecutionNotFound,
+    FlowChanged,
     IllegalExecutionState,
     KillExecution,
     LogsCommitted,
@@ -48,7 +52,9 @@ from windhover.engine.messages import (
     TaskEnded,
 )
 from windhover.engine.restart import replay
+from windhover.engine.step import SCHEDULE_TIMER
 from windhover.executor.actions import Actions, ReworkCommand
+from windhover.executor.admission import Admission, FlowKey, Verdict, flow_key
 from windhover.executor.change import Answer, Change
 from windhover.executor.children import ChildFactory, ChildRefusedError, child_ended, link
 from windhover.executor.failure import fail_execution
@@ -104,6 +110,8 @@ class Executor:
         self._clock = clock
         self._children = ChildFactory(definitions, environment, clock)
         self._actions = Actions(definitions, environment, clock)
+        self._admission = Admission(executions, self._under_way)
+        self._changed_flows: list[FlowChanged] = []
         self._settings = settings
         self._live: dict[str, LiveExecution] = {}
         self._next_timer: datetime | None = None
@@ -127,21 +135,30 @@ class Executor:
     async def run(self) -> None:
         """Work until :meth:`stop`; what waited then is still applied and committed."""
         inbox = self._queue.executor
-        while True:
-            await inbox.wait()
-            items = inbox.drain(self._settings.round_limit)
-            if items or self._timer_is_due():
-                await self._round(items)
-            if self._alarm is None:
-                self._set_alarm()
-            if self._stopping and not len(inbox):
-                return
+        listening = asyncio.create_task(self._listen())
+        try:
+            while True:
+                await inbox.wait()
+                items = inbox.drain(self._settings.round_limit)
+                if items or self._changed_flows or self._timer_is_due():
+                    await self._round(items)
+                if self._alarm is None:
+                    self._set_alarm()
+                if self._stopping and not len(inbox):
+                    return
+        finally:
+            listening.cancel()
 
     def stop(self) -> None:
         """End :meth:`run` after the round under way; commands that still come are refused."""
         self._stopping = True
         self._queue.executor.close()
         self._queue.executor.wake()
+
+    def _under_way(self, key: FlowKey) -> list[str]:
+        return [
+            live.record.id for live in self._live.values() if live.root.open and flow_key(live.record) == key
+        ]
 
     @property
     def live_count(self) -> int:
@@ -161,6 +178,7 @@ class Executor:
                 await self._apply_to(item.execution_id, item, changes)
         if self._timer_is_due():
             await self._fire_timers(changes)
+        await self._look_at_changed_flows(changes)
         if changes:
             await self._commit(changes)
             for change in changes.values():
@@ -197,10 +215,51 @@ class Executor:
                 live.record, (), live.flow, self._clock(), self._environment.new_id, in_its_place=True
             )
             await self._begin(live.flow, new.execution, changes)
+        if effects.ended:
+            await self._release(self._admission.leave(live.record), changes)
         awaited_by = live.record.awaited_by
         if effects.ended and awaited_by is not None:
             event = child_ended(live, awaited_by.task_run_id, self._environment)
             await self._apply_to(awaited_by.execution_id, event, changes)
+
+    async def _start(
+        self, live: LiveExecution, event: Begin | Restarted | TimerFired, changes: dict[str, Change]
+    ) -> None:
+        """Let an execution begin, or go on after a restart, if its flow's concurrency limit lets it."""
+        record = live.record
+        waits = record.schedule_date is not None and record.schedule_date > self._clock()
+        verdict = Verdict.RUN if waits else await self._admission.ask(live.flow, record)
+        match verdict:
+            case Verdict.RUN:
+                await self._apply(live, event, changes)
+            case Verdict.QUEUE:
+                limit = live.flow.concurrency.limit if live.flow.concurrency is not None else 0
+                await self._apply(live, Queued(limit), changes)
+            case Verdict.CANCEL:
+                await self._apply(live, Refused(StateType.CANCELLED), changes)
+            case Verdict.FAIL:
+                await self._apply(live, Refused(StateType.FAILED), changes)
+
+    async def _release(self, execution_ids: Iterable[str], changes: dict[str, Change]) -> None:
+        for execution_id in execution_ids:
+            await self._apply_to(execution_id, Released(), changes)
+
+    async def _look_at_changed_flows(self, changes: dict[str, Change]) -> None:
+        """A limit that was raised or removed lets queued executions run at once."""
+        while self._changed_flows:
+            message = self._changed_flows.pop()
+            try:
+                flow = await self._definitions.get(message.tenant_id, message.namespace, message.flow_id)
+            except (FlowNotFound, FlowUnreadable):
+                continue
+            await self._release(await self._admission.flow_changed(flow), changes)
+
+    async def _listen(self) -> None:
+        with self._queue.broadcasts.subscribe(lambda m: isinstance(m, FlowChanged)) as messages:
+            async for message in messages:
+                if isinstance(message, FlowChanged):
+                    self._changed_flows.append(message)
+                    self._queue.executor.wake()
 
     async def _start_child(
         self, parent: LiveExecution, start: StartChild, changes: dict[str, Change]
@@ -218,7 +277,7 @@ class Executor:
     async def _begin(self, flow: Flow, execution: Execution, changes: dict[str, Change]) -> None:
         live = self._live[execution.id] = LiveExecution(flow, execution)
         changes[execution.id] = Change(live, created=True)
-        await self._apply(live, Begin(), changes)
+        await self._start(live, Begin(), changes)
 
     async def _fetch(self, execution_id: str) -> LiveExecution | None:
         """The execution in memory, read back if it is not there; None when there is none."""
@@ -265,10 +324,14 @@ class Executor:
         change.answers.append(Answer(pending.answer, change.accepted()))
         # Answered as accepted, before what follows begins in the same commit.
         if isinstance(pending.command, CreateExecution):
-            await self._apply(change.live, Begin(), changes)
+            await self._start(change.live, Begin(), changes)
         elif change.reworked:
             event = Restarted() if change.live.nodes else Begin()
-            await self._apply(change.live, event, changes)
+            if change.forced:
+                self._admission.force(change.live.record)
+                await self._apply(change.live, change.forced, changes)
+            else:
+                await self._start(change.live, event, changes)
 
     async def _rework(self, command: ReworkCommand, changes: dict[str, Change]) -> Change:
         """Carry out a command on an execution that is not under way, or waits."""
@@ -332,6 +395,7 @@ class Executor:
             )
         change = changes.setdefault(live.record.id, Change(live))
         change.deleted = True
+        await self._release(self._admission.leave(live.record), changes)
         change.delete_logs = command.logs
         change.delete_metrics = command.metrics
         return change
@@ -347,7 +411,10 @@ class Executor:
             live = await self._fetch(timer.execution_id)
             if live is None:
                 continue
-            await self._apply(live, TimerFired(timer.key), changes)
+            if timer.key == SCHEDULE_TIMER and live.record.state.current is StateType.CREATED:
+                await self._start(live, TimerFired(timer.key), changes)
+            else:
+                await self._apply(live, TimerFired(timer.key), changes)
 
     async def _look_for_timers(self) -> None:
         self._next_timer = await self._executions.next_timer()
