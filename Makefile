@@ -43,7 +43,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	$(BIN)/python -m benchmarks
 
 # The newest versions that pyproject.toml allows. uv.lock names the registry it was made from, so it is not
 # kept; the exported files name versions and hashes only.
