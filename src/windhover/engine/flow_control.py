@@ -14,7 +14,7 @@ from windhover.engine.frame import Frame, Node
 from windhover.engine.live import LiveExecution, flowable_frame
 from windhover.engine.recorder import Recorder
 from windhover.expression import ExpressionError, truthy
-from windhover.model.execution import Attempt, Phase, TaskRun
+from windhover.model.execution import Attempt, Phase, Stage, TaskRun
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
 from windhover.model.task import Task
@@ -34,6 +34,8 @@ class FlowControl(Recorder):
     def __init__(self, live: LiveExecution, now: datetime, environment: EngineEnvironment) -> None:
         super().__init__(live, now, environment)
         self._todo: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
+        #: The last loop that began to wait for its next round in this step.
+        self.began_waiting: Node | None = None
 
     @abstractmethod
     def start_leaf(self, node: Node) -> None:
@@ -47,6 +49,26 @@ class FlowControl(Recorder):
     def begin_pause(self, node: Node, task: FlowableTask) -> None:
         """Let a task run, and the execution with it, wait."""
 
+    @abstractmethod
+    def end_round(self, frame: Frame) -> None:
+        """A round of a loop is over, and nothing in it failed."""
+
+    @abstractmethod
+    def open_directory(self, node: Node) -> None:
+        """Prepare the directory that the children of a task run share, then start them."""
+
+    @abstractmethod
+    def close_directory(self, node: Node) -> None:
+        """Do what is left to do in a shared directory, then go on."""
+
+    @abstractmethod
+    def release_directory(self, node: Node) -> None:
+        """Let the shared directory of a task run be removed."""
+
+    @abstractmethod
+    def refuse_in_directory(self, node: Node, error: ExpressionError) -> None:
+        """Fail a task in a shared directory whose ``runIf`` cannot be rendered."""
+
     def finish(self) -> Effects:
         """Do all that follows, and return what came of it."""
         todo = self._todo
@@ -58,10 +80,28 @@ class FlowControl(Recorder):
     def later(self, action: Callable[..., None], *arguments: object) -> None:
         self._todo.append((action, arguments))
 
+    def drop_children(self, node: Node) -> None:
+        """Remove all that ran inside a flow-control task."""
+        for task_run_id in self.live.remove_children(node):
+            self.effects.task_runs.pop(task_run_id, None)
+            self.effects.removed_task_runs.append(task_run_id)
+
+    def open_leaves(self) -> list[Node]:
+        """All task runs under way that wait for something other than their own children."""
+        found = []
+        frames = [self.live.root]
+        while frames:
+            for node in frames.pop().open.values():
+                if node.body_frame is None or is_paused(node) or node.at_work:
+                    found.append(node)
+                else:
+                    frames.append(node.body_frame)
+        return found
+
     @property
     def resting(self) -> bool:
         """Nothing new starts: the execution is paused. What is under way goes on."""
-        return self.live.record.state.current is StateType.PAUSED
+        return self.live.record.state.current is StateType.PAUSED and self.live.held_by is None
 
     # ---------------------------------------------------------------- starting
 
@@ -81,6 +121,9 @@ class FlowControl(Recorder):
         live = self.live
         task = frame.tasks(phase, lane)[position]
         place = frame.body.lanes[lane] if phase is Phase.TASKS else None
+        iteration = None if place is None else place.iteration
+        if frame.body.rounds and phase is Phase.TASKS and frame.owner is not None:
+            iteration = frame.owner.record.rounds
         if phase is Phase.TASKS:
             frame.lanes[lane] = position
         else:
@@ -92,7 +135,7 @@ class FlowControl(Recorder):
             state=self.passed(StateType.CREATED),
             parent_task_run_id=None if frame.owner is None else frame.owner.record.id,
             value=None if place is None else place.value,
-            iteration=None if place is None else place.iteration,
+            iteration=iteration,
             position=live.size,
             phase=phase,
             lane=lane,
@@ -117,6 +160,9 @@ class FlowControl(Recorder):
         try:
             wanted = self._wanted(node)
         except ExpressionError as error:
+            if node.directory is not None and node.directory is not node:
+                self.refuse_in_directory(node, error)
+                return
             self.log(
                 LogLevel.ERROR,
                 f"Failed to evaluate the runIf condition for task {node.task.id}. Cause: {error}",
@@ -142,6 +188,7 @@ class FlowControl(Recorder):
         record.state.become(StateType.RUNNING, self.now)
         attempt = Attempt(self.passed(StateType.CREATED, StateType.RUNNING))
         record.attempts = [*(record.attempts or ()), attempt]
+        record.stage, record.outcome, record.rounds = Stage.BODY, None, 0
         try:
             record.resolved = task.resolve(self.renderer(node))
             body = task.body(record.resolved)
@@ -164,6 +211,8 @@ class FlowControl(Recorder):
             self.end(node, soften(task, StateType.FAILED))
         elif body.pause is not None:
             self.begin_pause(node, task)
+        elif body.directory:
+            self.open_directory(node)
         else:
             self.later(self.fill, node.body_frame)
 
@@ -173,13 +222,24 @@ class FlowControl(Recorder):
         """End a task run; what follows from that comes later."""
         record = node.record
         record.state.become(state, at or self.now)
-        if isinstance(node.task, FlowableTask) and record.attempts:
-            record.attempts[-1].state.become(state, at or self.now)
+        if isinstance(node.task, FlowableTask):
+            self._end_flowable(node, state, at or self.now)
         if record.outputs is not None:
             self.live.keep_outputs(node)
         self.changed(node)
         node.frame.child_ended(node)
         self.later(self._after_child, node)
+
+    def _end_flowable(self, node: Node, state: StateType, at: datetime) -> None:
+        record = node.record
+        if record.attempts:
+            record.attempts[-1].state.become(state, at)
+        if record.stage in (Stage.WAITING, Stage.HOLDING):
+            self.effects.timers_cleared.add(LOOP_TIMER + record.id)
+            self.live.held_by = None if self.live.held_by == record.id else self.live.held_by
+            record.stage = Stage.BODY
+        if node.directory is node:
+            self.release_directory(node)
 
     def _after_child(self, node: Node) -> None:
         """Decide what the end of a child lets begin."""
@@ -201,14 +261,28 @@ class FlowControl(Recorder):
 
     def settle(self, frame: Frame) -> None:
         """See whether the branch that runs is over, or the frame as a whole."""
+        owner = frame.owner
+        if owner is not None and owner.at_work:
+            return
         if is_cut(frame) or frame.closing:
             if not frame.open:
                 self._close(frame)
-        elif frame.phase is Phase.TASKS and not self.resting:
-            if frame.failed and frame.has(Phase.ERRORS):
-                self._enter(frame, Phase.ERRORS)
-            elif frame.failed or frame.exhausted:
-                self._end_phase(frame)
+        elif owner is not None and owner.waits_for_round:
+            return
+        elif frame.phase is Phase.TASKS and not self.resting and (frame.failed or frame.exhausted):
+            if owner is not None and frame.body.directory and owner.record.stage is not Stage.CLOSED:
+                self.close_directory(owner)
+            elif frame.body.rounds and not frame.failed:
+                self.end_round(frame)
+            else:
+                self.end_normal_branch(frame)
+
+    def end_normal_branch(self, frame: Frame) -> None:
+        """Go over to what follows the normal branch."""
+        if frame.failed and frame.has(Phase.ERRORS):
+            self._enter(frame, Phase.ERRORS)
+        else:
+            self._end_phase(frame)
 
     def _end_phase(self, frame: Frame) -> None:
         phase = _NEXT_PHASE.get(frame.phase)
@@ -245,7 +319,10 @@ class FlowControl(Recorder):
             return guess_state(frame.end_counts)
         task = frame.owner.task
         assert isinstance(task, FlowableTask)
-        return soften(task, task.end_state(frame.end_counts))
+        counts = frame.end_counts
+        if frame.owner.record.outcome is not None:
+            counts = {**counts, frame.owner.record.outcome: 1}
+        return soften(task, task.end_state(counts))
 
     def _end_flow(self, state: StateType) -> None:
         root = self.live.root
@@ -296,6 +373,8 @@ class FlowControl(Recorder):
         for child in list(frame.open.values()):
             if child.body_frame is not None:
                 self.cut(child.body_frame, state, stop=stop)
+                if stop and child.at_work:
+                    self.stop_leaf(child)
             elif child.record.dispatch == 0 or child.record.state.current is StateType.RETRYING:
                 self.end(child, state)
             elif stop:
@@ -310,6 +389,8 @@ class FlowControl(Recorder):
                 self.go_on(child.body_frame)
             elif child.record.state.current.is_created:
                 self.later(self.start, child)
+        if frame.owner is not None and (frame.owner.at_work or frame.owner.waits_for_round):
+            return
         if is_cut(frame) or frame.closing:
             self.settle(frame)
         elif frame.phase is Phase.TASKS:
@@ -323,6 +404,11 @@ class FlowControl(Recorder):
                 self._create(frame, frame.phase, 0, frame.phase_position + 1)
             else:
                 self._end_phase(frame)
+
+
+def is_paused(node: Node) -> bool:
+    """It waits for a person, or for its time; a loop between two rounds does not count."""
+    return node.record.state.current is StateType.PAUSED and not node.waits_for_round
 
 
 def is_cut(frame: Frame) -> bool:
@@ -340,3 +426,6 @@ def soften(task: Task, state: StateType) -> StateType:
 
 #: The timer that ends the wait for killed task runs.
 KILL_TIMER = "kill"
+
+#: The timers that begin the next round of a loop; the task run's id follows.
+LOOP_TIMER = "loop:"

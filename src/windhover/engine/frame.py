@@ -44,6 +44,12 @@ class Node:
         return self.record.stage in (Stage.WAITING, Stage.HOLDING) and not self.ended
 
     @property
+    def in_loop(self) -> bool:
+        """It runs once for each value of a loop, which counts its ``iteration``."""
+        frame, record = self.frame, self.record
+        return record.phase is Phase.TASKS and frame.body.lanes[record.lane].iteration is not None
+
+    @property
     def directory(self) -> Node | None:
         """The task run whose shared working directory this one works in."""
         if self.body_frame is not None and self.body_frame.body.directory:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from windhover.engine.directories import Directories
 from windhover.engine.events import ChildEnded, ChildRefused, ChildStarted, Resume
-from windhover.engine.flow_control import KILL_TIMER, FlowControl, soften
-from windhover.engine.frame import Frame, Node
+from windhover.engine.flow_control import KILL_TIMER, LOOP_TIMER, is_paused, soften
+from windhover.engine.frame import Node
 from windhover.engine.messages import (
     Job,
     JobIdentity,
@@ -46,7 +47,7 @@ _PAUSE_ENDS = {
 }
 
 
-class Step(FlowControl):
+class Step(Directories):
     """Handles one event; :meth:`finish` then does all that follows from it."""
 
     # ---------------------------------------------------------------- the execution as a whole
@@ -72,6 +73,8 @@ class Step(FlowControl):
             self._try_again(key.removeprefix(RETRY_TIMER))
         elif key.startswith(PAUSE_TIMER):
             self._pause_is_over(key.removeprefix(PAUSE_TIMER))
+        elif key.startswith(LOOP_TIMER):
+            self.next_round(key.removeprefix(LOOP_TIMER))
 
     def kill(self, actor: str | None) -> None:
         record = self.live.record
@@ -87,9 +90,9 @@ class Step(FlowControl):
     def resume(self, event: Resume) -> None:
         """Go on after a pause; what was given for its inputs has been checked."""
         record = self.live.record
-        if record.state.current is not StateType.PAUSED:
+        if not self.resting:
             return
-        paused = next((node for node in _open_leaves(self.live.root) if _is_paused(node)), None)
+        paused = next((node for node in self.open_leaves() if is_paused(node)), None)
         if paused is None:
             self.header_state(StateType.RUNNING)
             self.later(self.go_on, self.live.root)
@@ -110,15 +113,20 @@ class Step(FlowControl):
             return
         if record.state.current is StateType.KILLING:
             self.cut(self.live.root, StateType.KILLED)
-            for node in _open_leaves(self.live.root):
+            for node in self.open_leaves():
                 if not self._is_child_under_way(node):
                     self._close_attempt(node, StateType.KILLED, self.now)
                     self.end(node, StateType.KILLED)
             return
+        for node in list(self.live.nodes.values()):
+            if node.directory is node and not node.ended:
+                self.begin_again(node)
         if not self.resting:
             self.later(self.go_on, self.live.root)
-        for node in _open_leaves(self.live.root):
+        for node in self.open_leaves():
             self._hand_out_again(node)
+        if record.state.current is StateType.RETRYING and not self.live.retrying:
+            self.header_state(StateType.RUNNING)
 
     def go_ahead(self) -> None:
         """Go on with an execution that was reworked, or whose turn has come."""
@@ -138,7 +146,11 @@ class Step(FlowControl):
 
     def task_started(self, event: TaskStarted) -> None:
         node = self._awaited(event.task_run_id, event.dispatch)
-        if node is not None:
+        if node is None:
+            return
+        if node.directory is not None:
+            self.directory_taken_up(node, event.worker_id)
+        if not isinstance(node.task, FlowableTask):
             self._take_up(node, event.at, event.worker_id)
 
     def task_ended(self, event: TaskEnded) -> None:
@@ -148,7 +160,10 @@ class Step(FlowControl):
         record = node.record
         self.accept_logs(event.logs)
         self.effects.metrics.extend(event.metrics)
-        if record.state.current is not StateType.RUNNING and event.state is not StateType.KILLED:
+        if isinstance(node.task, FlowableTask):
+            self.directory_work_ended(node, event)
+            return
+        if event.state is not StateType.KILLED:
             self._take_up(node, event.at, event.worker_id)
         self._close_attempt(node, event.state, event.at, event.log_file)
         record.outputs = event.outputs
@@ -245,8 +260,10 @@ class Step(FlowControl):
         elif issubclass(plugin, ExecutionUpdateTask):
             self._update_execution(node, node.task)
         else:
-            node.record.state.become(StateType.SUBMITTED, self.now)
-            self._send_job(node)
+            # In a shared directory the tasks follow one another on one worker, without a queue between.
+            shared = node.directory is not None
+            node.record.state.become(StateType.RUNNING if shared else StateType.SUBMITTED, self.now)
+            self.send_job(node, node.task)
 
     def stop_leaf(self, node: Node) -> None:
         record = node.record
@@ -270,9 +287,10 @@ class Step(FlowControl):
             self.start_leaf(node)
         else:
             self._close_attempt(node, StateType.RESUBMITTED, self.now)
-            self._send_job(node)
+            self.send_job(node, _definition(node))
 
-    def _send_job(self, node: Node) -> None:
+    def send_job(self, node: Node, task: TaskDefinition) -> None:
+        """Hand a task run to a worker, to do ``task``."""
         record, header = node.record, self.live.record
         record.dispatch += 1
         self.changed(node)
@@ -284,15 +302,15 @@ class Step(FlowControl):
             execution_id=header.id,
             task_id=record.task_id,
             task_run_id=record.id,
-            attempt=len(record.attempts or ()),
+            attempt=0 if isinstance(node.task, FlowableTask) else len(record.attempts or ()),
             dispatch=record.dispatch,
         )
         variables = execution_variables(self.live, self.environment, node)
-        holds_stored = self.live.outputs.holds_stored
-        secrets = revealed_inputs(self.live, self.environment).secrets
-        self.effects.jobs.append(
-            Job(identity, _definition(node), variables, began(record), holds_stored, secrets)
-        )
+        inputs = revealed_inputs(self.live, self.environment)
+        holds_stored, secrets = self.live.outputs.holds_stored or inputs.holds_stored, inputs.secrets
+        began = None if isinstance(node.task, FlowableTask) else first_begun(record)
+        directory = self.shared_directory(node)
+        self.effects.jobs.append(Job(identity, task, variables, began, holds_stored, secrets, directory))
 
     def _rendered(self, node: Node, task: TaskDefinition) -> dict[str, JsonValue]:
         renderer = self.renderer(node)
@@ -443,7 +461,7 @@ class Step(FlowControl):
 
     def _pause_is_over(self, task_run_id: str) -> None:
         node = self.live.nodes.get(task_run_id)
-        if node is None or not _is_paused(node) or node.body_frame is None:
+        if node is None or not is_paused(node) or node.body_frame is None:
             return
         until = node.body_frame.body.pause
         assert until is not None, "only a body with a pause is paused"
@@ -465,7 +483,7 @@ class Step(FlowControl):
             record.state.become(StateType.RUNNING, self.now)
             self.log(LogLevel.ERROR, "Nobody resumed the execution in time.", node)
         header.metadata.attempt_number += 1
-        others = any(_is_paused(other) for other in _open_leaves(self.live.root) if other is not node)
+        others = any(is_paused(other) for other in self.open_leaves() if other is not node)
         if not others:
             self.header_state(StateType.RESTARTED)
             self.header_state(StateType.RUNNING)
@@ -491,7 +509,7 @@ class Step(FlowControl):
     def _give_up_killed(self) -> None:
         if self.live.record.state.current is not StateType.KILLING:
             return
-        for node in _open_leaves(self.live.root):
+        for node in self.open_leaves():
             node.record.dispatch += 1
             self._close_attempt(node, StateType.KILLED, self.now)
             self.log(
@@ -502,7 +520,7 @@ class Step(FlowControl):
             self.end(node, StateType.KILLED)
 
 
-def began(record: TaskRun) -> datetime | None:
+def first_begun(record: TaskRun) -> datetime | None:
     """When the work was first begun, if the workers that had it since then were lost; else None."""
     first = None
     for attempt in reversed(record.attempts or ()):
@@ -515,20 +533,3 @@ def began(record: TaskRun) -> datetime | None:
 def _definition(node: Node) -> TaskDefinition:
     assert isinstance(node.task, TaskDefinition), "a flow-control task does no work of its own"
     return node.task
-
-
-def _is_paused(node: Node) -> bool:
-    return node.record.state.current is StateType.PAUSED
-
-
-def _open_leaves(frame: Frame) -> list[Node]:
-    """All task runs under way that wait for something other than their own children."""
-    found = []
-    frames = [frame]
-    while frames:
-        for node in frames.pop().open.values():
-            if node.body_frame is not None and not _is_paused(node):
-                frames.append(node.body_frame)
-            else:
-                found.append(node)
-    return found

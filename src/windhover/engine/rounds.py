@@ -1,0 +1,108 @@
+"""Loops that run their tasks again: the end of a round, the wait, the next round."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from windhover.engine.effects import Effects
+from windhover.engine.flow_control import LOOP_TIMER, FlowControl
+from windhover.engine.frame import Frame, Node
+from windhover.engine.live import flowable_frame
+from windhover.expression import ExpressionError
+from windhover.model.execution import Stage
+from windhover.model.log import LogLevel
+from windhover.model.state import State, StateType
+from windhover.plugin.flowable import Enough, FlowableTask, Round
+
+
+class Rounds(FlowControl):
+    """What happens between two rounds of a loop.
+
+    The execution is PAUSED while it only waits for a round, and runs on when something else does. Such
+    a pause is the loop's own: nobody can resume it.
+    """
+
+    def finish(self) -> Effects:
+        """Do all that follows; then let the execution rest if only loops are left, which wait."""
+        effects = super().finish()
+        record = self.live.record
+        if (
+            record.state.current is StateType.RUNNING
+            and self.began_waiting is not None
+            and self.began_waiting.waits_for_round
+            and not self.open_leaves()
+        ):
+            self._hold(self.began_waiting)
+        return effects
+
+    def end_round(self, frame: Frame) -> None:
+        """All tasks of a round have ended, and none failed: ask the loop what follows."""
+        node = frame.owner
+        assert node is not None, "a flow has no rounds"
+        task, record = node.task, node.record
+        assert isinstance(task, FlowableTask), "only flow-control tasks have frames"
+        outputs = record.outputs or {}
+        record.rounds += 1
+        self.live.outputs_changed(node, task.round_outputs(record.rounds))
+        self.changed(node)
+        try:
+            done = Round(record.rounds, self.now - record.state.start_date)
+            decision = task.after_round(self.renderer(node), done)
+        except (ExpressionError, ValueError) as error:
+            self.live.outputs_changed(node, outputs)
+            self.log(LogLevel.ERROR, f"Unable to resolve state from the Flowable task: {error}", node)
+            decision = Enough(failed=True)
+        if isinstance(decision, Enough):
+            if decision.warning is not None:
+                self.log(LogLevel.WARN, decision.warning, node)
+            if decision.failed:
+                record.outcome = StateType.FAILED
+            self.end_normal_branch(frame)
+        else:
+            record.stage = Stage.WAITING
+            record.state.become(StateType.PAUSED, self.now)
+            _forget_earlier_wait(record.state)
+            self.effects.timers_set[LOOP_TIMER + record.id] = self.now + timedelta(seconds=decision.seconds)
+            self.began_waiting = node
+
+    def next_round(self, task_run_id: str) -> None:
+        """Begin the round whose time has come."""
+        node = self.live.nodes.get(task_run_id)
+        if node is None or not node.waits_for_round or self.live.record.state.current is StateType.KILLING:
+            return
+        record, task = node.record, node.task
+        assert isinstance(task, FlowableTask), "only flow-control tasks have rounds"
+        self._let_go()
+        record.stage = Stage.BODY
+        self.drop_children(node)
+        node.body_frame = flowable_frame(node, task.body(record.resolved))
+        record.state.become(StateType.RUNNING, self.now)
+        if not node.in_loop:
+            record.iteration = record.rounds
+        self.changed(node)
+        self.later(self.fill, node.body_frame)
+
+    def _hold(self, node: Node) -> None:
+        node.record.stage = Stage.HOLDING
+        self.changed(node)
+        self.live.held_by = node.record.id
+        self.header_state(StateType.PAUSED)
+        if node.record.rounds > 1:
+            _forget_earlier_wait(self.live.record.state)
+
+    def _let_go(self) -> None:
+        """Something runs again: the execution is no longer PAUSED for the sake of a loop."""
+        holder = self.live.nodes.get(self.live.held_by or "")
+        if holder is None:
+            return
+        self.live.held_by = None
+        holder.record.stage = Stage.WAITING
+        self.changed(holder)
+        self.header_state(StateType.RUNNING)
+
+
+def _forget_earlier_wait(state: State) -> None:
+    """Keep the history of a loop short, however often it goes round: only its last wait stays."""
+    last = [change.state for change in state.histories[-3:]]
+    if last == [StateType.PAUSED, StateType.RUNNING, StateType.PAUSED]:
+        del state.histories[-3:-1]
