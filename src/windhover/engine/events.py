@@ -3,76 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from windhover.engine.messages import LogsWritten, TaskEnded, TaskStarted
 from windhover.model.execution import JsonValue
 from windhover.model.state import StateType
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(msgspec.Struct, frozen=True):
     """The execution was just created."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recover:
+class Recover(msgspec.Struct, frozen=True):
     """The execution was read back after its executor died: what was under way is handed out again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Restarted:
+class Restarted(msgspec.Struct, frozen=True):
     """The execution was reworked and is to go on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(msgspec.Struct, frozen=True):
     """There is no room under the concurrency limit of the flow: the execution waits for its turn."""
 
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(msgspec.Struct, frozen=True):
     """It is the turn of a queued execution."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """There is no room, and the flow wants such executions to end at once in this state."""
 
     state: StateType
 
 
-@dataclass(frozen=True, slots=True)
-class KillRequested:
+class KillRequested(msgspec.Struct, frozen=True):
     """Somebody wants the execution to end as KILLED."""
 
     actor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(msgspec.Struct, frozen=True):
     """A timer that the engine has set is due."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class PauseRequested:
+class PauseRequested(msgspec.Struct, frozen=True):
     """Somebody wants nothing new to start for now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(msgspec.Struct, frozen=True):
     """Somebody lets a paused execution go on; ``inputs`` are those of the pause, checked."""
 
     inputs: Mapping[str, JsonValue] | None = None
     actor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChildStarted:
+class ChildStarted(msgspec.Struct, frozen=True):
     """The execution that a task run asked for was created. ``link`` names it in log lines."""
 
     task_run_id: str
@@ -82,16 +72,14 @@ class ChildStarted:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ChildRefused:
+class ChildRefused(msgspec.Struct, frozen=True):
     """The execution that a task run asked for cannot be created."""
 
     task_run_id: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChildEnded:
+class ChildEnded(msgspec.Struct, frozen=True):
     """The execution that a task run waits for has ended, with its flow's outputs.
 
     ``render`` renders what the waiting task asks for among the ended execution's variables.

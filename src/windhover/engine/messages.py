@@ -7,8 +7,9 @@ change is committed; a *job* is one attempt of one task run, handed to a worker.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from windhover.model.execution import Execution, JsonValue, Label, TaskRun
 from windhover.model.log import LogEntry, Metric
@@ -17,8 +18,7 @@ from windhover.plugin.executable import ChildRequest
 from windhover.plugin.task import TaskDefinition
 
 
-@dataclass(frozen=True, slots=True)
-class JobIdentity:
+class JobIdentity(msgspec.Struct, frozen=True):
     """Where a job belongs. ``dispatch`` is its fencing token, ``attempt`` counts from 0."""
 
     tenant_id: str
@@ -32,23 +32,21 @@ class JobIdentity:
     dispatch: int
 
 
-@dataclass(frozen=True, slots=True)
-class SharedDirectory:
+class SharedDirectory(msgspec.Struct, frozen=True):
     """A working directory that several jobs share, and the worker that has it, once there is one."""
 
     name: str
     worker_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """One attempt of a task run, for any worker.
 
     ``variables`` is what the task's expressions may read; values are built when they are asked for.
     ``began`` is when the work was first begun, if it is handed out again because its worker was lost:
-    a wait goes on from there instead of beginning anew. ``holds_stored``: among the outputs are some that
-    are kept in the storage. ``secrets``: texts that no log line may show. ``directory``: where it works, if
-    not in a directory of its own.
+    a wait goes on from there instead of beginning anew. ``holds_stored``: among outputs and inputs are
+    some that are kept in the storage. ``secrets``: texts that no log line may show. ``directory``:
+    where it works, if not in a directory of its own.
     """
 
     identity: JobIdentity
@@ -60,8 +58,7 @@ class Job:
     directory: SharedDirectory | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StartChild:
+class StartChild(msgspec.Struct, frozen=True):
     """A task run's wish for an execution of another flow."""
 
     task_run_id: str
@@ -72,8 +69,7 @@ class StartChild:
     run_variables: Mapping[str, JsonValue]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskStarted:
+class TaskStarted(msgspec.Struct, frozen=True):
     """A worker has begun an attempt."""
 
     execution_id: str
@@ -83,8 +79,7 @@ class TaskStarted:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class TaskEnded:
+class TaskEnded(msgspec.Struct, frozen=True):
     """A worker has ended an attempt: SUCCESS, WARNING, FAILED or KILLED, and never again for this token.
 
     ``logs`` and ``metrics`` are the last of the attempt; they are committed together with its end.
@@ -102,8 +97,7 @@ class TaskEnded:
     metrics: Sequence[Metric] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LogsWritten:
+class LogsWritten(msgspec.Struct, frozen=True):
     """Log lines and metrics of an attempt that is still running."""
 
     execution_id: str
@@ -111,8 +105,7 @@ class LogsWritten:
     metrics: Sequence[Metric] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class KillTaskRun:
+class KillTaskRun(msgspec.Struct, frozen=True):
     """To all workers: stop this attempt, if you run it, and its whole process tree."""
 
     execution_id: str
@@ -120,23 +113,20 @@ class KillTaskRun:
     dispatch: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseDirectory:
+class ReleaseDirectory(msgspec.Struct, frozen=True):
     """To all workers: no job will ask for this shared directory any more; remove it if you have it."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateExecution:
+class CreateExecution(msgspec.Struct, frozen=True):
     """Start a new execution. ``execution`` is in state CREATED with its final inputs and labels."""
 
     execution: Execution
     logs: Sequence[LogEntry] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class KillExecution:
+class KillExecution(msgspec.Struct, frozen=True):
     """Kill an execution in whatever state it is.
 
     Answered with the execution once KILLING (or KILLED) is committed. ``actor`` is named in the log.
@@ -146,15 +136,13 @@ class KillExecution:
     actor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PauseExecution:
+class PauseExecution(msgspec.Struct, frozen=True):
     """Let nothing new start in a running execution."""
 
     execution_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResumeExecution:
+class ResumeExecution(msgspec.Struct, frozen=True):
     """Let a paused execution go on. ``inputs`` are those that its pause asks for, checked."""
 
     execution_id: str
@@ -162,16 +150,14 @@ class ResumeExecution:
     actor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RestartExecution:
+class RestartExecution(msgspec.Struct, frozen=True):
     """Take up again what failed in an ended execution; with a revision, in a new execution of that."""
 
     execution_id: str
     revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayExecution:
+class ReplayExecution(msgspec.Struct, frozen=True):
     """Run an execution again as a new one: from its beginning or a task run, as another revision, with
     other inputs (checked)."""
 
@@ -181,8 +167,7 @@ class ReplayExecution:
     inputs: Mapping[str, JsonValue] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeTaskRunState:
+class ChangeTaskRunState(msgspec.Struct, frozen=True):
     """Say that a task run of an ended execution ended otherwise, and go on from there."""
 
     execution_id: str
@@ -190,31 +175,27 @@ class ChangeTaskRunState:
     state: StateType
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeStatus:
+class ChangeStatus(msgspec.Struct, frozen=True):
     """Give an ended execution another end state. Nothing runs."""
 
     execution_id: str
     state: StateType
 
 
-@dataclass(frozen=True, slots=True)
-class SetLabels:
+class SetLabels(msgspec.Struct, frozen=True):
     """Replace the labels of an ended execution, but those of the system."""
 
     execution_id: str
     labels: Sequence[Label]
 
 
-@dataclass(frozen=True, slots=True)
-class ForceRun:
+class ForceRun(msgspec.Struct, frozen=True):
     """Let an execution run that waits: for its date, for its turn, or for somebody to resume it."""
 
     execution_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteExecution:
+class DeleteExecution(msgspec.Struct, frozen=True):
     """Remove an ended execution and what belongs to it."""
 
     execution_id: str
@@ -237,8 +218,7 @@ Command = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """What a command is answered with: the execution as it was then, and its task runs if they matter."""
 
     execution: Execution
@@ -248,8 +228,7 @@ class Accepted:
 Event = TaskStarted | TaskEnded | LogsWritten
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionChanged:
+class ExecutionChanged(msgspec.Struct, frozen=True):
     """To all who follow: an execution as it is after a commit. ``ended``: nothing more will come."""
 
     execution_id: str
@@ -257,16 +236,14 @@ class ExecutionChanged:
     ended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LogsCommitted:
+class LogsCommitted(msgspec.Struct, frozen=True):
     """To all who follow: log lines as they were committed, in order."""
 
     execution_id: str
-    entries: Sequence[LogEntry] = field(default_factory=tuple)
+    entries: Sequence[LogEntry] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FlowChanged:
+class FlowChanged(msgspec.Struct, frozen=True):
     """To all: a revision of a flow was saved or deleted; what is cached of it is stale."""
 
     tenant_id: str

@@ -25,6 +25,8 @@ class Definition(BaseModel):
     """
 
     model_config = ConfigDict(
+        # Most types are not used by a process that runs one flow, and building them costs a millisecond each.
+        defer_build=True,
         frozen=True,
         extra="forbid",
         alias_generator=to_camel,
