@@ -21,6 +21,7 @@ from typing import Annotated, ClassVar, Protocol
 from pydantic import Field
 
 from windhover.model.execution import JsonValue
+from windhover.model.inputs import Input
 from windhover.model.state import StateType
 from windhover.model.task import Task
 from windhover.plugin.kind import PluginKind
@@ -91,10 +92,15 @@ class PauseBehavior(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PauseUntil:
-    """A wait before the lanes start: until it is resumed, or for ``seconds``."""
+    """A wait before the lanes start: until it is resumed, or for ``seconds``.
+
+    ``inputs`` are asked of whoever resumes; ``meanwhile`` is a task that runs from the beginning of the wait.
+    """
 
     seconds: float | None
     behavior: PauseBehavior
+    inputs: Sequence[Input] = ()
+    meanwhile: Task | None = None
 
 
 @dataclass(frozen=True, slots=True)

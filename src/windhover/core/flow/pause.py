@@ -48,7 +48,8 @@ class Pause(FlowableTask):
         return {"seconds": None, "behavior": PauseBehavior.RESUME.value}
 
     def body(self, resolved: JsonValue) -> Body:
-        until = PauseUntil(resolved["seconds"], PauseBehavior(resolved["behavior"]))
+        behavior = PauseBehavior(resolved["behavior"])
+        until = PauseUntil(resolved["seconds"], behavior, self.on_resume, self.on_pause)
         return Body([Lane(self.tasks)] if self.tasks else [], pause=until)
 
     @staticmethod
