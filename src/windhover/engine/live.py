@@ -15,10 +15,14 @@ from windhover.plugin.flowable import Body, FlowableTask, Lane
 
 @dataclass(frozen=True, slots=True)
 class RevealedInputs:
-    """Inputs with SECRET values decrypted, and those values by themselves."""
+    """Inputs with SECRET values decrypted, and those values by themselves.
+
+    ``holds_stored``: some are kept in the storage, and have to be loaded when they are read.
+    """
 
     values: Mapping[str, JsonValue]
     secrets: frozenset[str]
+    holds_stored: bool
 
 
 class LiveExecution:

@@ -11,7 +11,7 @@ from windhover.engine.encryption import is_encrypted
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.frame import Node
 from windhover.engine.live import LiveExecution, RevealedInputs, ancestors
-from windhover.engine.spill import Load, resolving
+from windhover.engine.spill import Load, holds_stored_values, resolving
 from windhover.expression import Secret
 from windhover.model.execution import JsonValue, Label
 from windhover.model.state import TERMINATED, StateType
@@ -126,7 +126,7 @@ def revealed_inputs(live: LiveExecution, environment: EngineEnvironment) -> Reve
         values = live.record.inputs or {}
         if environment.decrypt is not None:
             values = _revealed(values, environment.decrypt, secrets)
-        live.revealed = RevealedInputs(values, frozenset(secrets))
+        live.revealed = RevealedInputs(values, frozenset(secrets), holds_stored_values(values))
     return live.revealed
 
 
@@ -152,7 +152,10 @@ def _outputs(variables: Variables) -> JsonValue:
 def _inputs(variables: Variables) -> JsonValue:
     if not variables.record.inputs:
         return ABSENT
-    return revealed_inputs(variables.live, variables.environment).values
+    inputs = revealed_inputs(variables.live, variables.environment)
+    if variables.load is not None and inputs.holds_stored:
+        return resolving(inputs.values, variables.load)
+    return inputs.values
 
 
 def _trigger(variables: Variables) -> JsonValue:

@@ -102,6 +102,7 @@ class StandaloneServer:
             graceful = await self._drain(runtime)
         finally:
             await service.stop_beating()
+            services.feed.close()
             await web.stop()
             await management.stop()
         await service.become(

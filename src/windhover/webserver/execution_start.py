@@ -15,16 +15,16 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import Request
 
-from windhover.engine.inputs import GivenValue, InputRenderer, ResolvedInputs, resolve_inputs
+from windhover.engine.creation import CORRELATION_ID, FlowInputRenderer, new_execution
+from windhover.engine.inputs import GivenValue, ResolvedInputs, resolve_inputs
 from windhover.engine.messages import CommandRefused, CreateExecution
-from windhover.expression import Scope, render_value
-from windhover.model.execution import Execution, ExecutionMetadata, JsonValue, Label
+from windhover.engine.spill import StoredValue
+from windhover.model.execution import Execution, JsonValue, Label
 from windhover.model.flow import Flow
 from windhover.model.inputs import FileInput, InputBase
 from windhover.model.inputs.graph import flatten
 from windhover.model.labels import SYSTEM_PREFIX
 from windhover.model.log import LogEntry, LogLevel
-from windhover.model.state import State
 from windhover.queue.local import QueueClosed
 from windhover.storage import StorageLimitError, input_uri
 from windhover.util.ids import new_id
@@ -32,11 +32,9 @@ from windhover.webserver.bodies import read_json, read_text
 from windhover.webserver.commands import ask
 from windhover.webserver.errors import ApiError, ErrorDetail, bad_request, conflict, invalid_entity, too_large
 from windhover.webserver.multipart import MultipartReader, Part
-from windhover.webserver.services import WebServices
+from windhover.webserver.services import DEFAULT_TENANT, WebServices
 
 logger = logging.getLogger(__name__)
-
-CORRELATION_ID = "system.correlationId"
 
 #: All values of a form together, files apart, in bytes. What is larger belongs into a FILE input.
 MAX_VALUE_BYTES = 16 * 1024 * 1024
@@ -88,29 +86,6 @@ def read_labels(texts: Sequence[str]) -> tuple[Label, ...]:
     return tuple(Label(key, value) for key, value in labels.items())
 
 
-def new_execution(
-    flow: Flow, inputs: dict[str, JsonValue], options: StartOptions, id_: str, now: datetime
-) -> Execution:
-    """A new execution of a flow, in state CREATED."""
-    labels = {label.key: label.value for label in (*flow.labels, *options.labels)}
-    labels.setdefault(CORRELATION_ID, id_)
-    return Execution(
-        id=id_,
-        tenant_id=flow.tenant_id or "",
-        namespace=flow.namespace,
-        flow_id=flow.id,
-        flow_revision=flow.revision or 0,
-        state=State.created(now),
-        original_id=id_,
-        metadata=ExecutionMetadata(1, now),
-        labels=[Label(key, value) for key, value in labels.items()],
-        inputs=inputs if flow.inputs else None,
-        variables=dict(flow.variables) or None,
-        schedule_date=options.schedule_date,
-        kind=options.kind,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class PreparedExecution:
     """An execution that has been checked and not been started, with the lines that its log begins with."""
@@ -140,11 +115,20 @@ async def prepare_execution(
         resolved = await resolve(services, flow, given.values, execution_id)
         if resolved.problems:
             raise refused_inputs(resolved)
+        inputs = await _put_away(services, flow, execution_id, resolved.values, given)
     except BaseException:
-        await discard_files(services, flow.tenant_id or "", given)
+        await discard_files(services, flow.tenant_id or DEFAULT_TENANT, given)
         raise
     now = services.clock()
-    execution = new_execution(flow, resolved.values, options, execution_id, now)
+    execution = new_execution(
+        flow,
+        inputs,
+        execution_id,
+        now,
+        labels=options.labels,
+        schedule_date=options.schedule_date,
+        kind=options.kind,
+    )
     warnings = [*given.warnings, *resolved.warnings]
     if options.breakpoints:
         warnings.append("Breakpoints are not supported: the execution runs through.")
@@ -179,7 +163,7 @@ async def resolve(
     """Type and check what was given. Expressions may ask the server, so they are rendered in a thread."""
     if not flow.inputs and not values:
         return ResolvedInputs({})
-    renderer = FlowInputRenderer(services, flow, execution_id)
+    renderer = FlowInputRenderer(services.environment, flow, execution_id)
     return await asyncio.to_thread(
         resolve_inputs,
         flow.inputs,
@@ -196,36 +180,20 @@ def refused_inputs(resolved: ResolvedInputs) -> ApiError:
     return invalid_entity("\n".join(detail.message for detail in details), details)
 
 
-class FlowInputRenderer(InputRenderer):
-    """Renders the expressions of a flow's inputs before there is an execution."""
-
-    def __init__(self, services: WebServices, flow: Flow, execution_id: str) -> None:
-        environment = services.environment
-        self._execution_id = execution_id
-        self._environment = environment
-        self._variables: dict[str, object] = {
-            "flow": {
-                "id": flow.id,
-                "namespace": flow.namespace,
-                "revision": flow.revision,
-                "tenantId": flow.tenant_id,
-            },
-            "execution": {"id": execution_id},
-            "globals": environment.globals,
-            "envs": environment.envs,
-            "kestra": environment.server,
-        }
-        if flow.variables:
-            self._variables["vars"] = flow.variables
-
-    def render(self, template: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
-        return render_value(template, self._scope(variables))
-
-    def evaluate(self, template: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
-        return render_value(template, self._scope(variables), typed=True)
-
-    def _scope(self, variables: Mapping[str, JsonValue]) -> Scope:
-        return self._environment.scope({**self._variables, **variables}, self._execution_id)
+async def _put_away(
+    services: WebServices, flow: Flow, execution_id: str, values: dict[str, JsonValue], given: GivenInputs
+) -> dict[str, JsonValue]:
+    """Move inputs that are too large for a row into the storage; a marker takes their place."""
+    limit = services.settings.limits.inline_inputs
+    kept = dict(values)
+    for name, value in values.items():
+        encoded = msgspec.json.encode(value)
+        if len(encoded) > limit:
+            uri = input_uri(flow.namespace, flow.id, execution_id, name, f"{name}.json")
+            stored = await services.storage.for_tenant(flow.tenant_id or DEFAULT_TENANT).put(uri, encoded)
+            given.stored.append(stored.uri)
+            kept[name] = StoredValue(stored.uri, len(encoded)).marker()
+    return kept
 
 
 # ---------------------------------------------------------------- reading the body
@@ -326,7 +294,7 @@ async def _store(services: WebServices, flow: Flow, uri: str, part: Part, given:
     """Stream a file into the storage."""
     limit = services.settings.server.max_upload_size
     try:
-        await services.storage.for_tenant(flow.tenant_id or "").put(uri, part, size_limit=limit)
+        await services.storage.for_tenant(flow.tenant_id or DEFAULT_TENANT).put(uri, part, size_limit=limit)
     except StorageLimitError:
         raise too_large(
             f"The file of input `{part.name}` is larger than the limit of {limit} bytes."

@@ -133,7 +133,7 @@ class TaskVariables(Mapping[str, JsonValue]):
             if name in self._local:
                 return self._local[name]
         value = self._job.variables[name]
-        if name == "outputs" and self._job.holds_stored:
+        if self._job.holds_stored and name in ("outputs", "inputs"):
             return resolving(value, self._stored.load)
         return value
 

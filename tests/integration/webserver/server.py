@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ async def running_server(
     queue = LocalQueue()
     storage = Storage.local(folder / "storage")
     definitions = FlowDefinitions(FlowRepository(database), shared_registry())
-    environment = EngineEnvironment()
+    files = storage.for_tenant("main")
+    environment = EngineEnvironment(load_stored=lambda stored: json.loads(files.read_now(stored.uri)))
     services = WebServices(
         database,
         definitions,
