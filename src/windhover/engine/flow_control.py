@@ -80,6 +80,11 @@ class FlowControl(Recorder):
     def later(self, action: Callable[..., None], *arguments: object) -> None:
         self._todo.append((action, arguments))
 
+    def clear_timer(self, key: str) -> None:
+        """Clear a timer, also one that was set in this very step."""
+        self.effects.timers_set.pop(key, None)
+        self.effects.timers_cleared.add(key)
+
     def drop_children(self, node: Node) -> None:
         """Remove all that ran inside a flow-control task."""
         for task_run_id in self.live.remove_children(node):
@@ -235,7 +240,7 @@ class FlowControl(Recorder):
         if record.attempts:
             record.attempts[-1].state.become(state, at)
         if record.stage in (Stage.WAITING, Stage.HOLDING):
-            self.effects.timers_cleared.add(LOOP_TIMER + record.id)
+            self.clear_timer(LOOP_TIMER + record.id)
             self.live.held_by = None if self.live.held_by == record.id else self.live.held_by
             record.stage = Stage.BODY
         if node.directory is node:
@@ -328,7 +333,7 @@ class FlowControl(Recorder):
         root = self.live.root
         if self.live.record.state.current.is_terminated:
             return
-        self.effects.timers_cleared.add(KILL_TIMER)
+        self.clear_timer(KILL_TIMER)
         self.header_state(state)
         if not self._render_outputs() and state is not StateType.KILLED:
             self.header_state(StateType.FAILED)

@@ -47,6 +47,7 @@ from windhover.engine.messages import (
     LogsCommitted,
     LogsWritten,
     PauseExecution,
+    ReleaseDirectory,
     ResumeExecution,
     StartChild,
     TaskEnded,
@@ -380,7 +381,7 @@ class Executor:
         live = await self._fetch(command.execution_id)
         if live is None:
             raise ExecutionNotFound(command.execution_id)
-        if live.record.state.current is not StateType.PAUSED:
+        if live.record.state.current is not StateType.PAUSED or live.held_by is not None:
             raise IllegalExecutionState(f"Execution '{command.execution_id}' is not paused, can't resume it")
         return await self._apply(live, Resume(command.inputs, command.actor), changes)
 
@@ -496,6 +497,8 @@ class Executor:
         for effects in change.effects:
             for job in effects.jobs:
                 queue.jobs.send(job)
+            for name in effects.directories_released:
+                queue.broadcasts.publish(ReleaseDirectory(name))
             for kill in effects.kills:
                 if queue.jobs.discard(kill.task_run_id):
                     queue.executor.send(
