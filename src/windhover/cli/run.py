@@ -8,10 +8,10 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from windhover.cli.progress import Reporter, make_reporter
 from windhover.engine.creation import FlowInputRenderer, new_execution
@@ -201,12 +201,24 @@ def _kill(runtime: Runtime, execution_id: str) -> None:
 async def _save_files(
     execution: Execution, task_runs: Sequence[TaskRun], folder: Path, runtime: Runtime
 ) -> None:
-    """Copy every stored file that the outputs name."""
+    """Copy every stored file that the outputs name; of files with the same name, later ones get a number."""
     folder.mkdir(parents=True, exist_ok=True)
     storage = runtime.storage.for_tenant(DEFAULT_TENANT)
+    taken: set[str] = set()
     for uri in dict.fromkeys(_uris([execution.outputs, [run.outputs for run in task_runs]])):
         if await storage.exists(uri):
-            await storage.download(uri, folder / uri.rsplit("/", 1)[-1])
+            name = _free_name(uri.rsplit("/", 1)[-1], taken)
+            taken.add(name)
+            await storage.download(uri, folder / name)
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """``result.txt``, or ``result-2.txt`` and so on where that is taken."""
+    path, number, free = PurePath(name), 1, name
+    while free in taken:
+        number += 1
+        free = f"{path.stem}-{number}{path.suffix}"
+    return free
 
 
 def _uris(value: JsonValue) -> list[str]:
