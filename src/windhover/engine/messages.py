@@ -127,13 +127,14 @@ class CreateExecution(msgspec.Struct, frozen=True):
 
 
 class KillExecution(msgspec.Struct, frozen=True):
-    """Kill an execution in whatever state it is.
+    """Kill an execution in whatever state it is, and with ``cascade`` all that it has started.
 
     Answered with the execution once KILLING (or KILLED) is committed. ``actor`` is named in the log.
     """
 
     execution_id: str
     actor: str | None = None
+    cascade: bool = True
 
 
 class PauseExecution(msgspec.Struct, frozen=True):
@@ -143,11 +144,15 @@ class PauseExecution(msgspec.Struct, frozen=True):
 
 
 class ResumeExecution(msgspec.Struct, frozen=True):
-    """Let a paused execution go on. ``inputs`` are those that its pause asks for, checked."""
+    """Let a paused execution go on. ``inputs`` are those that its pause asks for, checked.
+
+    ``task_run_id`` is the pause that they are for; without it, the one that began first is ended.
+    """
 
     execution_id: str
     inputs: Mapping[str, JsonValue] | None = None
     actor: str | None = None
+    task_run_id: str | None = None
 
 
 class RestartExecution(msgspec.Struct, frozen=True):
@@ -159,12 +164,13 @@ class RestartExecution(msgspec.Struct, frozen=True):
 
 class ReplayExecution(msgspec.Struct, frozen=True):
     """Run an execution again as a new one: from its beginning or a task run, as another revision, with
-    other inputs (checked)."""
+    other inputs (checked). ``new_id`` is the id of the new one, if it has been chosen already."""
 
     execution_id: str
     task_run_id: str | None = None
     revision: int | None = None
     inputs: Mapping[str, JsonValue] | None = None
+    new_id: str | None = None
 
 
 class ChangeTaskRunState(msgspec.Struct, frozen=True):
@@ -195,6 +201,13 @@ class ForceRun(msgspec.Struct, frozen=True):
     execution_id: str
 
 
+class UnqueueExecution(msgspec.Struct, frozen=True):
+    """Take an execution out of its flow's queue: to run it, or to end it in a state without running it."""
+
+    execution_id: str
+    state: StateType = StateType.RUNNING
+
+
 class DeleteExecution(msgspec.Struct, frozen=True):
     """Remove an ended execution and what belongs to it."""
 
@@ -214,6 +227,7 @@ Command = (
     | ChangeStatus
     | SetLabels
     | ForceRun
+    | UnqueueExecution
     | DeleteExecution
 )
 
@@ -264,6 +278,20 @@ class ExecutionNotFound(CommandRefused):
 
     def __init__(self, execution_id: str) -> None:
         super().__init__(f"Execution '{execution_id}' not found")
+
+
+class TaskRunNotFound(CommandRefused):
+    """The execution has no task run of that id."""
+
+    def __init__(self, task_run_id: str) -> None:
+        super().__init__(f"Task run '{task_run_id}' not found")
+
+
+class NothingToRestart(CommandRefused):
+    """No task run of the execution failed."""
+
+    def __init__(self) -> None:
+        super().__init__("No task found to restart execution from!")
 
 
 class IllegalExecutionState(CommandRefused):

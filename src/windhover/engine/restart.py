@@ -15,6 +15,7 @@ from datetime import datetime
 import msgspec
 
 from windhover.engine.frame import enabled
+from windhover.engine.messages import NothingToRestart, TaskRunNotFound
 from windhover.model.execution import Execution, ExecutionMetadata, JsonValue, Label, Phase, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.state import State, StateType
@@ -25,20 +26,6 @@ REPLAY_LABEL = Label("system.replay", "true")
 
 #: States of task runs that a restart takes up again.
 _UNSUCCESSFUL = frozenset({StateType.FAILED, StateType.KILLED})
-
-
-class NothingToRestart(Exception):
-    """The execution has no task run that failed."""
-
-    def __init__(self) -> None:
-        super().__init__("No task found to restart execution from!")
-
-
-class UnknownTaskRun(Exception):
-    """The execution has no such task run."""
-
-    def __init__(self, task_run_id: str) -> None:
-        super().__init__(f"Task run '{task_run_id}' not found")
 
 
 @dataclass(slots=True)
@@ -78,7 +65,7 @@ def change_state(
     """Say that a task run of an ended execution ended otherwise, and go on from there.
 
     Raises:
-        UnknownTaskRun: there is no such task run.
+        TaskRunNotFound: there is no such task run.
     """
     kept, removed = _without_other_branches(task_runs)
     run = _find(kept, task_run_id)
@@ -99,18 +86,19 @@ def replay(
     *,
     task_run_id: str | None = None,
     inputs: Mapping[str, JsonValue] | None = None,
+    execution_id: str | None = None,
     in_its_place: bool = False,
 ) -> Reworked:
     """A new execution after the model of an old one: from its beginning, or from one of its task runs.
 
     ``flow`` is the revision to run. The records given stay as they are. What ran before the task run
-    is taken over with its outputs; what came after it runs again. ``in_its_place``: whoever waits for
-    the old one waits for the new one.
+    is taken over with its outputs; what came after it runs again. ``execution_id`` is that of the new
+    execution, if it has been chosen. ``in_its_place``: whoever waits for the old one waits for the new one.
 
     Raises:
-        UnknownTaskRun: there is no such task run.
+        TaskRunNotFound: there is no such task run.
     """
-    header = _replayed_header(execution, flow, now, new_id(), inputs)
+    header = _replayed_header(execution, flow, now, execution_id or new_id(), inputs)
     header.awaited_by = execution.awaited_by if in_its_place else None
     if task_run_id is None:
         return Reworked(header, [])
@@ -258,4 +246,4 @@ def _find(task_runs: Sequence[TaskRun], task_run_id: str) -> TaskRun:
     for run in task_runs:
         if run.id == task_run_id:
             return run
-    raise UnknownTaskRun(task_run_id)
+    raise TaskRunNotFound(task_run_id)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.events import EngineEvent, Released, Resume
+from windhover.engine.events import EngineEvent, Refused, Released, Resume
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import (
     ChangeStatus,
@@ -15,18 +15,13 @@ from windhover.engine.messages import (
     CommandRefused,
     ForceRun,
     IllegalExecutionState,
+    NothingToRestart,
     ReplayExecution,
     RestartExecution,
     SetLabels,
+    UnqueueExecution,
 )
-from windhover.engine.restart import (
-    NothingToRestart,
-    Reworked,
-    UnknownTaskRun,
-    change_state,
-    replay,
-    restart,
-)
+from windhover.engine.restart import Reworked, change_state, replay, restart
 from windhover.engine.step import SCHEDULE_TIMER
 from windhover.executor.change import Change
 from windhover.model.flow import Flow
@@ -34,7 +29,15 @@ from windhover.model.labels import SYSTEM_PREFIX
 from windhover.model.state import StateType
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 
-ReworkCommand = RestartExecution | ReplayExecution | ChangeTaskRunState | ChangeStatus | SetLabels | ForceRun
+ReworkCommand = (
+    RestartExecution
+    | ReplayExecution
+    | ChangeTaskRunState
+    | ChangeStatus
+    | SetLabels
+    | ForceRun
+    | UnqueueExecution
+)
 
 
 class Actions:
@@ -53,22 +56,21 @@ class Actions:
         Raises:
             CommandRefused: it cannot be carried out.
         """
-        try:
-            match command:
-                case RestartExecution():
-                    return await self._restart(command, live)
-                case ReplayExecution():
-                    return await self._replay(command, live)
-                case ChangeTaskRunState():
-                    return self._change_task_run(command, live)
-                case ChangeStatus():
-                    return self._change_status(command, live)
-                case SetLabels():
-                    return self._set_labels(command, live)
-                case ForceRun():
-                    return self._force_run(live)
-        except (NothingToRestart, UnknownTaskRun) as error:
-            raise CommandRefused(str(error)) from None
+        match command:
+            case RestartExecution():
+                return await self._restart(command, live)
+            case ReplayExecution():
+                return await self._replay(command, live)
+            case ChangeTaskRunState():
+                return self._change_task_run(command, live)
+            case ChangeStatus():
+                return self._change_status(command, live)
+            case SetLabels():
+                return self._set_labels(command, live)
+            case ForceRun():
+                return self._force_run(live)
+            case UnqueueExecution():
+                return self._unqueue(command, live)
 
     async def _restart(self, command: RestartExecution, live: LiveExecution) -> Change:
         record = live.record
@@ -102,6 +104,7 @@ class Actions:
             self._environment.new_id,
             task_run_id=command.task_run_id,
             inputs=command.inputs,
+            execution_id=command.new_id,
         )
         change = self._changed(new, flow, 0)
         change.created = True
@@ -144,6 +147,16 @@ class Actions:
             record.schedule_date = None
             effects.timers_cleared.add(SCHEDULE_TIMER)
         return Change(live, effects=[effects], reworked=True, forced=forced)
+
+    def _unqueue(self, command: UnqueueExecution, live: LiveExecution) -> Change:
+        if live.record.state.current is not StateType.QUEUED:
+            raise IllegalExecutionState("Only QUEUED execution can be unqueued")
+        forced: EngineEvent = Released()
+        if command.state.is_terminated:
+            forced = Refused(command.state)
+        elif command.state is not StateType.RUNNING:
+            raise IllegalExecutionState(f"An execution cannot leave the queue as {command.state.value}")
+        return Change(live, effects=[Effects()], reworked=True, forced=forced)
 
     def _changed(self, reworked: Reworked, flow: Flow, log_sequence: int) -> Change:
         live = LiveExecution.restore(flow, reworked.execution, reworked.task_runs, log_sequence)

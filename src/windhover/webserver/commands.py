@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from windhover.engine.messages import Command
+from windhover.engine.messages import Accepted, Command
 from windhover.model.execution import Execution
 from windhover.webserver.errors import unavailable
 from windhover.webserver.services import WebServices
 
 
 async def ask(services: WebServices, command: Command) -> Execution:
+    """Send a command and wait until its effect is committed; see :func:`request`."""
+    return (await request(services, command)).execution
+
+
+async def request(services: WebServices, command: Command) -> Accepted:
     """Send a command and wait until its effect is committed.
 
     Raises:
@@ -20,7 +25,7 @@ async def ask(services: WebServices, command: Command) -> Execution:
     """
     try:
         async with asyncio.timeout(services.command_timeout):
-            return await services.queue.executor.ask(command)
+            return await services.queue.executor.request(command)
     except TimeoutError:
         raise unavailable(
             f"The executor has not answered within {services.command_timeout:g} seconds; "

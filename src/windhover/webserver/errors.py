@@ -19,7 +19,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from windhover.engine.messages import CommandRefused, ExecutionNotFound
+from windhover.engine.messages import (
+    CommandRefused,
+    ExecutionNotFound,
+    NothingToRestart,
+    TaskRunNotFound,
+)
 from windhover.model.problem import FlowInvalid
 from windhover.queue.local import QueueClosed
 from windhover.repository.errors import FlowConflict, RepositoryError, RepositoryUnavailable
@@ -133,8 +138,10 @@ def translate(error: Exception) -> ApiError | None:
             return conflict(str(error))
         case InvalidFilter():
             return bad_request(str(error))
-        case ExecutionNotFound():
+        case ExecutionNotFound() | TaskRunNotFound():
             return not_found(str(error))
+        case NothingToRestart():
+            return invalid_entity(str(error))
         case CommandRefused():
             return conflict(str(error))
         case QueueClosed():

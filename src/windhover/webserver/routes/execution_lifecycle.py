@@ -1,0 +1,318 @@
+"""What can be done to one execution: restart, replay, resume, pause, change, label, force.
+
+Each action is reached under ``/executions/{id}/actions/{action}`` and, as older clients do,
+``/executions/{id}/{action}``. The actions on many at a time are in ``execution_lifecycle_bulk``.
+
+Documentation page: ``docs/restart.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.responses import Response
+
+from windhover.engine.inputs import ResolvedInputs
+from windhover.engine.messages import (
+    ChangeStatus,
+    ChangeTaskRunState,
+    CommandRefused,
+    ForceRun,
+    PauseExecution,
+    ReplayExecution,
+    RestartExecution,
+    ResumeExecution,
+    SetLabels,
+    UnqueueExecution,
+)
+from windhover.model.execution import JsonValue, Label
+from windhover.model.labels import SYSTEM_PREFIX
+from windhover.model.state import StateType
+from windhover.queue.local import QueueClosed
+from windhover.util.ids import new_id
+from windhover.webserver.bodies import read_json
+from windhover.webserver.commands import request as request_change
+from windhover.webserver.errors import bad_request, invalid_entity
+from windhover.webserver.execution_access import find_execution, find_flow, find_header
+from windhover.webserver.execution_resume import find_paused, read_resume_inputs
+from windhover.webserver.execution_start import (
+    GivenInputs,
+    discard_files,
+    read_given_inputs,
+    refused_inputs,
+    resolve,
+)
+from windhover.webserver.openapi import answers, takes
+from windhover.webserver.parameters import ExecutionId, Revision, Services, Tenant
+from windhover.webserver.responses import JsonResponse
+from windhover.webserver.services import WebServices
+from windhover.webserver.wire.executions import ExecutionJson, execution_json
+from windhover.webserver.wire.inputs import InputsCheckJson, inputs_check_json
+
+router = APIRouter(prefix="/api/v1/{tenant}/executions", tags=["Executions"])
+
+TaskRunId = Annotated[
+    str | None, Query(alias="taskRunId", description="The task run to begin from; else from the beginning.")
+]
+Breakpoints = Annotated[
+    str | None, Query(description="Accepted for compatibility; the execution runs through.")
+]
+
+_FORM = takes(
+    "multipart/form-data",
+    {
+        "type": "object",
+        "description": "One field for each input, a file for an input of type FILE.",
+        "additionalProperties": {"type": "string"},
+    },
+    required=False,
+    description="The inputs.",
+)
+
+
+class StateRequest(msgspec.Struct, rename="camel"):
+    """The state that a task run is to have."""
+
+    task_run_id: str
+    state: StateType
+
+
+class _ExecutionIdConvertor(Convertor[str]):
+    """Tells ``/{executionId}/restart`` from the start of a flow ``restart`` in some namespace."""
+
+    regex = "[0-9A-Za-z]{20,24}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("execution_id", _ExecutionIdConvertor())
+
+Endpoint = Callable[..., Awaitable[Response]]
+
+LifecycleCommand = (
+    RestartExecution
+    | ReplayExecution
+    | ChangeTaskRunState
+    | ChangeStatus
+    | SetLabels
+    | PauseExecution
+    | ResumeExecution
+    | ForceRun
+    | UnqueueExecution
+)
+
+
+def action(name: str, operation_id: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    """Serve an action on one execution under both of its paths."""
+    options.setdefault("responses", answers(ExecutionJson))
+
+    def register(endpoint: Endpoint) -> Endpoint:
+        router.post(f"/{{executionId}}/actions/{name}", operation_id=operation_id, **options)(endpoint)
+        router.post(f"/{{executionId:execution_id}}/{name}", include_in_schema=False)(endpoint)
+        return endpoint
+
+    return register
+
+
+# ---------------------------------------------------------------- going back
+
+
+@action("restart", "restartExecution")
+async def restart(
+    services: Services, tenant: Tenant, execution_id: ExecutionId, revision: Revision = None
+) -> Response:
+    """Take up what failed, or was killed; with another revision, in a new execution of that."""
+    return await _change(services, tenant, RestartExecution(execution_id, revision))
+
+
+@action("replay", "replayExecution")
+async def replay(
+    services: Services,
+    tenant: Tenant,
+    execution_id: ExecutionId,
+    task_run_id: TaskRunId = None,
+    revision: Revision = None,
+    breakpoints: Breakpoints = None,
+) -> Response:
+    """Run an execution again as a new one, from its beginning or from one of its task runs."""
+    return await _change(services, tenant, ReplayExecution(execution_id, task_run_id, revision))
+
+
+@action("replay-with-inputs", "replayExecutionWithinputs", openapi_extra=_FORM)
+async def replay_with_inputs(
+    request: Request,
+    services: Services,
+    tenant: Tenant,
+    execution_id: ExecutionId,
+    task_run_id: TaskRunId = None,
+    revision: Revision = None,
+    breakpoints: Breakpoints = None,
+) -> Response:
+    """As replay, with other inputs; they are checked as those of a start are."""
+    execution = await find_header(services, tenant, execution_id)
+    flow = await find_flow(
+        services, tenant, execution.namespace, execution.flow_id, revision or execution.flow_revision
+    )
+    replayed_id = new_id()
+    given = GivenInputs()
+
+    async def resolving() -> ResolvedInputs:
+        await read_given_inputs(services, request, flow, replayed_id, given)
+        return await resolve(services, flow, given.values, replayed_id)
+
+    inputs = await _checked(services, tenant, given, resolving())
+    command = ReplayExecution(execution_id, task_run_id, revision, inputs, replayed_id)
+    return await _change(services, tenant, command, given)
+
+
+@action("state", "updateTaskRunState", openapi_extra=takes("application/json", StateRequest))
+async def change_state(
+    request: Request, services: Services, tenant: Tenant, execution_id: ExecutionId
+) -> Response:
+    """Say that a task run of an ended execution ended otherwise; the execution goes on from there."""
+    wanted = await read_json(request, StateRequest)
+    return await _change(services, tenant, ChangeTaskRunState(execution_id, wanted.task_run_id, wanted.state))
+
+
+# ---------------------------------------------------------------- pausing and resuming
+
+
+@action("pause", "pauseExecution")
+async def pause(services: Services, tenant: Tenant, execution_id: ExecutionId) -> Response:
+    """Let nothing new start; what runs goes on to its end."""
+    return await _change(services, tenant, PauseExecution(execution_id))
+
+
+@action("resume", "resumeExecution", openapi_extra=_FORM)
+async def resume(request: Request, services: Services, tenant: Tenant, execution_id: ExecutionId) -> Response:
+    """Let a paused execution go on, with the inputs that its pause asks for."""
+    paused = await find_paused(services, tenant, execution_id)
+    given = GivenInputs()
+    inputs = await _checked(services, tenant, given, read_resume_inputs(services, request, paused, given))
+    command = ResumeExecution(execution_id, inputs, task_run_id=paused.task_run_id)
+    return await _change(services, tenant, command, given)
+
+
+@action(
+    "resume/validate",
+    "validateResumeExecutionInputs",
+    responses=answers(list[InputsCheckJson]),
+    openapi_extra=_FORM,
+)
+async def validate_resume(
+    request: Request, services: Services, tenant: Tenant, execution_id: ExecutionId
+) -> Response:
+    """Check inputs as a resume would, without resuming: what each is, and what is wrong with it."""
+    paused = await find_paused(services, tenant, execution_id)
+    resolved = await read_resume_inputs(services, request, paused, GivenInputs(), keep_files=False)
+    return JsonResponse([inputs_check_json(paused.form, resolved)])
+
+
+@action("force-run", "forceRunExecution")
+async def force_run(services: Services, tenant: Tenant, execution_id: ExecutionId) -> Response:
+    """Let an execution run now that waits for its date, for its turn, or for somebody to resume it."""
+    return await _change(services, tenant, ForceRun(execution_id))
+
+
+@action("unqueue", "unqueueExecution")
+async def unqueue(
+    services: Services,
+    tenant: Tenant,
+    execution_id: ExecutionId,
+    state: Annotated[
+        StateType | None, Query(description="RUNNING, or a state in which it ends without having run.")
+    ] = None,
+) -> Response:
+    """Take an execution out of the queue of its flow's concurrency limit."""
+    return await _change(services, tenant, UnqueueExecution(execution_id, state or StateType.RUNNING))
+
+
+# ---------------------------------------------------------------- changing what has ended
+
+
+@action("change-status", "updateExecutionStatus")
+async def change_status(
+    services: Services,
+    tenant: Tenant,
+    execution_id: ExecutionId,
+    status: Annotated[StateType, Query(description="The end state to give it.")],
+) -> Response:
+    """Give an ended execution another end state. No task is run."""
+    return await _change(services, tenant, ChangeStatus(execution_id, status))
+
+
+@action("labels", "setLabelsOnTerminatedExecution", openapi_extra=takes("application/json", list[Label]))
+async def set_labels(
+    request: Request, services: Services, tenant: Tenant, execution_id: ExecutionId
+) -> Response:
+    """Replace the labels of an ended execution; those of the system stay."""
+    execution = await find_header(services, tenant, execution_id)
+    labels = checked_labels(await read_json(request, list[Label]))
+    if not execution.state.current.is_terminated:
+        raise bad_request(NOT_TERMINATED)
+    return await _change(services, tenant, SetLabels(execution_id, labels))
+
+
+NOT_TERMINATED = "The execution is not terminated"
+
+
+def checked_labels(labels: list[Label]) -> list[Label]:
+    """Labels that people may set.
+
+    Raises:
+        ApiError: 422, one is empty, or only the server may set it.
+    """
+    for label in labels:
+        if not label.key or not label.value:
+            raise invalid_entity("Invalid labels: a label needs a key and a value")
+        if label.key.startswith(SYSTEM_PREFIX):
+            raise invalid_entity(
+                f"System labels can only be set by Kestra itself, offending label: {label.key}={label.value}"
+            )
+    return labels
+
+
+async def _change(
+    services: WebServices, tenant: str, command: LifecycleCommand, given: GivenInputs | None = None
+) -> Response:
+    """Carry out a command on an execution of the tenant, and answer with the execution that comes of it.
+
+    Raises:
+        CommandRefused: it cannot be carried out; the files that came with it are removed.
+    """
+    await find_header(services, tenant, command.execution_id)
+    try:
+        done = await request_change(services, command)
+    except (CommandRefused, QueueClosed):
+        if given is not None:
+            await discard_files(services, tenant, given)
+        raise
+    if done.task_runs is not None:
+        return JsonResponse(execution_json(done.execution, done.task_runs))
+    return JsonResponse(execution_json(*await find_execution(services, tenant, done.execution.id)))
+
+
+async def _checked(
+    services: WebServices, tenant: str, given: GivenInputs, resolving: Awaitable[ResolvedInputs]
+) -> dict[str, JsonValue]:
+    """Inputs that are all right; else the files that came with them are removed.
+
+    Raises:
+        ApiError: 422, inputs are wrong, all of them named; or the body cannot be read.
+    """
+    try:
+        resolved = await resolving
+        if resolved.problems:
+            raise refused_inputs(resolved)
+    except BaseException:
+        await discard_files(services, tenant, given)
+        raise
+    return resolved.values
