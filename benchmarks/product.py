@@ -136,7 +136,7 @@ class ServerBenchmark:
         ratio = ten_thousand / 100 / hundred
         self._add(
             "ForEach of 10,000, cost of an item against 100", f"{ratio:.2f} ({ten_thousand:.1f} s)",
-            ratio, 1.3, "1.3", "16 (at 1,000)", "better of 2 executions; time of an item here / time of one at 100",
+            ratio, 1.3, "1.3", "16 (at 1,000)", "better of 2 executions; an item's time here divided by its time at 100",
         )  # fmt: skip
 
     # ---------------------------------------------------------------- load

@@ -99,7 +99,7 @@ class ServerProcess:
         return time.perf_counter() - began
 
     def kill(self) -> None:
-        """End the server as a crash does: SIGKILL, no chance to say anything. Its tasks' processes live on."""
+        """SIGKILL to the server alone, as a crash: the processes of its tasks live on."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
