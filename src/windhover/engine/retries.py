@@ -56,8 +56,11 @@ def _delay(retry: Retry, attempts: int, seed: str) -> timedelta:
         case ConstantRetry():
             return parse_duration(retry.interval)
         case ExponentialRetry():
-            factor = int(retry.delay_factor) * (attempts - 1)
-            return min(parse_duration(retry.interval) * factor, parse_duration(retry.max_interval))
+            longest = parse_duration(retry.max_interval)
+            # Far beyond any interval that fits: keeps the power within what a float can say.
+            if attempts > 64:
+                return longest
+            return min(parse_duration(retry.interval) * retry.delay_factor ** (attempts - 1), longest)
         case RandomRetry():
             low, high = parse_duration(retry.min_interval), parse_duration(retry.max_interval)
             return low + (high - low) * _fraction(f"{seed}:{attempts}")

@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from windhover.engine.advance import advance
 from windhover.engine.effects import Effects
@@ -56,6 +56,7 @@ from windhover.engine.restart import replay
 from windhover.engine.step import SCHEDULE_TIMER
 from windhover.executor.actions import Actions, ReworkCommand
 from windhover.executor.admission import Admission, FlowKey, Verdict, flow_key
+from windhover.executor.alarm import Alarm
 from windhover.executor.change import Answer, Change
 from windhover.executor.children import ChildFactory, ChildRefusedError, child_ended, link
 from windhover.executor.failure import fail_execution
@@ -115,8 +116,7 @@ class Executor:
         self._changed_flows: list[FlowChanged] = []
         self._settings = settings
         self._live: dict[str, LiveExecution] = {}
-        self._next_timer: datetime | None = None
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(executions, clock, queue.executor.wake)
         self._stopping = False
 
     # ---------------------------------------------------------------- life
@@ -130,7 +130,7 @@ class Executor:
             await self._round([], recover=ids)
             count += len(ids)
             after = ids[-1]
-        await self._look_for_timers()
+        await self._alarm.look()
         return count
 
     async def run(self) -> None:
@@ -141,10 +141,9 @@ class Executor:
             while True:
                 await inbox.wait()
                 items = inbox.drain(self._settings.round_limit)
-                if items or self._changed_flows or self._timer_is_due():
+                if items or self._changed_flows or self._alarm.is_due:
                     await self._round(items)
-                if self._alarm is None:
-                    self._set_alarm()
+                self._alarm.wind()
                 if self._stopping and not len(inbox):
                     return
         finally:
@@ -177,7 +176,7 @@ class Executor:
                 await self._carry_out(item, changes)
             else:
                 await self._apply_to(item.execution_id, item, changes)
-        if self._timer_is_due():
+        if self._alarm.is_due:
             await self._fire_timers(changes)
         await self._look_at_changed_flows(changes)
         if changes:
@@ -403,9 +402,6 @@ class Executor:
 
     # ---------------------------------------------------------------- timers
 
-    def _timer_is_due(self) -> bool:
-        return self._next_timer is not None and self._next_timer <= self._clock()
-
     async def _fire_timers(self, changes: dict[str, Change]) -> None:
         due = await self._executions.due_timers(self._clock(), self._settings.round_limit)
         for timer in due:
@@ -416,25 +412,6 @@ class Executor:
                 await self._start(live, TimerFired(timer.key), changes)
             else:
                 await self._apply(live, TimerFired(timer.key), changes)
-
-    async def _look_for_timers(self) -> None:
-        self._next_timer = await self._executions.next_timer()
-        self._set_alarm()
-
-    def _set_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if self._next_timer is None:
-            return
-        delay = max(0.0, (self._next_timer - self._clock()) / timedelta(seconds=1))
-        # An hour at most, so that a step of the clock is noticed.
-        self._alarm = asyncio.get_running_loop().call_later(min(delay, 3600.0), self._ring)
-
-    def _ring(self) -> None:
-        # The loop's clock may be a little ahead: a timer that is not due yet gets another alarm.
-        self._alarm = None
-        self._queue.executor.wake()
 
     # ---------------------------------------------------------------- commit and dispatch
 
@@ -451,7 +428,7 @@ class Executor:
                 else:
                     await self._commit_one_by_one(changes)
         if batch.timers_set or batch.timers_cleared:
-            await self._look_for_timers()
+            await self._alarm.look()
 
     async def _commit_one_by_one(self, changes: dict[str, Change]) -> None:
         """Find the execution whose rows the database refuses, and write all others."""

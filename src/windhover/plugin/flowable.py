@@ -158,6 +158,9 @@ class FlowableTask(Task):
     type_name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
 
+    #: Its lanes have values, by which the outputs of the tasks in them are kept (``outputs.<task>.<value>``).
+    repeats: ClassVar[bool] = False
+
     errors: TaskList = ()
     finally_: Annotated[TaskList, Field(alias="finally")] = ()
 
@@ -212,8 +215,9 @@ class FlowableTask(Task):
 
     def nested(self) -> Iterator[Task]:
         """All tasks directly inside, errors and finally included, in the order they are written."""
+        # By way of the instance's dictionary: looking at a deprecated property would warn its author's users.
         for name in type(self).model_fields:
-            yield from tasks_in(getattr(self, name))
+            yield from tasks_in(vars(self)[name])
 
 
 def tasks_in(value: object) -> Iterator[Task]:

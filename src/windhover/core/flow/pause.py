@@ -38,7 +38,7 @@ class Pause(FlowableTask):
     tasks: Annotated[TaskList, Field(deprecated=True)] = ()
 
     def resolve(self, ctx: FlowableContext) -> JsonValue:
-        duration = self._duration(ctx, self.pause_duration or self.delay, "pauseDuration")
+        duration = self._duration(ctx, self.pause_duration or vars(self)["delay"], "pauseDuration")
         limit = self._duration(ctx, self.timeout, "timeout")
         if duration is not None:
             behavior = str(ctx.render(self.behavior)).upper()
@@ -49,8 +49,9 @@ class Pause(FlowableTask):
 
     def body(self, resolved: JsonValue) -> Body:
         behavior = PauseBehavior(resolved["behavior"])
+        tasks: TaskList = vars(self)["tasks"]
         until = PauseUntil(resolved["seconds"], behavior, self.on_resume, self.on_pause)
-        return Body([Lane(self.tasks)] if self.tasks else [], pause=until)
+        return Body([Lane(tasks)] if tasks else [], pause=until)
 
     @staticmethod
     def _duration(ctx: FlowableContext, written: str | None, name: str) -> float | None:

@@ -63,7 +63,9 @@ class Subflow(ExecutableTask):
         )
 
     def legacy_outputs(self) -> dict[str, JsonValue] | None:
-        return self.outputs
+        # Not by attribute: that would warn of a deprecated property each time.
+        outputs: dict[str, JsonValue] | None = vars(self)["outputs"]
+        return outputs
 
     def end_state(self, child: StateType) -> StateType:
         return child if self.transmit_failed and child in _TRANSMITTED else StateType.SUCCESS
