@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from windhover.engine.expression_check import with_expression_warnings
 from windhover.model.problem import FlowInvalid, Problem
 from windhover.plugin.parsing import parse_flow
 from windhover.plugin.registry import Registry
@@ -41,7 +42,7 @@ def _files(path: Path) -> list[Path]:
 def _check(file: Path, registry: Registry) -> tuple[Sequence[Problem], Sequence[Problem]]:
     """The errors of a file, and what else there is to say of it."""
     try:
-        parsed = parse_flow(file.read_bytes(), registry)
+        parsed = with_expression_warnings(parse_flow(file.read_bytes(), registry))
     except FlowInvalid as error:
         return error.problems, ()
     except OSError as error:

@@ -37,6 +37,8 @@ class ProblemCode(StrEnum):
     PLUGIN_DEFAULT = "plugin-default"
     DEPRECATED = "deprecated"
     ALIAS = "alias"
+    EXPRESSION_SYNTAX = "expression-syntax"
+    EXPRESSION_NAME = "expression-name"
 
 
 #: The order in which constraints are listed: what keeps the text from being read comes first.

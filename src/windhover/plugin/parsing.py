@@ -8,7 +8,7 @@ Documentation page: ``docs/flows.md``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from windhover.model.execution import JsonValue
@@ -29,8 +29,8 @@ __all__ = ["ParsedFlow", "SubflowReference", "parse_flow"]
 class ParsedFlow:
     """A flow and all that is known of its text.
 
-    ``source`` is the text as it was given. ``deprecations`` are old names and types that still work,
-    ``infos`` the current names of aliases.
+    ``source`` is the text as it was given, ``written`` the map that it stands for. ``deprecations`` are old
+    names and types that still work, ``infos`` the current names of aliases.
     """
 
     flow: Flow
@@ -40,6 +40,7 @@ class ParsedFlow:
     deprecations: tuple[Problem, ...]
     infos: tuple[Problem, ...]
     subflows: tuple[SubflowReference, ...]
+    written: Mapping[str, JsonValue]
 
 
 def parse_flow(
@@ -79,7 +80,16 @@ def parse_flow(
             flow_id=_text(document.value.get("id")),
         )
     text = source if isinstance(source, str) else source.decode()
-    return ParsedFlow(flow, text, document.positions, warnings, deprecations, infos, tuple(reader.subflows()))
+    return ParsedFlow(
+        flow,
+        text,
+        document.positions,
+        warnings,
+        deprecations,
+        infos,
+        tuple(reader.subflows()),
+        document.value,
+    )
 
 
 _NOTES = (Severity.WARNING, Severity.DEPRECATION, Severity.INFO)

@@ -12,10 +12,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from windhover.engine.expression_check import with_expression_warnings
 from windhover.model.flow import Flow
 from windhover.model.plugin_default import PluginDefault
+from windhover.model.problem import FlowInvalid
 from windhover.model.yaml.limits import DEFAULT_LIMITS, SourceLimits
-from windhover.plugin.parsing import FlowInvalid, ParsedFlow, parse_flow
+from windhover.plugin.parsing import ParsedFlow, parse_flow
 from windhover.plugin.registry import Registry
 from windhover.repository.flows import FlowDraft, FlowRecord, FlowRepository
 
@@ -60,11 +62,14 @@ class FlowDefinitions:
         self._parsed: OrderedDict[_Key, Flow] = OrderedDict()
 
     def parse(self, source: str | bytes) -> ParsedFlow:
-        """Read and check a flow without saving it.
+        """Read and check a flow, its expressions included, without saving it.
 
         Raises:
             FlowInvalid: with everything that is wrong.
         """
+        return with_expression_warnings(self._parse(source))
+
+    def _parse(self, source: str | bytes) -> ParsedFlow:
         return parse_flow(source, self.registry, self._limits, plugin_defaults=self._plugin_defaults)
 
     async def save(self, tenant_id: str, parsed: ParsedFlow, base_revision: int | None = None) -> Flow:
@@ -114,7 +119,7 @@ class FlowDefinitions:
             self._parsed.move_to_end(key)
             return flow
         try:
-            flow = self.parse(record.source).flow
+            flow = self._parse(record.source).flow
         except FlowInvalid as error:
             raise FlowUnreadable(record, error) from error
         return self._keep(record, flow)

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 
-from windhover.model.problem import FlowInvalid
+from windhover.model.problem import FlowInvalid, Problem, ProblemCode
 from windhover.plugin.parsing import ParsedFlow
 from windhover.webserver.services import WebServices
 from windhover.webserver.wire.flows import ValidationJson
@@ -65,13 +65,19 @@ async def validate(services: WebServices, tenant: str, index: int, source: str) 
         outdated=flow.revision is not None and flow.revision != following,
         deprecation_paths=[problem.path for problem in parsed.deprecations],
         warnings=[
-            *(problem.message for problem in parsed.warnings),
+            *map(_warning, parsed.warnings),
             *await _missing(services, tenant, parsed),
         ],
         infos=[problem.message for problem in parsed.infos],
         flow=flow.id,
         namespace=flow.namespace,
     )
+
+
+def _warning(problem: Problem) -> str:
+    """A warning in one line; for one about an expression, with its place and what was probably meant."""
+    expression = problem.code in (ProblemCode.EXPRESSION_SYNTAX, ProblemCode.EXPRESSION_NAME)
+    return str(problem) if expression else problem.message
 
 
 async def _missing(services: WebServices, tenant: str, parsed: ParsedFlow) -> list[str]:

@@ -22,6 +22,7 @@ class EachParallel(FlowableTask):
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.flow.EachParallel"
     aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.tasks.flows.EachParallel",)
+    repeats: ClassVar[bool] = True
     deprecated: ClassVar[bool] = True
 
     value: Annotated[

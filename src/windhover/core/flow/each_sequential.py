@@ -18,6 +18,7 @@ class EachSequential(FlowableTask):
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.flow.EachSequential"
     aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.tasks.flows.EachSequential",)
+    repeats: ClassVar[bool] = True
     deprecated: ClassVar[bool] = True
 
     value: Annotated[

@@ -21,6 +21,7 @@ class ForEach(FlowableTask):
     """
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.flow.ForEach"
+    repeats: ClassVar[bool] = True
 
     values: Annotated[
         str | list[JsonValue],

@@ -1,0 +1,198 @@
+"""The names that expressions of a flow can use: its tasks with their outputs, its inputs, its variables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
+
+from windhover.model.flow import TASK_LISTS, Flow
+from windhover.model.inputs import ReusableInputs
+from windhover.model.task import Task
+from windhover.plugin.flowable import FlowableTask
+from windhover.plugin.kind import PluginKind
+from windhover.plugin.schema import output_class
+from windhover.plugin.task import TaskDefinition
+from windhover.util.nearest import nearest
+
+#: The variables of a task. ``schedule`` and ``files`` are there in some executions only.
+VARIABLES = frozenset(
+    {
+        "envs",
+        "execution",
+        "files",
+        "flow",
+        "globals",
+        "inputs",
+        "kestra",
+        "labels",
+        "outputs",
+        "parent",
+        "parents",
+        "schedule",
+        "task",
+        "taskrun",
+        "tasks",
+        "trigger",
+        "vars",
+        "workingDir",
+    }
+)
+
+#: Variables whose members are always the same.
+_MEMBERS = {
+    "execution": frozenset({"id", "state", "startDate", "originalId", "outputs"}),
+    "flow": frozenset({"id", "namespace", "revision", "tenantId"}),
+    "task": frozenset({"id", "type"}),
+}
+
+
+class RootPlace(NamedTuple):
+    """The place of a task of the top level in the order in which the flow runs."""
+
+    phase: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A name that cannot exist: which part of the path it is, and what was probably meant."""
+
+    part: int
+    message: str
+    suggestion: str | None = None
+
+
+class FlowNames:
+    """What is known of one flow; a set is None where more names may come while it runs."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._tasks = {placed.task.id: placed.task for placed in flow.all_tasks()}
+        self._inputs = _input_names(flow)
+        self._variables = _variable_names(flow)
+        self._roots = _root_places(flow)
+
+    def root_place(self, task_list: str, index: int) -> RootPlace:
+        """The place of the task that stands at ``index`` of a list of the flow."""
+        return RootPlace(TASK_LISTS.index(task_list), index)
+
+    def exists(self, root: str, name: str) -> bool:
+        """Whether a member of ``outputs``, ``tasks``, ``inputs`` or ``vars`` is known."""
+        known = self._known(root)
+        return known is not None and name in known
+
+    def missing(self, path: tuple[str, ...], task: str | None, at: RootPlace | None) -> Missing | None:
+        """Why a path that a task (inside the top-level task ``at``) reads cannot exist; None if it may."""
+        if len(path) < 2:
+            return None
+        root, name = path[0], path[1]
+        known = self._known(root)
+        if known is None:
+            return None
+        if name not in known:
+            return Missing(1, _absent(root, name), nearest(name, known))
+        return self._missing_output(path, task, at) if root == "outputs" else None
+
+    def _known(self, root: str) -> Collection[str] | None:
+        match root:
+            case "outputs" | "tasks":
+                return self._tasks
+            case "inputs":
+                return self._inputs
+            case "vars":
+                return self._variables
+            case _:
+                return _MEMBERS.get(root)
+
+    def _missing_output(
+        self, path: tuple[str, ...], task: str | None, at: RootPlace | None
+    ) -> Missing | None:
+        owner = path[1]
+        if self._tasks[owner].disabled:
+            return Missing(1, f"The task `{owner}` is disabled and has no outputs")
+        if at is not None and owner != task:
+            place = self._roots.get(owner)
+            if place is not None and place > at:
+                return Missing(1, f"The task `{owner}` runs only later and has no outputs yet")
+        fields = self._output_fields(owner)
+        if fields is None or len(path) < 3 or path[2] in fields:
+            return None
+        return Missing(2, f"The task `{owner}` has no output `{path[2]}`", nearest(path[2], fields))
+
+    def _output_fields(self, task_id: str) -> frozenset[str] | None:
+        """The outputs of a task, where its class says them; those of tasks in loops are kept by value."""
+        task = self._tasks[task_id]
+        if not isinstance(task, TaskDefinition) or any(_repeats(parent) for parent in self._around(task_id)):
+            return None
+        return _output_fields(task.plugin)
+
+    def _around(self, task_id: str) -> Iterable[Task]:
+        parent = self._flow.parent_of(task_id)
+        while parent is not None:
+            yield parent
+            parent = self._flow.parent_of(parent.id)
+
+
+def _absent(root: str, name: str) -> str:
+    match root:
+        case "outputs" | "tasks":
+            return f"There is no task `{name}`"
+        case "inputs":
+            return f"There is no input `{name}`"
+        case "vars":
+            return f"There is no variable `{name}` in `vars`"
+        case _:
+            return f"`{root}` has no member `{name}`"
+
+
+def _input_names(flow: Flow) -> frozenset[str] | None:
+    """The first words of the inputs' ids: an id ``a.b`` is read as ``inputs.a.b``."""
+    if any(isinstance(declared, ReusableInputs) for declared in flow.inputs):
+        return None
+    return frozenset(declared.id.partition(".")[0] for declared in flow.inputs)
+
+
+def _variable_names(flow: Flow) -> frozenset[str] | None:
+    names = set(flow.variables)
+    for placed in flow.all_tasks():
+        task = placed.task
+        if isinstance(task, TaskDefinition) and task.plugin.plugin_kind is PluginKind.EXECUTION_UPDATE:
+            given = task.properties.get("variables")
+            if isinstance(given, dict):
+                names.update(given)
+            elif given is not None and not isinstance(given, list):
+                return None
+    return frozenset(names)
+
+
+def _root_places(flow: Flow) -> dict[str, RootPlace]:
+    """The place of the top-level task that each task is, or is in."""
+    places: dict[str, RootPlace] = {}
+    lists = (flow.tasks, flow.errors, flow.finally_, flow.after_execution)
+    for phase, tasks in enumerate(lists):
+        for index, task in enumerate(tasks):
+            pending = [task]
+            while pending:
+                inner = pending.pop()
+                places[inner.id] = RootPlace(phase, index)
+                pending += inner.nested()
+    return places
+
+
+def _repeats(task: Task) -> bool:
+    return isinstance(task, FlowableTask) and task.repeats
+
+
+@cache
+def _output_fields(plugin: type[BaseModel]) -> frozenset[str] | None:
+    output = output_class(plugin)
+    if output is None or output.model_config.get("extra") == "allow":
+        return None
+    return frozenset(
+        info.serialization_alias or info.alias or to_camel(name) for name, info in output.model_fields.items()
+    )
