@@ -131,6 +131,25 @@ def run(
     raise typer.Exit(run_flow(RunOptions(file, inputs or [], labels or [], as_json, level.upper(), save)))
 
 
+@app.command("eval")
+def evaluate(
+    template: Annotated[str, typer.Argument(help="The template, or - to read it from the standard input.")],
+    variables: Annotated[
+        Path | None, typer.Option("--vars", help="JSON file with the variables by name.")
+    ] = None,
+    typed: Annotated[
+        bool, typer.Option("--typed", help="Keep the type of a sole expression, and print it as JSON.")
+    ] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Render the result again until nothing changes.")
+    ] = False,
+) -> None:
+    """Render an expression here and now; exit code 1, with the place, if it cannot be rendered."""
+    from windhover.cli.eval import EvalOptions, evaluate_template
+
+    raise typer.Exit(evaluate_template(EvalOptions(template, variables, typed, recursive)))
+
+
 @plugins_app.command("list")
 def plugins_list(kind: Annotated[str | None, typer.Option(help="Only types of this kind.")] = None) -> None:
     """All task, trigger and other types that flows can name."""
