@@ -50,7 +50,7 @@ def advance(
         case Begin():
             step.begin()
         case KillRequested():
-            step.kill(event.actor)
+            step.kill(event.actor, cascade=event.cascade)
         case TimerFired():
             step.timer_fired(event.key)
         case Recover():

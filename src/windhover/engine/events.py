@@ -40,9 +40,10 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class KillRequested(msgspec.Struct, frozen=True):
-    """Somebody wants the execution to end as KILLED."""
+    """Somebody wants the execution to end as KILLED, and with ``cascade`` those that it waits for."""
 
     actor: str | None = None
+    cascade: bool = True
 
 
 class TimerFired(msgspec.Struct, frozen=True):
@@ -56,10 +57,14 @@ class PauseRequested(msgspec.Struct, frozen=True):
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """Somebody lets a paused execution go on; ``inputs`` are those of the pause, checked."""
+    """Somebody lets a paused execution go on; ``inputs`` are those of the pause, checked.
+
+    ``task_run_id`` is the pause to end; without it, that which began first.
+    """
 
     inputs: Mapping[str, JsonValue] | None = None
     actor: str | None = None
+    task_run_id: str | None = None
 
 
 class ChildStarted(msgspec.Struct, frozen=True):

@@ -76,7 +76,7 @@ class Step(Directories):
         elif key.startswith(LOOP_TIMER):
             self.next_round(key.removeprefix(LOOP_TIMER))
 
-    def kill(self, actor: str | None) -> None:
+    def kill(self, actor: str | None, *, cascade: bool = True) -> None:
         record = self.live.record
         if record.state.current.is_terminated or record.state.current is StateType.KILLING:
             return
@@ -84,22 +84,29 @@ class Step(Directories):
         self.header_state(StateType.KILLING)
         self.effects.timers_cleared.add(SCHEDULE_TIMER)
         self.cut(self.live.root, StateType.KILLED, stop=True)
+        if not cascade:
+            # Nobody stops the executions that are waited for, so they are waited for no longer.
+            self.effects.children_to_kill.clear()
+            for node in self.open_leaves():
+                if self._is_child_under_way(node):
+                    self.end(node, StateType.KILLED)
         if self.live.root.open:
             self.effects.timers_set[KILL_TIMER] = self.now + self.environment.kill_grace
 
     def resume(self, event: Resume) -> None:
         """Go on after a pause; what was given for its inputs has been checked."""
-        record = self.live.record
         if not self.resting:
             return
-        paused = next((node for node in self.open_leaves() if is_paused(node)), None)
-        if paused is None:
+        paused = [node for node in self.open_leaves() if is_paused(node)]
+        if not paused:
             self.header_state(StateType.RUNNING)
             self.later(self.go_on, self.live.root)
             return
+        first = min(paused, key=lambda node: node.record.position)
+        chosen = next((node for node in paused if node.record.id == event.task_run_id), first)
         if event.inputs:
-            paused.record.outputs = {**(paused.record.outputs or {}), "onResume": dict(event.inputs)}
-        self._end_pause(paused, StateType.SUCCESS, by=event.actor)
+            chosen.record.outputs = {**(chosen.record.outputs or {}), "onResume": dict(event.inputs)}
+        self._end_pause(chosen, StateType.SUCCESS, by=event.actor)
 
     def pause(self) -> None:
         """Let nothing new start until the execution is resumed."""

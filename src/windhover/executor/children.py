@@ -101,6 +101,12 @@ def child_ended(live: LiveExecution, task_run_id: str, environment: EngineEnviro
     )
 
 
+def started_by(execution: Execution) -> str | None:
+    """The id of the execution that started this one, if one did."""
+    found = execution.trigger.variables.get("executionId") if execution.trigger is not None else None
+    return found if isinstance(found, str) else None
+
+
 def _labels(parent: Execution, flow: Flow, request: ChildRequest) -> list[Label]:
     """What is added to the labels of the child's own flow: the parent's, then those that were asked for."""
     own = {label.key for label in flow.labels}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -33,8 +33,10 @@ from windhover.engine.events import (
     Resume,
     TimerFired,
 )
+from windhover.engine.flow_control import is_paused
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import (
+    Command,
     CommandRefused,
     CreateExecution,
     DeleteExecution,
@@ -58,7 +60,7 @@ from windhover.executor.actions import Actions, ReworkCommand
 from windhover.executor.admission import Admission, FlowKey, Verdict, flow_key
 from windhover.executor.alarm import Alarm
 from windhover.executor.change import Answer, Change
-from windhover.executor.children import ChildFactory, ChildRefusedError, child_ended, link
+from windhover.executor.children import ChildFactory, ChildRefusedError, child_ended, link, started_by
 from windhover.executor.failure import fail_execution
 from windhover.model.execution import Execution
 from windhover.model.flow import Flow
@@ -66,6 +68,7 @@ from windhover.model.state import StateType
 from windhover.queue.local import LocalQueue, PendingCommand
 from windhover.repository.batch import CommitBatch
 from windhover.repository.errors import RepositoryError, RepositoryUnavailable
+from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.executions import ExecutionRepository
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 
@@ -320,6 +323,7 @@ class Executor:
         except CommandRefused as error:
             if not pending.answer.done():
                 pending.answer.set_exception(error)
+            self._forget_if_idle(pending.command, changes)
             return
         change.answers.append(Answer(pending.answer, change.accepted()))
         # Answered as accepted, before what follows begins in the same commit.
@@ -332,6 +336,14 @@ class Executor:
                 await self._apply(change.live, change.forced, changes)
             else:
                 await self._start(change.live, event, changes)
+
+    def _forget_if_idle(self, command: Command, changes: dict[str, Change]) -> None:
+        """Let go of an execution that was read back for a command which was refused."""
+        if isinstance(command, CreateExecution) or command.execution_id in changes:
+            return
+        live = self._live.get(command.execution_id)
+        if live is not None and not live.root.open:
+            del self._live[command.execution_id]
 
     async def _rework(self, command: ReworkCommand, changes: dict[str, Change]) -> Change:
         """Carry out a command on an execution that is not under way, or waits."""
@@ -366,7 +378,34 @@ class Executor:
         live = await self._fetch(command.execution_id)
         if live is None:
             raise ExecutionNotFound(command.execution_id)
-        return await self._apply(live, KillRequested(command.actor), changes)
+        change = await self._apply(live, KillRequested(command.actor, command.cascade), changes)
+        if command.cascade:
+            await self._kill_started_by(live.record, changes)
+        return change
+
+    async def _kill_started_by(self, execution: Execution, changes: dict[str, Change]) -> None:
+        """Kill what an execution has started, waited for or not, what that has started, and so on."""
+        parents = {execution.id}
+        while parents:
+            children = {
+                change.execution_id
+                for change in changes.values()
+                if change.created and started_by(change.live.record) in parents
+            }
+            for parent in parents:
+                query = ExecutionQuery(execution.tenant_id, trigger_execution_id=parent)
+                children.update([child async for child in self._ids(query)])
+            for child in children:
+                await self._apply_to(child, KillRequested("the execution that started it"), changes)
+            parents = children
+
+    async def _ids(self, query: ExecutionQuery) -> AsyncIterator[str]:
+        limit = self._settings.recovery_batch
+        after: str | None = None
+        while ids := await self._executions.ids(query, after, limit):
+            for id_ in ids:
+                yield id_
+            after = ids[-1]
 
     async def _pause(self, command: PauseExecution, changes: dict[str, Change]) -> Change:
         live = await self._fetch(command.execution_id)
@@ -380,9 +419,11 @@ class Executor:
         live = await self._fetch(command.execution_id)
         if live is None:
             raise ExecutionNotFound(command.execution_id)
-        if live.record.state.current is not StateType.PAUSED or live.held_by is not None:
+        paused = live.record.state.current is StateType.PAUSED and live.held_by is None
+        chosen = None if command.task_run_id is None else live.nodes.get(command.task_run_id)
+        if not paused or (chosen is not None and not is_paused(chosen)):
             raise IllegalExecutionState(f"Execution '{command.execution_id}' is not paused, can't resume it")
-        return await self._apply(live, Resume(command.inputs, command.actor), changes)
+        return await self._apply(live, Resume(command.inputs, command.actor, command.task_run_id), changes)
 
     async def _delete(self, command: DeleteExecution, changes: dict[str, Change]) -> Change:
         live = await self._fetch(command.execution_id)

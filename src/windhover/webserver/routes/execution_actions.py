@@ -141,7 +141,7 @@ async def kill(
     execution = await find_header(services, tenant, execution_id)
     if execution.state.current.is_terminated and not cascade:
         raise conflict("Execution is already finished, can't kill it")
-    await ask(services, KillExecution(execution_id))
+    await ask(services, KillExecution(execution_id, cascade=cascade))
     return JsonResponse(execution_json(*await find_execution(services, tenant, execution_id)), 202)
 
 

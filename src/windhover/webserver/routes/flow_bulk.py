@@ -20,13 +20,13 @@ from windhover.repository.filters import TextMatch
 from windhover.repository.flows import FlowQuery, FlowRecord
 from windhover.webserver.bodies import read_json, read_text
 from windhover.webserver.errors import ApiError, ErrorDetail, bad_request, invalid_entity, not_found
+from windhover.webserver.execution_bulk import CountJson
 from windhover.webserver.flow_filters import flow_query
 from windhover.webserver.flow_sources import documents, parse
 from windhover.webserver.multipart import MultipartReader
 from windhover.webserver.openapi import answers, answers_with, takes
 from windhover.webserver.parameters import Namespace, Services, Tenant
 from windhover.webserver.responses import JsonResponse
-from windhover.webserver.routes.execution_actions import CountJson
 from windhover.webserver.routes.flows import all_flows, delete, save
 from windhover.webserver.services import WebServices
 from windhover.webserver.wire.flows import FlowJson, flow_json
