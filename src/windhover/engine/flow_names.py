@@ -30,6 +30,7 @@ VARIABLES = frozenset(
         "inputs",
         "kestra",
         "labels",
+        "namespace",
         "outputs",
         "parent",
         "parents",

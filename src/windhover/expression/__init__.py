@@ -19,6 +19,7 @@ from windhover.expression.template import (
     Template,
     compile_template,
     has_expression,
+    keep_templates,
     render_value,
     resolve_reads,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "UndefinedError",
     "compile_template",
     "has_expression",
+    "keep_templates",
     "render_value",
     "resolve_reads",
     "to_json",

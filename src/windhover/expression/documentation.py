@@ -23,19 +23,102 @@ stay text, unless `render()` is asked to go on.
 
 ## Values and variables
 
-| Form | Meaning |
-| --- | --- |
-| `outputs.extract.uri`, `outputs['my-task'].uri`, `items[0]` | members of maps and lists; a key with a hyphen
-needs brackets | | `"text"`, `'text'` | texts; only the quote itself is escaped, as `\\"`; double quotes take
-`#{ expression }` inside | | `42`, `10L`, `2.5`, `true`, `false`, `null` | numbers, booleans, null; integers
-have 64 bits and wrap | | `[1, 2]`, `{"a": 1}` | lists and maps | | `name(1, other=2)` | functions and macros,
-with positional and named arguments |
+"""
 
+_VALUES = (
+    (
+        "`outputs.extract.uri`, `outputs['my-task'].uri`, `items[0]`",
+        "members of maps and lists; a key with a hyphen needs brackets",
+    ),
+    (
+        "`\"text\"`, `'text'`",
+        'texts; only the quote itself is escaped, as `\\"`; double quotes take `#{ expression }` inside',
+    ),
+    (
+        "`42`, `10L`, `2.5`, `true`, `false`, `null`",
+        "numbers, booleans, null; integers have 64 bits and wrap",
+    ),
+    ('`[1, 2]`, `{"a": 1}`', "lists and maps"),
+    ("`name(1, other=2)`", "functions and macros, with positional and named arguments"),
+)
+
+_VALUES_END = """
 A name or member that does not exist is an error, with the nearest existing name as a suggestion. `??`, `???`,
 `default` and `is defined` accept it. A null prints as nothing. Maps and lists print as compact JSON, without
 map entries that are null. Where a property wants a value rather than text, a sole `{{ .. }}` keeps its type.
 
-## Operators
+## What a task can read
+
+"""
+
+_VARIABLES = (
+    ("`flow`", "`id`, `namespace`, `revision`, `tenantId`"),
+    (
+        "`execution`",
+        "`id`, `state`, `startDate`, `originalId` (the first of its replays); in `afterExecution` also "
+        "`outputs`",
+    ),
+    ("`inputs`", "by id; undefined in a flow without inputs. An optional input that is not given is null"),
+    (
+        "`outputs`",
+        "by task, then by output; of a task in loops by task, the values of the loops from the outermost in, "
+        "then by output. Those of a task that has not run are undefined",
+    ),
+    ("`vars`", "the variables of the flow, as they are written: `render(vars.greeting)` renders one"),
+    ("`labels`", "by key; a dot in a key opens a level, as in `labels.system.correlationId`"),
+    (
+        "`trigger`",
+        "what started the execution, undefined when a person did; `date`, `next` and `previous` of a "
+        "schedule, `executionId`, `namespace`, `flowId` and `flowRevision` of a flow or a parent execution",
+    ),
+    ("`task`", "`id`, `type`"),
+    (
+        "`taskrun`",
+        "`id`, `startDate`, `attemptsCount`; inside another task `parentId`; in a loop `value` and "
+        "`iteration` (from 0)",
+    ),
+    (
+        "`parents`, `parent`",
+        "the task runs around this one that have a value or outputs, the nearest first: `taskrun.value`, "
+        "`outputs`; `parent` is the first of them",
+    ),
+    ("`tasks`", "by task its `state`; of a task directly in a loop by task, then by value"),
+    ("`globals`", "`kestra.variables.globals` of the server's configuration"),
+    (
+        "`envs`",
+        "environment variables of the server that begin with `kestra.variables.env-vars-prefix` (`ENV_`), "
+        "without it and in lower case: `ENV_FOO` is `envs.foo`",
+    ),
+    ("`kestra`", "`url` and `environment` of the server, as configured"),
+    ("`workingDir`", "the folder of the task, for tasks that a worker runs"),
+)
+
+_VARIABLES_END = """
+Conditions, loop values and other properties of flow-control tasks read the same, but for `workingDir`.
+
+With `kestra.variables.recursive-rendering` every result is rendered again until it no longer changes, and
+`render()` does not exist. Parsed expressions are kept in memory, `kestra.variables.cache-size` of them,
+unless `kestra.variables.cache-enabled` is false. A regular expression is given up after
+`kestra.regex.timeout`.
+
+## Before it runs, and afterwards
+
+`windhover flow validate`, and the API's `POST /flows/validate` among the `warnings`, tell of expressions that
+cannot work, with the place in the text and the nearest right name: wrong syntax; filters, functions and tests
+that do not exist; tasks, inputs, variables and outputs that no task of the flow will have; and tasks that
+run only later. A name that the template copes with (`??`, `default`, `is defined`) is not told of. These are
+warnings: such a flow can be saved and run.
+
+`windhover eval '{{ [3, 1] | sort }}'` renders a template on the command line; `--vars file.json` gives it
+variables, `--typed` keeps the type. The template `-` is read from the standard input.
+
+`POST /executions/{executionId}/eval/{taskRunId}` renders the text in its body with the variables of a task
+run, without the last part with those of the execution. `{{ printContext() }}` shows all of them. Secrets read
+`******` there.
+
+"""
+
+_OPERATORS = """## Operators
 
 From the loosest to the tightest; all are left-associative. The ternary `a ? b : c` is looser than all of
 them, and `not`, unary `-` and unary `+` are tighter.
@@ -55,20 +138,33 @@ _OPERATOR_NOTES = {
     "`isIn` an element by its text",
 }
 
-_TAGS = """
-## Tags
+_TAGS = (
+    (
+        "`{% if a %} .. {% elseif b %} .. {% else %} .. {% endif %}`",
+        "conditions: a boolean, a text (empty is false) or a number (0 is false)",
+    ),
+    (
+        "`{% for x in list %} .. {% else %} .. {% endfor %}`",
+        "a loop, with `loop.index` (from 0), `loop.length`, `loop.first`, `loop.last`, `loop.revindex`; over "
+        "a map, `x.key` and `x.value`; `else` if there is no element",
+    ),
+    (
+        "`{% set x = value %}`",
+        "a variable; inside a loop it ends with the loop unless it existed before",
+    ),
+    (
+        '`{% macro m(a, b="x") %} .. {% endmacro %}`',
+        "a text with parameters, called as a function; it sees only its arguments",
+    ),
+    ('`{% block "b" %} .. {% endblock %}`', 'printed in place, and again by `block("b")`'),
+    ("`{% filter upper %} .. {% endfilter %}`", "filters what is inside"),
+    (
+        "`{% raw %} .. {% endraw %}`, `{% verbatim %} .. {% endverbatim %}`",
+        "printed as it stands",
+    ),
+)
 
-| Tag | Meaning |
-| --- | --- |
-| `{% if a %} .. {% elseif b %} .. {% else %} .. {% endif %}` | conditions: a boolean, a text (empty is false)
-or a number (0 is false) | | `{% for x in list %} .. {% else %} .. {% endfor %}` | a loop, with `loop.index`
-(from 0), `loop.length`, `loop.first`, `loop.last`, `loop.revindex`; over a map, `x.key` and `x.value`; `else`
-if there is no element | | `{% set x = value %}` | a variable; inside a loop it ends with the loop unless it
-existed before | | `{% macro m(a, b="x") %} .. {% endmacro %}` | a text with parameters, called as a function;
-it sees only its arguments | | `{% block "b" %} .. {% endblock %}` | printed in place, and again by
-`block("b")` | | `{% filter upper %} .. {% endfilter %}` | filters what is inside | | `{% raw %} .. {% endraw
-%}`, `{% verbatim %} .. {% endverbatim %}` | printed as it stands |
-
+_TAGS_END = """
 `{{-`, `-}}`, `{%-` and `-%}` remove all blanks and line breaks on their side.
 """
 
@@ -92,8 +188,29 @@ _TITLES = {
 def page() -> str:
     """The whole page, in Markdown."""
     return "".join(
-        [_HEAD, _operators(), _TAGS, _removed_tags(), _date_formats(), *_families(), _methods(), _limits()]
+        [
+            _HEAD,
+            _table("Form", _VALUES),
+            _VALUES_END,
+            _table("Variable", _VARIABLES),
+            _VARIABLES_END,
+            _OPERATORS,
+            _operators(),
+            "\n## Tags\n\n",
+            _table("Tag", _TAGS),
+            _TAGS_END,
+            _removed_tags(),
+            _date_formats(),
+            *_families(),
+            _methods(),
+            _limits(),
+        ]
     )
+
+
+def _table(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    lines = [f"| {title} | Meaning |", "| --- | --- |", *(f"| {form} | {text} |" for form, text in rows)]
+    return "\n".join(lines) + "\n"
 
 
 def _operators() -> str:

@@ -154,18 +154,30 @@ def _typed_output(frame: Frame, parts: list[object]) -> object:
     return text
 
 
-@lru_cache(maxsize=_CACHE_SIZE)
 def compile_template(text: str) -> Template:
     """The compiled template of a text, from a cache by text.
 
     Raises TemplateSyntaxError with line, column and what was expected.
     """
+    return _compiled(text)
+
+
+def keep_templates(count: int) -> None:
+    """Keep so many compiled templates in memory, 0 for none; those kept so far are forgotten."""
+    global _compiled
+    _compiled = lru_cache(maxsize=count)(_compile)
+
+
+def _compile(text: str) -> Template:
     if "{" not in text:
         return Template(text, Body((Text(text),)))
     try:
         return Template(text, parse(text))
     except RecursionError:
         raise _too_deep() from None
+
+
+_compiled = lru_cache(maxsize=_CACHE_SIZE)(_compile)
 
 
 def has_expression(text: str) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from windhover import __version__
 from windhover.config import Settings
+from windhover.expression import DEFAULT_LIMITS
 from windhover.model.execution import JsonValue
 from windhover.model.plugin_default import PluginDefault
 from windhover.model.yaml.limits import SourceLimits
@@ -30,6 +32,7 @@ def runtime_settings(settings: Settings, environ: Mapping[str, str] | None = Non
         globals=dict(settings.variables.globals),
         server=_server_variables(settings),
         recursive_rendering=settings.variables.recursive_rendering,
+        compiled_expressions=settings.variables.cache_size if settings.variables.cache_enabled else 0,
         encryption_key=key.get_secret_value() if key is not None else None,
         worker=worker_settings(settings),
         configurations={entry.type: dict(entry.values) for entry in settings.plugins.configurations},
@@ -52,6 +55,9 @@ def worker_settings(settings: Settings) -> WorkerSettings:
             max_lines=limits.log_lines_per_task_run,
         ),
         outputs=OutputLimits(spill_above=limits.inline_outputs, maximum=limits.max_outputs),
+        expression_limits=replace(
+            DEFAULT_LIMITS, regex_seconds=settings.execution.regex_timeout.total_seconds()
+        ),
         recursive_rendering=settings.variables.recursive_rendering,
     )
 

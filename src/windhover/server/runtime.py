@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from windhover.config import Settings
 from windhover.engine.encryption import SecretCipher
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.messages import JobIdentity
 from windhover.engine.spill import StoredValue
 from windhover.executor.executor import Executor
-from windhover.expression import Limits, Scope
+from windhover.expression import Limits, Scope, keep_templates
 from windhover.model.execution import JsonValue
 from windhover.model.plugin_default import PluginDefault
 from windhover.model.yaml.limits import SourceLimits
@@ -44,6 +43,7 @@ from windhover.worker.orphans import sweep_orphans
 from windhover.worker.worker import Worker
 
 if TYPE_CHECKING:
+    from windhover.config import Settings
     from windhover.webserver.services import WebServices
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,8 @@ class RuntimeSettings:
     """What the engine room needs of the configuration.
 
     ``home`` holds the storage and working directories; ``threads`` is how many tasks the worker runs
-    at once (None: 8 a core); ``environ`` is where secrets and ``envs`` come from.
+    at once (None: 8 a core); ``environ`` is where secrets and ``envs`` come from. ``compiled_expressions`` is
+    how many compiled templates the process keeps (None: as many as it does already).
     """
 
     home: Path
@@ -72,6 +73,7 @@ class RuntimeSettings:
     globals: Mapping[str, JsonValue] = field(default_factory=dict)
     server: Mapping[str, JsonValue] = field(default_factory=dict)
     recursive_rendering: bool = False
+    compiled_expressions: int | None = None
     encryption_key: str | None = None
     kill_grace: timedelta = timedelta(seconds=10)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
@@ -92,6 +94,8 @@ class Runtime:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.settings = settings
+        if settings.compiled_expressions is not None:
+            keep_templates(settings.compiled_expressions)
         self.clock = clock
         self.database = database
         self.queue = LocalQueue()
@@ -203,7 +207,8 @@ class Runtime:
         settings = self.settings
         prefix = settings.env_prefix
         # The executor renders conditions on the event loop, so they may not take long.
-        limits = Limits(max_seconds=2.0, regex_seconds=1.0)
+        regex_seconds = min(1.0, settings.worker.expression_limits.regex_seconds)
+        limits = Limits(max_seconds=2.0, regex_seconds=regex_seconds)
 
         def scope(variables: Mapping[str, object], execution_id: str) -> Scope:
             return Scope(variables, limits=limits, clock=self.clock, recursive=settings.recursive_rendering)
