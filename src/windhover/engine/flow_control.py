@@ -34,6 +34,7 @@ class FlowControl(Recorder):
     def __init__(self, live: LiveExecution, now: datetime, environment: EngineEnvironment) -> None:
         super().__init__(live, now, environment)
         self._todo: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
+        self._goes_on = False
         #: The last loop that began to wait for its next round in this step.
         self.began_waiting: Node | None = None
 
@@ -72,9 +73,13 @@ class FlowControl(Recorder):
     def finish(self) -> Effects:
         """Do all that follows, and return what came of it."""
         todo = self._todo
-        while todo:
-            action, arguments = todo.popleft()
-            action(*arguments)
+        while todo or self._goes_on:
+            if todo:
+                action, arguments = todo.popleft()
+                action(*arguments)
+            else:
+                self._goes_on = False
+                self._go_on(self.live.root)
         return self.effects
 
     def later(self, action: Callable[..., None], *arguments: object) -> None:
@@ -387,11 +392,20 @@ class FlowControl(Recorder):
         if not frame.open:
             self.later(self.settle, frame)
 
-    def go_on(self, frame: Frame) -> None:
-        """Start what may start in a frame and all below, after a rest or a restart of the server."""
+    def go_on(self) -> None:
+        """Start what may start anywhere, after a rest or a restart of the server.
+
+        It is done when nothing else is left to do: a child whose end has not been followed up yet would
+        look like a lane that stands still.
+        """
+        self._goes_on = True
+
+    def _go_on(self, frame: Frame) -> None:
+        # Looked at first: a child may end while what is in it goes on.
+        busy = {(child.record.phase, child.record.lane) for child in frame.open.values()}
         for child in list(frame.open.values()):
             if child.body_frame is not None:
-                self.go_on(child.body_frame)
+                self._go_on(child.body_frame)
             elif child.record.state.current.is_created:
                 self.later(self.start, child)
         if frame.owner is not None and (frame.owner.at_work or frame.owner.waits_for_round):
@@ -399,12 +413,11 @@ class FlowControl(Recorder):
         if is_cut(frame) or frame.closing:
             self.settle(frame)
         elif frame.phase is Phase.TASKS:
-            busy = {child.record.lane for child in frame.open.values()}
             for lane, position in list(frame.lanes.items()):
-                if lane not in busy and not frame.failed:
+                if (Phase.TASKS, lane) not in busy and not frame.failed:
                     self._create(frame, Phase.TASKS, lane, position + 1)
             self.fill(frame)
-        elif not any(child.record.phase is frame.phase for child in frame.open.values()):
+        elif (frame.phase, 0) not in busy:
             if frame.phase_position + 1 < len(frame.tasks(frame.phase, 0)):
                 self._create(frame, frame.phase, 0, frame.phase_position + 1)
             else:

@@ -100,7 +100,7 @@ class Step(Directories):
         paused = [node for node in self.open_leaves() if is_paused(node)]
         if not paused:
             self.header_state(StateType.RUNNING)
-            self.later(self.go_on, self.live.root)
+            self.go_on()
             return
         first = min(paused, key=lambda node: node.record.position)
         chosen = next((node for node in paused if node.record.id == event.task_run_id), first)
@@ -129,7 +129,7 @@ class Step(Directories):
             if node.directory is node and not node.ended:
                 self.begin_again(node)
         if not self.resting:
-            self.later(self.go_on, self.live.root)
+            self.go_on()
         for node in self.open_leaves():
             self._hand_out_again(node)
         if record.state.current is StateType.RETRYING and not self.live.retrying:
@@ -138,7 +138,7 @@ class Step(Directories):
     def go_ahead(self) -> None:
         """Go on with an execution that was reworked, or whose turn has come."""
         self.header_state(StateType.RUNNING)
-        self.later(self.go_on, self.live.root)
+        self.go_on()
 
     def queue(self, limit: int) -> None:
         self.log(LogLevel.INFO, f"Execution is queued due to concurrency limit exceeded: {limit} running.")
@@ -502,8 +502,7 @@ class Step(Directories):
         else:
             self.end(node, state)
         if not others:
-            # Last, so that what the end of the pause lets begin has begun.
-            self.later(self.go_on, self.live.root)
+            self.go_on()
 
     def _resumed(self, record: TaskRun, state: StateType, by: str | None) -> dict[str, JsonValue]:
         resumed: dict[str, JsonValue] = {"on": instant_text(self.now).removesuffix("Z"), "to": state.value}
