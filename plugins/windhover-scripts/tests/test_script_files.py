@@ -9,8 +9,8 @@ import pytest
 from windhover.model.execution import JsonValue
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
+from windhover.util.glob_pattern import compile_glob
 from windhover.worker.inline import InlineRun, InlineWorker
-from windhover_scripts.glob_pattern import compile_glob
 from windhover_scripts.python.commands import Commands as PythonCommands
 from windhover_scripts.python.script import Script as PythonScript
 from windhover_scripts.shell.commands import Commands

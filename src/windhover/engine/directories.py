@@ -87,7 +87,8 @@ class Directories(Rounds):
     def refuse_in_directory(self, node: Node, error: ExpressionError) -> None:
         """The task has no task run then: whether there is to be one is what cannot be told."""
         owner = node.directory
-        assert owner is not None and owner.body_frame is not None, "only tasks in a directory come here"
+        assert owner is not None, "only tasks in a directory come here"
+        assert owner.body_frame is not None, "it holds the task"
         self.log(LogLevel.ERROR, f"Failed evaluating runIf: {error}", node)
         self.live.remove(node)
         node.frame.nodes.remove(node)

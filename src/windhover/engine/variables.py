@@ -204,8 +204,11 @@ def _task_run(node: Node, attempts: int) -> JsonValue:
     }
     if record.parent_task_run_id is not None:
         found["parentId"] = record.parent_task_run_id
-    if record.value is not None:
-        found["value"] = record.value
+    # Tasks that share a directory count as the one that holds them.
+    owner = node.directory
+    value = record.value if owner is None or owner is node else owner.record.value
+    if value is not None:
+        found["value"] = value
     if record.iteration is not None:
         found["iteration"] = record.iteration
     return found

@@ -303,8 +303,8 @@ class Attempt:
     async def _clean_up(self) -> None:
         if self._log_file is not None:
             self._log_file.discard()
-        if self.context.has_working_directory and self.lost is None:
-            await _remove(self.context.working_directory)
+        if self.context.has_own_directory and self.lost is None:
+            await remove_directory(self.context.working_directory)
 
     def _open_journal(self) -> AttemptJournal:
         task = self._job.task
@@ -326,7 +326,8 @@ class Attempt:
         )
 
 
-async def _remove(directory: Path) -> None:
+async def remove_directory(directory: Path) -> None:
+    """Remove a working directory with all that is in it."""
     try:
         os.rmdir(directory)  # most are empty, and a thread costs more than this
     except OSError:

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from windhover.engine.messages import Broadcast, Job, JobIdentity, KillTaskRun, TaskEnded
+from windhover.engine.messages import Broadcast, Job, JobIdentity, KillTaskRun, ReleaseDirectory, TaskEnded
 from windhover.model.log import LogEntry, LogLevel
 from windhover.model.state import StateType
 from windhover.queue.local import Broadcasts, ExecutorQueue, JobQueue
 from windhover.util.ids import new_id
-from windhover.worker.attempt import Attempt, Stop
+from windhover.worker.attempt import Attempt, Stop, remove_directory
 from windhover.worker.environment import WorkerEnvironment
 from windhover.worker.spill import LoopBridge
 from windhover.worker.threads import DaemonThreads
@@ -70,6 +70,8 @@ class Worker:
         self._slot_freed = asyncio.Event()
         self._attempts: dict[tuple[str, int], Attempt] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._released_directories: set[str] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._early_kills: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._taking: asyncio.Task[None] | None = None
         self._drained = asyncio.Event()
@@ -79,8 +81,8 @@ class Worker:
     async def run(self) -> None:
         """Take and run jobs until the worker is drained. Cancelled, it gives up what it runs at once."""
         self._bridge = LoopBridge()
-        with self._broadcasts.subscribe(lambda message: isinstance(message, KillTaskRun)) as kills:
-            listening = asyncio.create_task(self._listen(kills.next))
+        with self._broadcasts.subscribe(_concerns_workers) as messages:
+            listening = asyncio.create_task(self._listen(messages.next))
             self._taking = asyncio.create_task(self._take_jobs(self._bridge))
             self._taking.add_done_callback(_report_crash)
             try:
@@ -112,6 +114,8 @@ class Worker:
             attempt.stop(Stop.ABANDON)
         if self._running:
             await asyncio.wait(set(self._running))
+        if self._background:
+            await asyncio.wait(set(self._background))
         self._threads.close()
         self._drained.set()
         return graceful
@@ -198,10 +202,13 @@ class Worker:
             del self._attempts[key]
             if attempt.lost is None:
                 self._release(slot)
+                self._left_directory(attempt)
             else:
-                self._release_later(attempt.lost, key[0], slot)
+                self._release_later(attempt, attempt.lost, key[0], slot)
 
-    def _release_later(self, lost: asyncio.Future[object], task_run_id: str, slot: int) -> None:
+    def _release_later(
+        self, attempt: Attempt, lost: asyncio.Future[object], task_run_id: str, slot: int
+    ) -> None:
         _log.warning("Task run %s ignores that it was stopped; its slot is lost until it ends", task_run_id)
 
         def ended(work: asyncio.Future[object]) -> None:
@@ -209,6 +216,7 @@ class Worker:
                 work.exception()
             _log.info("Task run %s, stopped before, has ended; its slot is free again", task_run_id)
             self._release(slot)
+            self._left_directory(attempt)
 
         lost.add_done_callback(ended)
 
@@ -249,6 +257,32 @@ class Worker:
             message = await next_message()
             if isinstance(message, KillTaskRun):
                 self.kill(message.task_run_id, message.dispatch)
+            elif isinstance(message, ReleaseDirectory):
+                self._release_directory(message.name)
+
+    def _release_directory(self, name: str) -> None:
+        """Remove a shared directory as soon as nothing works in it."""
+        if any(_works_in(attempt, name) for attempt in self._attempts.values()):
+            self._released_directories.add(name)
+            return
+        self._released_directories.discard(name)
+        removing = asyncio.create_task(remove_directory(self._environment.temporary / name))
+        self._background.add(removing)
+        removing.add_done_callback(self._background.discard)
+
+    def _left_directory(self, attempt: Attempt) -> None:
+        shared = attempt.job.directory
+        if shared is not None and shared.name in self._released_directories:
+            self._release_directory(shared.name)
+
+
+def _concerns_workers(message: Broadcast) -> bool:
+    return isinstance(message, KillTaskRun | ReleaseDirectory)
+
+
+def _works_in(attempt: Attempt, directory: str) -> bool:
+    shared = attempt.job.directory
+    return shared is not None and shared.name == directory
 
 
 def _report_crash(task: asyncio.Task[None]) -> None:

@@ -23,7 +23,7 @@ HEAD = "id: flow\nnamespace: company.team\n"
 
 
 class FlowRun:
-    """Applies events and plays everything around the engine. ``source`` is a flow without id and namespace."""
+    """Applies events, and plays what is around the engine; ``source`` is a flow without its id."""
 
     def __init__(self, source: str) -> None:
         ids = itertools.count()

@@ -32,13 +32,15 @@ def test_a_loop_goes_round_until_its_condition_is_true() -> None:
     assert (run.state, run.run("loop").state.current) == (StateType.PAUSED, StateType.PAUSED)
     assert run.run("loop").outputs == {"iterationCount": 2}
     run.fire()
-    assert first not in run.live.nodes and first not in run.rows
+    assert first not in run.live.nodes
+    assert first not in run.rows
     assert (run.run("loop").iteration, run.run("ask").iteration) == (1, 1)
     assert run.live.outputs.root.get("ask") is None
     run.end(outputs={"value": "no"})
     run.fire()
     run.end(outputs={"value": "done"})
-    assert run.ended and run.run("loop").outputs == {"iterationCount": 4}
+    assert run.ended
+    assert run.run("loop").outputs == {"iterationCount": 4}
     assert run.task_ids() == ["loop", "ask"]
     assert run.history() == run.history("loop") == "CREATED RUNNING PAUSED RUNNING SUCCESS"
     assert [len(a.state.histories) for a in run.run("loop").attempts or ()] == [3]
@@ -48,11 +50,13 @@ def test_a_wait_between_rounds_survives_a_restart_of_the_server() -> None:
     run = FlowRun(LOOP % ("", ""))
     run.end(outputs={"value": "no"})
     run.crash()
-    assert run.state is StateType.PAUSED and not run.jobs
+    assert run.state is StateType.PAUSED
+    assert not run.jobs
     run.fire()
     run.crash()
     run.end(outputs={"value": "done"})
-    assert run.ended and run.state is StateType.SUCCESS
+    assert run.ended
+    assert run.state is StateType.SUCCESS
     assert run.run("loop").outputs == {"iterationCount": 3}
 
 
@@ -65,7 +69,8 @@ def test_a_loop_gives_up_after_so_many_rounds(limit: str, fail: str, state: str)
     run.end(outputs={"value": "no"})
     run.fire()
     run.end(outputs={"value": "no"})
-    assert run.ended and run.state.value == run.run("loop").state.current.value == state
+    assert run.ended
+    assert run.state.value == run.run("loop").state.current.value == state
     assert "WARN Max iterations reached" in run.logs
 
 
@@ -75,7 +80,8 @@ def test_a_loop_gives_up_after_a_time() -> None:
         run.end(outputs={"value": "no"})
         run.fire()
     run.end(outputs={"value": "no"})
-    assert run.ended and "WARN Max duration reached" in run.logs
+    assert run.ended
+    assert "WARN Max duration reached" in run.logs
 
 
 def test_a_failed_limit_runs_errors_and_finally_also_after_a_crash() -> None:
@@ -91,19 +97,22 @@ def test_a_failed_limit_runs_errors_and_finally_also_after_a_crash() -> None:
     run.end()
     run.crash()
     assert run.end().identity.task_id == "fin"
-    assert run.ended and run.state is StateType.FAILED
+    assert run.ended
+    assert run.state is StateType.FAILED
 
 
 def test_a_failed_task_ends_the_loop() -> None:
     run = FlowRun(LOOP % ("", ""))
     run.end(StateType.FAILED)
-    assert run.ended and run.state is StateType.FAILED
+    assert run.ended
+    assert run.state is StateType.FAILED
 
 
 def test_a_condition_that_cannot_be_told_fails_the_loop() -> None:
     run = FlowRun(LOOP % ("", ""))
     run.end(outputs={})
-    assert run.ended and run.state is StateType.FAILED
+    assert run.ended
+    assert run.state is StateType.FAILED
     assert run.run("loop").outputs == {"iterationCount": 1}
     assert any("Unable to resolve state from the Flowable task" in line for line in run.logs)
 
@@ -112,14 +121,18 @@ def test_nobody_can_resume_the_wait_of_a_loop() -> None:
     run = FlowRun(LOOP % ("", ""))
     run.end(outputs={"value": "no"})
     run.apply(Resume())
-    assert run.state is StateType.PAUSED and not run.jobs and len(run.timers) == 1
+    assert run.state is StateType.PAUSED
+    assert not run.jobs
+    assert len(run.timers) == 1
 
 
 def test_a_waiting_loop_can_be_killed() -> None:
     run = FlowRun(LOOP % ("", ""))
     run.end(outputs={"value": "no"})
     run.apply(KillRequested())
-    assert run.ended and run.state is StateType.KILLED and not run.timers
+    assert run.ended
+    assert run.state is StateType.KILLED
+    assert not run.timers
     assert run.run("loop").state.current is StateType.KILLED
 
 
@@ -144,7 +157,8 @@ def test_what_runs_beside_a_waiting_loop_goes_on() -> None:
     run = FlowRun(BESIDE)
     assert run.waiting() == ["ask", "a"]
     run.end(outputs={"value": "no"})
-    assert run.state is StateType.RUNNING and run.run("loop").state.current is StateType.PAUSED
+    assert run.state is StateType.RUNNING
+    assert run.run("loop").state.current is StateType.PAUSED
     run.end()
     assert run.waiting() == ["b"]
     run.crash()
@@ -158,7 +172,8 @@ def test_a_pause_by_hand_holds_the_next_round() -> None:
     run.apply(PauseRequested())
     run.end()
     run.fire()
-    assert run.state is StateType.PAUSED and not run.jobs
+    assert run.state is StateType.PAUSED
+    assert not run.jobs
     run.apply(Resume())
     assert run.state is StateType.RUNNING
     assert sorted(run.waiting()) == ["ask", "b"]
@@ -180,4 +195,5 @@ tasks:
     run.fire()
     assert (run.run("loop").iteration, run.run("ask").iteration) == (0, 1)
     run.end()
-    assert run.ended and run.live.outputs.root["loop"] == {"x": {"iterationCount": 3}}
+    assert run.ended
+    assert run.live.outputs.root["loop"] == {"x": {"iterationCount": 3}}

@@ -16,8 +16,8 @@ from windhover.model.task import Definition
 from windhover.plugin.context import RunContext
 from windhover.plugin.runner import AnyTaskRunner, Command, TaskRunner
 from windhover.plugin.task import Output, RunnableTask, Static, TaskFailure
+from windhover.plugin.working_files import WorkingFiles, named_files
 from windhover_scripts.protocol import MAX_CHARACTERS, ScriptReport
-from windhover_scripts.working_files import WorkingFiles, named_files
 
 _OUTPUT_DIRECTORY = "output"
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
+from windhover.plugin.working_files import WorkingFiles
 from windhover_scripts.python.python_task import PythonTask
-from windhover_scripts.working_files import WorkingFiles
 
 
 class Script(PythonTask):

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
+from windhover.plugin.working_files import WorkingFiles
 from windhover_scripts.script_task import ScriptTask
-from windhover_scripts.working_files import WorkingFiles
 
 
 class Commands(ScriptTask):

@@ -1,4 +1,4 @@
-"""Files on their way into a script's working directory, and out of it. None leads outside."""
+"""Files on their way into a task's working directory, and out of it. None leads outside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 from windhover.model.execution import JsonValue
 from windhover.plugin.context import RunContext
 from windhover.plugin.task import TaskFailure
-from windhover_scripts.glob_pattern import compile_glob
+from windhover.util.glob_pattern import compile_glob
 
 _STORED = re.compile(r"kestra://[-a-zA-Z0-9%._+~#=/]*")
 
@@ -22,7 +22,7 @@ _DOWNLOADS = ".windhover"
 
 
 class WorkingFiles:
-    """The files of one run of a script."""
+    """The files in the working directory of one run."""
 
     def __init__(self, ctx: RunContext) -> None:
         self._ctx = ctx
@@ -87,18 +87,34 @@ class WorkingFiles:
         Raises:
             TaskFailure: a pattern leads out of the working directory.
         """
-        wanted = [compile_glob(self._pattern(pattern)) for pattern in patterns]
         found: dict[str, str] = {}
-        if wanted:
-            for path in await asyncio.to_thread(list, self._files_in(self.directory)):
-                name = path.relative_to(self.directory).as_posix()
-                if any(pattern.fullmatch(name) for pattern in wanted):
-                    found[name] = await self._ctx.files.put(path, name)
+        for name, path in await asyncio.to_thread(list, self.matching(patterns)):
+            found[name] = await self._ctx.files.put(path, name)
         if output_directory is not None:
             for path in await asyncio.to_thread(list, self._files_in(output_directory)):
                 name = path.relative_to(output_directory).as_posix()
                 found[name] = await self._ctx.files.put(path, name)
         return found
+
+    def matching(self, patterns: Iterable[str]) -> Iterator[tuple[str, Path]]:
+        """The files that patterns name, by their paths within the directory, sorted folder by folder.
+
+        Raises:
+            TaskFailure: a pattern leads out of the working directory.
+        """
+        wanted = self.compiled(patterns)
+        for path in self._files_in(self.directory) if wanted else ():
+            name = path.relative_to(self.directory).as_posix()
+            if any(pattern.fullmatch(name) for pattern in wanted):
+                yield name, path
+
+    def compiled(self, patterns: Iterable[str]) -> list[re.Pattern[str]]:
+        """Patterns for paths within the working directory.
+
+        Raises:
+            TaskFailure: a pattern leads out of the working directory.
+        """
+        return [compile_glob(self._pattern(pattern)) for pattern in patterns]
 
     def _pattern(self, pattern: str) -> str:
         relative = pattern.removeprefix("glob:").removeprefix(f"{self.directory}/").removeprefix("./")
