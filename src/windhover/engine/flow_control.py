@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from windhover.engine.effects import Effects
@@ -104,7 +104,7 @@ class FlowControl(Recorder):
             for node in frames.pop().open.values():
                 if node.body_frame is None or is_paused(node) or node.at_work:
                     found.append(node)
-                else:
+                if node.body_frame is not None and not node.at_work:
                     frames.append(node.body_frame)
         return found
 
@@ -113,21 +113,26 @@ class FlowControl(Recorder):
         """Nothing new starts: the execution is paused. What is under way goes on."""
         return self.live.record.state.current is StateType.PAUSED and self.live.held_by is None
 
+    def _rests(self, frame: Frame) -> bool:
+        """Nothing new starts in a frame: what runs while a pause waits does not rest."""
+        return self.resting and not any(node.record.phase is Phase.MEANWHILE for node in owners(frame))
+
     # ---------------------------------------------------------------- starting
 
     def fill(self, frame: Frame) -> None:
         """Start as many lanes of the normal branch as may be under way."""
-        while not (frame.phase is not Phase.TASKS or frame.failed or is_cut(frame) or self.resting):
+        while not (frame.phase is not Phase.TASKS or frame.failed or is_cut(frame) or self._rests(frame)):
             lane = frame.take_lane()
             if lane is None:
                 break
             if frame.tasks(Phase.TASKS, lane):
-                self._create(frame, Phase.TASKS, lane, 0)
+                self.create(frame, Phase.TASKS, lane, 0)
             else:
                 frame.lane_done(lane)
         self.settle(frame)
 
-    def _create(self, frame: Frame, phase: Phase, lane: int, position: int) -> None:
+    def create(self, frame: Frame, phase: Phase, lane: int, position: int) -> None:
+        """Create the task run of one place in a frame, and start it when all that came before is done."""
         live = self.live
         task = frame.tasks(phase, lane)[position]
         place = frame.body.lanes[lane] if phase is Phase.TASKS else None
@@ -136,7 +141,7 @@ class FlowControl(Recorder):
             iteration = frame.owner.record.rounds
         if phase is Phase.TASKS:
             frame.lanes[lane] = position
-        else:
+        elif phase is not Phase.MEANWHILE:
             frame.phase_position = position
         record = TaskRun(
             id=self.environment.new_id(),
@@ -165,7 +170,7 @@ class FlowControl(Recorder):
         if is_cut(node.frame):
             self.end(node, node.frame.cut_state or StateType.KILLED)
             return
-        if self.resting:
+        if node.record.phase is not Phase.MEANWHILE and self._rests(node.frame):
             return
         try:
             wanted = self._wanted(node)
@@ -257,15 +262,15 @@ class FlowControl(Recorder):
         last = frame.is_last(node)
         if record.phase is Phase.TASKS and last:
             frame.lane_done(record.lane)
-        if is_cut(frame) or self.resting:
+        if is_cut(frame) or record.phase is Phase.MEANWHILE or self._rests(frame):
             self.settle(frame)
         elif record.phase is Phase.TASKS:
             if last or frame.failed or frame.phase is not Phase.TASKS:
                 self.fill(frame)
             else:
-                self._create(frame, Phase.TASKS, record.lane, node.position + 1)
+                self.create(frame, Phase.TASKS, record.lane, node.position + 1)
         elif not last:
-            self._create(frame, record.phase, record.lane, node.position + 1)
+            self.create(frame, record.phase, record.lane, node.position + 1)
         else:
             self._end_phase(frame)
 
@@ -277,9 +282,9 @@ class FlowControl(Recorder):
         if is_cut(frame) or frame.closing:
             if not frame.open:
                 self._close(frame)
-        elif owner is not None and owner.waits_for_round:
+        elif owner is not None and (owner.waits_for_round or is_paused(owner)):
             return
-        elif frame.phase is Phase.TASKS and not self.resting and (frame.failed or frame.exhausted):
+        elif frame.phase is Phase.TASKS and not self._rests(frame) and (frame.failed or frame.exhausted):
             if owner is not None and frame.body.directory and owner.record.stage is not Stage.CLOSED:
                 self.close_directory(owner)
             elif frame.body.rounds and not frame.failed:
@@ -307,14 +312,14 @@ class FlowControl(Recorder):
             # A branch of its own still runs somewhere beside the failure: it starts nothing new.
             state = self._end_state(frame)
             for child in list(frame.open.values()):
-                if child.body_frame is not None:
+                if child.body_frame is not None and child.record.phase is not Phase.MEANWHILE:
                     self.cut(child.body_frame, state)
         else:
             self._close(frame)
 
     def _enter(self, frame: Frame, phase: Phase) -> None:
         frame.phase = phase
-        self._create(frame, phase, 0, 0)
+        self.create(frame, phase, 0, 0)
 
     def _close(self, frame: Frame) -> None:
         """The last child has ended: so does what is around."""
@@ -412,16 +417,25 @@ class FlowControl(Recorder):
             return
         if is_cut(frame) or frame.closing:
             self.settle(frame)
+        elif frame.owner is not None and is_paused(frame.owner):
+            return
         elif frame.phase is Phase.TASKS:
             for lane, position in list(frame.lanes.items()):
                 if (Phase.TASKS, lane) not in busy and not frame.failed:
-                    self._create(frame, Phase.TASKS, lane, position + 1)
+                    self.create(frame, Phase.TASKS, lane, position + 1)
             self.fill(frame)
         elif (frame.phase, 0) not in busy:
             if frame.phase_position + 1 < len(frame.tasks(frame.phase, 0)):
-                self._create(frame, frame.phase, 0, frame.phase_position + 1)
+                self.create(frame, frame.phase, 0, frame.phase_position + 1)
             else:
                 self._end_phase(frame)
+
+
+def owners(frame: Frame) -> Iterator[Node]:
+    """The task runs that a frame is inside of, nearest first."""
+    while frame.owner is not None:
+        yield frame.owner
+        frame = frame.owner.frame
 
 
 def is_paused(node: Node) -> bool:

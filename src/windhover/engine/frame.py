@@ -197,6 +197,10 @@ class Frame:
     def restore(self, node: Node) -> None:
         """Take note of a stored child, given in the order of creation."""
         record = node.record
+        if record.phase is Phase.MEANWHILE:
+            if not node.ended:
+                self.open[record.id] = node
+            return
         if record.phase > self.phase:
             self.phase = record.phase
         if record.phase is not Phase.TASKS:

@@ -156,6 +156,8 @@ def flowable_frame(owner: Node, body: Body) -> Frame:
     task = owner.task
     assert isinstance(task, FlowableTask)
     phases = {Phase.ERRORS: enabled(task.errors), Phase.FINALLY: enabled(task.finally_)}
+    if body.pause is not None and body.pause.meanwhile is not None:
+        phases[Phase.MEANWHILE] = enabled([body.pause.meanwhile])
     return Frame(owner, body, phases)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from windhover.engine.directories import Directories
 from windhover.engine.events import ChildEnded, ChildRefused, ChildStarted, Resume
 from windhover.engine.flow_control import KILL_TIMER, LOOP_TIMER, is_paused, soften
-from windhover.engine.frame import Node
+from windhover.engine.frame import Frame, Node
 from windhover.engine.messages import (
     Job,
     JobIdentity,
@@ -20,7 +20,7 @@ from windhover.engine.messages import (
 from windhover.engine.retries import next_execution, next_try, retry_of
 from windhover.engine.variables import execution_variables, revealed_inputs
 from windhover.expression import ExpressionError
-from windhover.model.execution import Attempt, JsonValue, TaskRun
+from windhover.model.execution import Attempt, JsonValue, Phase, TaskRun
 from windhover.model.log import LogLevel
 from windhover.model.retry import Retry
 from windhover.model.state import State, StateChange, StateType
@@ -236,7 +236,8 @@ class Step(Directories):
         self.changed(node)
         self.effects.timers_set[RETRY_TIMER + record.id] = due
         self.live.retrying += 1
-        self.header_state(StateType.RETRYING)
+        if not self.resting:
+            self.header_state(StateType.RETRYING)
         return True
 
     def _try_again(self, task_run_id: str) -> None:
@@ -462,6 +463,8 @@ class Step(Directories):
         node.record.state.become(StateType.PAUSED, self.now)
         self.changed(node)
         self.header_state(StateType.PAUSED)
+        if node.body_frame.has(Phase.MEANWHILE):
+            self.create(node.body_frame, Phase.MEANWHILE, 0, 0)
         if until.seconds is not None:
             due = self.now + timedelta(seconds=until.seconds)
             self.effects.timers_set[PAUSE_TIMER + node.record.id] = due
@@ -477,14 +480,16 @@ class Step(Directories):
     def _end_pause(
         self, node: Node, state: StateType, *, by: str | None = None, timeout: bool = False
     ) -> None:
-        record, header = node.record, self.live.record
+        record, header, frame = node.record, self.live.record, node.body_frame
+        assert frame is not None, "a flow-control task that has begun has a frame"
         self.effects.timers_cleared.add(PAUSE_TIMER + record.id)
         state = soften(node.task, state)
         self.live.outputs_changed(node, self._resumed(record, state, by))
         if state is StateType.CANCELLED:
             self.log(LogLevel.INFO, "Execution cancelled: nobody resumed it in time.", node)
-            self.end(node, state)
-            self.cut(self.live.root, state)
+            if not frame.open:
+                self.end(node, state)
+            self.cut(self.live.root, state, stop=bool(frame.open))
             return
         if timeout:
             record.state.become(StateType.RUNNING, self.now)
@@ -494,11 +499,11 @@ class Step(Directories):
         if not others:
             self.header_state(StateType.RESTARTED)
             self.header_state(StateType.RUNNING)
-        assert node.body_frame is not None, "a flow-control task that has begun has a frame"
-        if state is StateType.SUCCESS and len(node.body_frame.body.lanes):
+        if _goes_on(frame, state):
+            record.outcome = None if state is StateType.SUCCESS else state
             record.state.become(StateType.RUNNING, self.now)
             self.changed(node)
-            self.later(self.fill, node.body_frame)
+            self.later(self.fill, frame)
         else:
             self.end(node, state)
         if not others:
@@ -524,6 +529,17 @@ class Step(Directories):
                 node,
             )
             self.end(node, StateType.KILLED)
+
+
+def _goes_on(frame: Frame, state: StateType) -> bool:
+    """Something in a pause is still to run, or runs already, when its wait has ended in this state."""
+    failed = state is StateType.FAILED
+    return bool(
+        frame.open
+        or (frame.body.lanes and not failed)
+        or (frame.has(Phase.ERRORS) and failed)
+        or frame.has(Phase.FINALLY)
+    )
 
 
 def first_begun(record: TaskRun) -> datetime | None:

@@ -53,12 +53,16 @@ class Attempt(msgspec.Struct, omit_defaults=True, rename="camel"):
 
 
 class Phase(IntEnum):
-    """The lists of tasks that a flow or a flow-control task goes through, in this order."""
+    """The lists of tasks that a flow or a flow-control task goes through, in this order.
+
+    MEANWHILE stands beside them: what runs while a pause waits.
+    """
 
     TASKS = 0
     ERRORS = 1
     FINALLY = 2
     AFTER_EXECUTION = 3
+    MEANWHILE = 4
 
 
 class Stage(IntEnum):

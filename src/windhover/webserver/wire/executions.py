@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from windhover.model.execution import Attempt, Execution, ExecutionTrigger, JsonValue, Label, TaskRun
+from windhover.model.execution import Attempt, Execution, ExecutionTrigger, JsonValue, Label, Phase, TaskRun
 from windhover.model.state import State, StateType
 from windhover.webserver.wire.dates import Instant, instant, optional_instant
 
@@ -151,7 +151,8 @@ def _task_run_json(run: TaskRun, execution: Execution) -> TaskRunJson:
         flow_id=execution.flow_id,
         task_id=run.task_id,
         state=state_json(run.state),
-        parent_task_run_id=run.parent_task_run_id,
+        # What runs while a pause waits belongs to it, but clients know it as a task run of its own.
+        parent_task_run_id=None if run.phase is Phase.MEANWHILE else run.parent_task_run_id,
         value=run.value,
         iteration=run.iteration,
         attempts=None if run.attempts is None else [_attempt_json(attempt) for attempt in run.attempts],
