@@ -51,6 +51,11 @@ class Change:
     def state_changed(self) -> bool:
         return self.created or any(effect.state_changed for effect in self.effects)
 
+    @property
+    def sets_timers(self) -> bool:
+        """Timers are set or cleared, so another may be due first."""
+        return self.deleted or any(effect.timers_set or effect.timers_cleared for effect in self.effects)
+
     def accepted(self) -> Accepted:
         """The execution as it is now, in copies that do not follow it."""
         record = self.live.record

@@ -61,7 +61,9 @@ from windhover.executor.admission import Admission, FlowKey, Verdict, flow_key
 from windhover.executor.alarm import Alarm
 from windhover.executor.change import Answer, Change
 from windhover.executor.children import ChildFactory, ChildRefusedError, child_ended, link, started_by
-from windhover.executor.failure import fail_execution
+from windhover.executor.committer import Committer
+from windhover.executor.failure import BrokenExecution, fail_execution
+from windhover.executor.patience import Patience
 from windhover.model.execution import Execution
 from windhover.model.flow import Flow
 from windhover.model.state import StateType
@@ -82,13 +84,15 @@ class ExecutorSettings:
     """How an executor works.
 
     ``round_limit``: events applied before a commit, at most. ``retry_delay`` and
-    ``retry_delay_limit``: seconds between tries of a commit while the database is away.
+    ``retry_delay_limit``: seconds between tries while the database is away, and ``stop_without_database``
+    for how long it is waited for once the server stops.
     """
 
     round_limit: int = 1000
     recovery_batch: int = 200
     retry_delay: float = 0.1
     retry_delay_limit: float = 5.0
+    stop_without_database: float = 5.0
 
 
 def utc_now() -> datetime:
@@ -108,8 +112,9 @@ class Executor:
         clock: Clock = utc_now,
         settings: ExecutorSettings = ExecutorSettings(),
     ) -> None:
-        self._executions = executions
-        self._definitions = definitions
+        self._patience = Patience(settings.retry_delay, settings.retry_delay_limit)
+        executions = self._executions = self._patience.with_(executions)
+        definitions = self._definitions = self._patience.with_(definitions)
         self._queue = queue
         self._environment = environment
         self._clock = clock
@@ -119,6 +124,7 @@ class Executor:
         self._changed_flows: list[FlowChanged] = []
         self._settings = settings
         self._live: dict[str, LiveExecution] = {}
+        self._committer = Committer(executions)
         self._alarm = Alarm(executions, clock, queue.executor.wake)
         self._stopping = False
 
@@ -149,12 +155,17 @@ class Executor:
                 self._alarm.wind()
                 if self._stopping and not len(inbox):
                     return
+        except RepositoryUnavailable as error:
+            if not self._stopping:
+                raise
+            logger.error("Stopped without the database; what could not be written is done again: %s", error)
         finally:
             listening.cancel()
 
     def stop(self) -> None:
         """End :meth:`run` after the round under way; commands that still come are refused."""
         self._stopping = True
+        self._patience.give_up_after(self._settings.stop_without_database)
         self._queue.executor.close()
         self._queue.executor.wake()
 
@@ -188,7 +199,11 @@ class Executor:
                 self._dispatch(change)
 
     async def _apply_to(self, execution_id: str, event: EngineEvent, changes: dict[str, Change]) -> None:
-        live = await self._fetch(execution_id)
+        try:
+            live = await self._fetch(execution_id)
+        except BrokenExecution as broken:
+            await self._give_up(Change(LiveExecution(broken.flow, broken.record)), changes)
+            return
         if live is not None:
             await self._apply(live, event, changes)
 
@@ -202,11 +217,30 @@ class Executor:
         except Exception:
             # A defect of ours must cost one execution and not the server.
             logger.exception("Execution %s cannot go on", live.record.id)
-            effects = fail_execution(live, self._clock())
+            return await self._give_up(change, changes)
         change.effects.append(effects)
         if effects.children_to_start or effects.children_to_kill or effects.replay or effects.ended:
             await self._spread(live, effects, changes)
         return change
+
+    async def _give_up(self, change: Change, changes: dict[str, Change]) -> Change:
+        """End an execution that the engine cannot move on.
+
+        The step broke off half-way, so the records in memory mean nothing any more: those of the
+        repository are ended, or, of an execution that is only just being created, its header.
+        """
+        execution_id, record = change.execution_id, change.live.record
+        stored = await self._executions.load(execution_id)
+        record, task_runs = stored if stored is not None else (record, [])
+        sequence = await self._executions.last_log_sequence(execution_id)
+        timers = [timer.key for timer in await self._executions.timers(execution_id)]
+        effects = fail_execution(record, task_runs, sequence, timers, self._clock())
+        live = LiveExecution(change.live.flow, record, sequence + 1)
+        given_up = Change(live, created=stored is None, effects=[effects], answers=change.answers)
+        changes[execution_id] = given_up
+        self._live.pop(execution_id, None)
+        await self._spread(live, effects, changes)
+        return given_up
 
     async def _spread(self, live: LiveExecution, effects: Effects, changes: dict[str, Change]) -> None:
         for start in effects.children_to_start:
@@ -299,7 +333,11 @@ class Executor:
             logger.error("Execution %s cannot go on: %s", execution_id, error)
             return None
         sequence = await self._executions.last_log_sequence(execution_id)
-        live = LiveExecution.restore(flow, record, task_runs, sequence)
+        try:
+            live = LiveExecution.restore(flow, record, task_runs, sequence)
+        except Exception as error:
+            logger.exception("Execution %s cannot be taken up again", execution_id)
+            raise BrokenExecution(flow, record) from error
         self._live[execution_id] = live
         return live
 
@@ -320,6 +358,11 @@ class Executor:
                     change = await self._delete(command, changes)
                 case command:
                     change = await self._rework(command, changes)
+        except BrokenExecution as broken:
+            await self._give_up(Change(LiveExecution(broken.flow, broken.record)), changes)
+            if not pending.answer.done():
+                pending.answer.set_exception(CommandRefused(str(broken)))
+            return
         except CommandRefused as error:
             if not pending.answer.done():
                 pending.answer.set_exception(error)
@@ -448,6 +491,8 @@ class Executor:
         for timer in due:
             live = await self._fetch(timer.execution_id)
             if live is None:
+                # Left behind by an execution that is gone: it must not ring for ever.
+                await self._committer.write(CommitBatch(timers_cleared=[(timer.execution_id, timer.key)]))
                 continue
             if timer.key == SCHEDULE_TIMER and live.record.state.current is StateType.CREATED:
                 await self._start(live, TimerFired(timer.key), changes)
@@ -457,50 +502,14 @@ class Executor:
     # ---------------------------------------------------------------- commit and dispatch
 
     async def _commit(self, changes: dict[str, Change]) -> None:
-        batch = CommitBatch()
-        for change in changes.values():
-            change.add_to(batch)
-        if batch:
-            try:
-                await self._write(batch)
-            except RepositoryError as error:
-                if len(changes) == 1:
-                    self._set_aside(next(iter(changes.values())), changes, error)
-                else:
-                    await self._commit_one_by_one(changes)
-        if batch.timers_set or batch.timers_cleared:
+        refused = await self._committer.commit(changes.values())
+        if any(change.sets_timers for change in changes.values()):
             await self._alarm.look()
+        for execution_id, error in refused.items():
+            self._set_aside(changes.pop(execution_id), error)
 
-    async def _commit_one_by_one(self, changes: dict[str, Change]) -> None:
-        """Find the execution whose rows the database refuses, and write all others."""
-        for change in list(changes.values()):
-            batch = CommitBatch()
-            change.add_to(batch)
-            try:
-                await self._write(batch)
-            except RepositoryError as error:
-                self._set_aside(change, changes, error)
-
-    async def _write(self, batch: CommitBatch) -> None:
-        """Write a batch, waiting for a database that is away.
-
-        Raises:
-            RepositoryError: the database refuses the rows and always will.
-        """
-        delay = self._settings.retry_delay
-        while True:
-            try:
-                await self._executions.commit(batch)
-            except RepositoryUnavailable as error:
-                logger.warning("The database cannot be written, trying again in %.1f s: %s", delay, error)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, self._settings.retry_delay_limit)
-            else:
-                return
-
-    def _set_aside(self, change: Change, changes: dict[str, Change], error: RepositoryError) -> None:
+    def _set_aside(self, change: Change, error: RepositoryError) -> None:
         logger.error("Execution %s cannot be written: %s", change.execution_id, error)
-        del changes[change.execution_id]
         self._live.pop(change.execution_id, None)
         for answer in change.answers:
             if not answer.future.done():

@@ -352,11 +352,12 @@ async def test_a_defect_of_the_engine_costs_one_execution(
         id: broken
         namespace: test
         tasks:
+          - {id: before, type: io.kestra.plugin.core.debug.Return, format: x}
           - id: group
             type: io.kestra.plugin.core.flow.Sequential
             tasks: [{id: t, type: io.kestra.plugin.core.debug.Return, format: x}]
     """)
-    assert (ended.state, ended.states()) == ("FAILED", {"group": "FAILED"})
+    assert (ended.state, ended.states()) == ("FAILED", {"before": "FAILED"})
     assert "internal error" in ended.messages("ERROR")[0]
     assert (await flows.run(SLEEPER.format(extra="", duration="PT0.01S"))).state == "SUCCESS"
 
