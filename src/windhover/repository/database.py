@@ -48,6 +48,12 @@ class Database(Protocol):
     async def fetch_together(self, queries: Sequence[tuple[Statement, Row]]) -> Sequence[Sequence[Row]]:
         """Read the rows of several queries, all as of the same instant."""
 
+    def for_other_loop(self) -> Database:
+        """The same database for another event loop, to be opened and closed there.
+
+        It may be this object, where that can be used from any loop.
+        """
+
     async def reclaim_space(self) -> None:
         """Give space that deleted rows held back to the file system, where that needs asking for."""
 

@@ -37,6 +37,7 @@ _UNAVAILABLE = (
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby that is not yet, or no longer, the primary
     asyncpg.InvalidCachedStatementError,
+    asyncpg.InternalClientError,  # the server said goodbye while a statement was being sent
     OSError,
     TimeoutError,
 )
@@ -109,6 +110,10 @@ class PostgresDatabase:
 
         return await self._with_connection(work, repeatable=True)
 
+    def for_other_loop(self) -> PostgresDatabase:
+        """A pool of one connection: connections belong to the loop that opened them."""
+        return PostgresDatabase(self._dsn, pool_size=1)
+
     async def reclaim_space(self) -> None:
         """Nothing to ask for: the server's autovacuum does it."""
 
@@ -142,7 +147,12 @@ class PostgresDatabase:
             if self._pool is None:
                 raise RepositoryUnavailable("The database is closed.")
             async with self._pool.acquire(timeout=_CONNECT_TIMEOUT) as connection:
-                return await work(connection)
+                try:
+                    return await work(connection)
+                except asyncpg.InternalClientError:
+                    # Its protocol is in disorder: the pool must not hand it out again.
+                    connection.terminate()
+                    raise
 
         if repeatable:
             try:

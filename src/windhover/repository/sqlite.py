@@ -126,6 +126,10 @@ class SqliteDatabase:
 
         return await self._readers.run(lambda connection: self._patiently(connection, work))
 
+    def for_other_loop(self) -> SqliteDatabase:
+        """This object: its threads answer to whichever loop asks."""
+        return self
+
     async def reclaim_space(self) -> None:
         """Shrink the file by the pages that deletions left free, in short steps between other writes."""
         while await self._writer.run(lambda connection: self._patiently(connection, _reclaim_step)):

@@ -206,6 +206,65 @@ settings = Table(
     sqlite_with_rowid=False,
 )
 
+kv_entries = Table(
+    "kv_entries",
+    metadata,
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("key", Key, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("latest", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("type", Key, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("description", Text),
+    Column("created", Instant, nullable=False),
+    Column("updated", Instant, nullable=False),
+    Column("expires", Instant),
+    PrimaryKeyConstraint("tenant_id", "namespace", "key", "version"),
+    Index(
+        "kv_entries_latest",
+        "tenant_id",
+        "namespace",
+        "key",
+        unique=True,
+        sqlite_where=_LATEST,
+        postgresql_where=_LATEST,
+    ),
+    Index(
+        "kv_entries_by_expiry",
+        "expires",
+        sqlite_where=text("expires IS NOT NULL"),
+        postgresql_where=text("expires IS NOT NULL"),
+    ),
+)
+
+#: ``path`` ends with a slash for a directory, which has one version and no content.
+namespace_files = Table(
+    "namespace_files",
+    metadata,
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("path", Key, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("latest", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("content", Text),
+    Column("created", Instant, nullable=False),
+    Column("updated", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "namespace", "path", "version"),
+    Index(
+        "namespace_files_latest",
+        "tenant_id",
+        "namespace",
+        "path",
+        unique=True,
+        sqlite_where=_LATEST,
+        postgresql_where=_LATEST,
+    ),
+)
+
 #: How many rows an index has, and how many of them share a value of its first column, its first two, and so
 #: on, in a large database. SQLite chooses its plans by these. Left to itself it would know nothing of a young
 #: database and take the column that all rows share (the tenant) for a better start than a label or an id.

@@ -47,6 +47,23 @@ CREATE TABLE flows (
     PRIMARY KEY (tenant_id, namespace, id, revision)
 );
 CREATE UNIQUE INDEX flows_latest ON flows (tenant_id, namespace, id) WHERE latest;
+CREATE TABLE kv_entries (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    namespace TEXT COLLATE "C" NOT NULL,
+    key TEXT COLLATE "C" NOT NULL,
+    version INTEGER NOT NULL,
+    latest BOOLEAN NOT NULL,
+    deleted BOOLEAN NOT NULL,
+    type TEXT COLLATE "C" NOT NULL,
+    value TEXT NOT NULL,
+    description TEXT,
+    created BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    expires BIGINT,
+    PRIMARY KEY (tenant_id, namespace, key, version)
+);
+CREATE INDEX kv_entries_by_expiry ON kv_entries (expires) WHERE expires IS NOT NULL;
+CREATE UNIQUE INDEX kv_entries_latest ON kv_entries (tenant_id, namespace, key) WHERE latest;
 CREATE TABLE logs (
     execution_id TEXT COLLATE "C" NOT NULL,
     sequence BIGINT NOT NULL,
@@ -81,6 +98,20 @@ CREATE TABLE metrics (
     PRIMARY KEY (execution_id, digest)
 );
 CREATE INDEX metrics_by_flow ON metrics (tenant_id, namespace, flow_id, name, timestamp);
+CREATE TABLE namespace_files (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    namespace TEXT COLLATE "C" NOT NULL,
+    path TEXT COLLATE "C" NOT NULL,
+    version INTEGER NOT NULL,
+    latest BOOLEAN NOT NULL,
+    deleted BOOLEAN NOT NULL,
+    size BIGINT NOT NULL,
+    content TEXT,
+    created BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, namespace, path, version)
+);
+CREATE UNIQUE INDEX namespace_files_latest ON namespace_files (tenant_id, namespace, path) WHERE latest;
 CREATE TABLE services (
     id TEXT COLLATE "C" NOT NULL,
     type TEXT COLLATE "C" NOT NULL,

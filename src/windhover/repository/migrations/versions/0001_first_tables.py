@@ -103,6 +103,26 @@ def upgrade() -> None:
     )
     op.create_index("flows_latest", "flows", ["tenant_id", "namespace", "id"], unique=True, **where("latest"))
     op.create_table(
+        "kv_entries",
+        sa.Column("tenant_id", Key, nullable=False),
+        sa.Column("namespace", Key, nullable=False),
+        sa.Column("key", Key, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("latest", sa.Boolean(), nullable=False),
+        sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.Column("type", Key, nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text()),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("expires", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("tenant_id", "namespace", "key", "version"),
+    )
+    op.create_index("kv_entries_by_expiry", "kv_entries", ["expires"], **where("expires IS NOT NULL"))
+    op.create_index(
+        "kv_entries_latest", "kv_entries", ["tenant_id", "namespace", "key"], unique=True, **where("latest")
+    )
+    op.create_table(
         "logs",
         sa.Column("execution_id", Key, nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
@@ -140,6 +160,27 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("metrics_by_flow", "metrics", ["tenant_id", "namespace", "flow_id", "name", "timestamp"])
+    op.create_table(
+        "namespace_files",
+        sa.Column("tenant_id", Key, nullable=False),
+        sa.Column("namespace", Key, nullable=False),
+        sa.Column("path", Key, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("latest", sa.Boolean(), nullable=False),
+        sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("content", sa.Text()),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "namespace", "path", "version"),
+    )
+    op.create_index(
+        "namespace_files_latest",
+        "namespace_files",
+        ["tenant_id", "namespace", "path"],
+        unique=True,
+        **where("latest"),
+    )
     op.create_table(
         "services",
         sa.Column("id", Key, nullable=False),

@@ -1,0 +1,73 @@
+"""The key-value store as tasks, expressions and the API of one tenant use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from windhover.model.kv import KvEntry, KvValue
+from windhover.model.purge import KeyPurge, VersionPurge
+from windhover.repository.kv import KvRepository
+
+
+@dataclass(frozen=True, slots=True)
+class TenantKv:
+    """Implements :class:`windhover.plugin.context.KeyValueStore` over the repository."""
+
+    repository: KvRepository
+    tenant_id: str
+    clock: Callable[[], datetime]
+
+    async def get(self, namespace: str, key: str, *, inherit: bool = False) -> KvEntry | None:
+        namespaces = [namespace, *parents(namespace)] if inherit else [namespace]
+        return await self.repository.get(self.tenant_id, namespaces, key, self.clock())
+
+    async def put(
+        self,
+        namespace: str,
+        key: str,
+        content: KvValue,
+        *,
+        description: str | None = None,
+        expires: datetime | None = None,
+        overwrite: bool = True,
+    ) -> KvEntry:
+        return await self.repository.put(
+            self.tenant_id,
+            namespace,
+            key,
+            content,
+            self.clock(),
+            description=description,
+            expires=expires,
+            overwrite=overwrite,
+        )
+
+    async def delete(self, namespace: str, key: str) -> bool:
+        return await self.repository.delete(self.tenant_id, namespace, key, self.clock())
+
+    async def keys(self, namespace: str, prefix: str = "") -> Sequence[str]:
+        return await self.repository.keys(self.tenant_id, namespace, self.clock(), prefix)
+
+    async def namespaces(self) -> Sequence[str]:
+        return await self.repository.namespaces(self.tenant_id)
+
+    async def has_namespace(self, namespace: str) -> bool:
+        return await self.repository.namespace_exists(self.tenant_id, namespace)
+
+    async def purge(
+        self, namespaces: Collection[str], selected: Callable[[str], bool], what: KeyPurge | VersionPurge
+    ) -> int:
+        gone = await self.repository.purge(
+            self.tenant_id, namespaces, lambda version: selected(version.name) and what.picks(version)
+        )
+        if isinstance(what, KeyPurge):
+            return sum(1 for version in gone if version.rank == 0)
+        return len(gone)
+
+
+def parents(namespace: str) -> list[str]:
+    """The namespaces around one, the nearest first."""
+    parts = namespace.split(".")
+    return [".".join(parts[:length]) for length in range(len(parts) - 1, 0, -1)]
