@@ -6,13 +6,16 @@ Documentation page: ``docs/plugins.md``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from windhover.model.execution import JsonValue
+from windhover.model.kv import KvEntry, KvValue
 from windhover.model.log import LogEntry, LogLevel
+from windhover.model.namespace_file import NamespaceFile
+from windhover.model.purge import KeyPurge, VersionPurge
 
 
 class TaskLogger(Protocol):
@@ -36,8 +39,23 @@ class TaskLogger(Protocol):
 class FileStore(Protocol):
     """The internal storage, as far as this task run may reach."""
 
-    async def put(self, source: bytes | Path | BinaryIO | AsyncIterator[bytes], name: str) -> str:
-        """Store a file of this task run and return its ``kestra:///`` URI. Streams; never half-written."""
+    async def put(
+        self,
+        source: bytes | Path | BinaryIO | AsyncIterator[bytes],
+        name: str,
+        *,
+        folder: str | None = None,
+    ) -> str:
+        """Store a file of this task run and return its ``kestra:///`` URI. Streams; never half-written.
+
+        Files that are given the same ``folder`` lie side by side there; others never meet.
+        """
+
+    async def put_cached(self, source: Path, name: str) -> None:
+        """Keep a file for later executions of this task of this flow, in the place of an earlier one."""
+
+    async def download_cached(self, name: str, target: Path, written_after: datetime | None) -> bool:
+        """Fetch what :meth:`put_cached` has kept; False when there is nothing, or only something older."""
 
     def open(self, uri: str) -> AsyncIterator[bytes]:
         """Stream a file's bytes.
@@ -54,7 +72,11 @@ class FileStore(Protocol):
     async def download(self, uri: str, target: Path) -> None:
         """Stream a file into ``target``, whose folder exists."""
 
-    async def delete(self, uri: str) -> bool: ...
+    async def delete(self, uri: str) -> bool:
+        """Delete a file of this execution; False when there is none."""
+
+    async def delete_all(self) -> Sequence[str]:
+        """Delete all files of this execution and return their URIs."""
 
 
 class LogSearch(Protocol):
@@ -71,11 +93,108 @@ class LogSearch(Protocol):
     ) -> Sequence[LogEntry]: ...
 
 
+class KeyValueStore(Protocol):
+    """Values by key, in namespaces."""
+
+    async def get(self, namespace: str, key: str, *, inherit: bool = False) -> KvEntry | None:
+        """The entry of a key; None when there is none, or it has expired.
+
+        With ``inherit`` the namespaces around this one are looked into as well, the nearest first.
+        """
+
+    async def put(
+        self,
+        namespace: str,
+        key: str,
+        content: KvValue,
+        *,
+        description: str | None = None,
+        expires: datetime | None = None,
+        overwrite: bool = True,
+    ) -> KvEntry:
+        """Write the next version of an entry.
+
+        Raises:
+            InvalidKey: the text cannot be a key.
+            KeyExists: there is an entry, and ``overwrite`` is False.
+        """
+
+    async def delete(self, namespace: str, key: str) -> bool:
+        """Delete an entry; False when there is none."""
+
+    async def keys(self, namespace: str, prefix: str = "") -> Sequence[str]:
+        """The keys that begin with ``prefix``, sorted."""
+
+    async def namespaces(self) -> Sequence[str]:
+        """The namespaces that hold entries, sorted."""
+
+    async def has_namespace(self, namespace: str) -> bool:
+        """Whether the namespace, or one below it, has a flow, an entry or a file."""
+
+    async def purge(
+        self, namespaces: Collection[str], selected: Callable[[str], bool], what: KeyPurge | VersionPurge
+    ) -> int:
+        """Delete, for good, keys or versions of the keys that ``selected`` takes; how many there were."""
+
+
+class NamespaceFileStore(Protocol):
+    """The files of namespaces, in versions. Paths are relative to the root of a namespace."""
+
+    async def find(self, namespace: str, path: str, version: int | None = None) -> NamespaceFile | None:
+        """A file, by default its latest version; None when there is none."""
+
+    async def resolve(self, uri: str) -> NamespaceFile:
+        """The file that ``kestra:///<namespace>/_files/<path>`` names, or a version of it (``….v2``).
+
+        Raises:
+            NamespaceFileMissing: there is none.
+        """
+
+    async def list(self, namespace: str, directory: str = "") -> Sequence[NamespaceFile]:
+        """The files and directories below a directory, at any depth, sorted by path."""
+
+    def stream(self, file: NamespaceFile) -> AsyncIterator[bytes]:
+        """The bytes of a file."""
+
+    async def download(self, file: NamespaceFile, target: Path) -> None:
+        """Stream a file into ``target``, whose folder exists."""
+
+    async def put(
+        self,
+        namespace: str,
+        path: str,
+        source: bytes | Path | BinaryIO | AsyncIterator[bytes],
+        *,
+        overwrite: bool = True,
+    ) -> NamespaceFile:
+        """Store the next version of a file, and the directories around it.
+
+        Raises:
+            InvalidPath: the path leads out of the namespace.
+            NamespaceFileExists: there is one, and ``overwrite`` is False.
+        """
+
+    async def delete(self, namespace: str, path: str) -> Sequence[NamespaceFile]:
+        """Delete a file, or a directory (a slash at its end) with all it holds; returns what is gone."""
+
+    async def namespaces(self) -> Sequence[str]:
+        """The namespaces that have files, sorted."""
+
+    async def purge(
+        self, namespaces: Collection[str], selected: Callable[[str], bool], what: VersionPurge
+    ) -> int:
+        """Delete, for good, versions of the files that ``selected`` takes; how many there were."""
+
+
 class ServerAccess(Protocol):
     """What the server offers to tasks that ask about it. None of it is reachable from a template."""
 
     @property
     def logs(self) -> LogSearch: ...
+    @property
+    def kv(self) -> KeyValueStore: ...
+    @property
+    def namespace_files(self) -> NamespaceFileStore: ...
 
 
 class TaskIdentity(Protocol):

@@ -15,6 +15,7 @@ from windhover.model.execution import JsonValue
 from windhover.plugin.coercion import coercion
 from windhover.plugin.problems import InvalidProperties, problems_of
 from windhover.plugin.templated import has_template, is_static, templated
+from windhover.plugin.types import TypedMarker
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -66,6 +67,16 @@ def yaml_names(cls: type[BaseModel]) -> Mapping[str, str]:
 def static_properties(cls: type[BaseModel]) -> frozenset[str]:
     """The properties, as flows name them, that are taken literally and must not be rendered."""
     return frozenset(info.alias or name for name, info in cls.model_fields.items() if is_static(info))
+
+
+@cache
+def typed_properties(cls: type[BaseModel]) -> frozenset[str]:
+    """The properties, as flows name them, whose expressions keep the type of their value."""
+    return frozenset(
+        info.alias or name
+        for name, info in cls.model_fields.items()
+        if any(isinstance(extra, TypedMarker) for extra in info.metadata)
+    )
 
 
 def _validate(

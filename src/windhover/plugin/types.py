@@ -5,6 +5,7 @@
         until: DateTime | None = None       # 2024-05-01T10:00:00+02:00, a datetime with a zone
         level: Level = LogLevel.INFO        # INFO
         expr: Static[str]                   # taken literally, never rendered
+        value: Typed[JsonValue]             # {{ 1 + 1 }} is the number 2
 
 Documentation page: ``docs/plugins.md``.
 """
@@ -39,6 +40,11 @@ class StaticMarker:
     """Marks a property in which expressions are not evaluated."""
 
 
+@dataclass(frozen=True, slots=True)
+class TypedMarker:
+    """Marks a property whose expressions keep the type of their value."""
+
+
 class DayOfWeek(StrEnum):
     """The days of the week, in their order."""
 
@@ -54,6 +60,10 @@ class DayOfWeek(StrEnum):
 T = TypeVar("T")
 #: ``level: Static[str]``: taken literally, never rendered, and checked when the flow is saved.
 Static = Annotated[T, StaticMarker()]
+
+
+#: ``value: Typed[JsonValue]``: a text that is one expression becomes the value of it, a number or a map too.
+Typed = Annotated[T, TypedMarker()]
 
 
 def is_template(text: str) -> bool:

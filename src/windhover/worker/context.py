@@ -33,7 +33,9 @@ class AttemptContext:
         self._process_environment: Mapping[str, str] | None = None
         self._journal: AttemptJournal | None = None
         self._cancelled = asyncio.Event()
-        self._files = TaskFiles(environment.storage.for_tenant(job.identity.tenant_id), job)
+        self._files = TaskFiles(
+            environment.storage.for_tenant(job.identity.tenant_id), job, environment.server.namespace_files
+        )
         stored = StoredOutputs(self._files, bridge, environment.settings.outputs.maximum)
         self.renderer = TaskRenderer(job, environment, stored, bridge, lambda: self.working_directory)
         #: How far the task says it is, from 0 to 1, and what it says about it.
@@ -80,14 +82,20 @@ class AttemptContext:
     @property
     def working_directory(self) -> Path:
         if self._directory is None:
+            shared = self._job.directory
+            if shared is not None:
+                self._directory = self._environment.temporary / shared.name
+                self._directory.mkdir(parents=True, exist_ok=True)
+                return self._directory
             self._environment.temporary.mkdir(parents=True, exist_ok=True)
             prefix = f"{self._job.identity.task_run_id}-"
             self._directory = Path(tempfile.mkdtemp(prefix=prefix, dir=self._environment.temporary))
         return self._directory
 
     @property
-    def has_working_directory(self) -> bool:
-        return self._directory is not None
+    def has_own_directory(self) -> bool:
+        """Whether there is a working directory, which is to be removed after the attempt."""
+        return self._directory is not None and self._job.directory is None
 
     @property
     def process_environment(self) -> Mapping[str, str]:

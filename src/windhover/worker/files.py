@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from windhover.engine.messages import Job
-from windhover.model.execution import JsonValue
+from windhover.plugin.context import NamespaceFileStore
 from windhover.storage import (
+    StoragePath,
     TenantStorage,
     execution_prefix,
     flow_prefix,
     is_within,
-    namespace_prefix,
-    parse_uri,
+    parse_prefix,
+    storable_name,
     task_run_uri,
 )
 from windhover.util.ids import new_id
+from windhover.worker.readable_files import ReadableFiles
 
-#: The variables in which a file of somebody else may have been handed to an execution.
-_HANDED_OVER = ("inputs", "trigger", "outputs")
-
-#: The folder of a namespace's own files.
-_NAMESPACE_FILES = "_files"
+#: The folder of a flow for what its tasks keep for later executions.
+_CACHES = "_caches"
 
 
 class TaskFiles:
-    """Files of a task run; see ``FileStore``.
+    """Files of a task run; see ``FileStore``. What it may read, ``ReadableFiles`` says."""
 
-    It may read the files of its own execution, those of its own namespace, and those of other executions
-    whose URI it was given as an input, by the trigger, or as an output of a task.
-    """
-
-    def __init__(self, storage: TenantStorage, job: Job) -> None:
+    def __init__(self, storage: TenantStorage, job: Job, namespace_files: NamespaceFileStore) -> None:
         self._storage = storage
         self._job = job
+        self._readable = ReadableFiles(job.identity, job.variables, namespace_files)
 
-    async def put(self, source: bytes | Path | BinaryIO | AsyncIterator[bytes], name: str) -> str:
+    async def put(
+        self,
+        source: bytes | Path | BinaryIO | AsyncIterator[bytes],
+        name: str,
+        *,
+        folder: str | None = None,
+    ) -> str:
         identity = self._job.identity
         # Each file has a folder of its own: two of one name, or of two attempts, never meet.
         uri = task_run_uri(
@@ -46,12 +49,30 @@ class TaskFiles:
             identity.execution_id,
             identity.task_id,
             identity.task_run_id,
-            f"{new_id()}/{name}",
+            f"{folder or new_id()}/{name}",
         )
         return (await self._storage.put(uri, source)).uri
 
+    async def put_cached(self, source: Path, name: str) -> None:
+        await self._storage.put(self._cached(name), source)
+
+    async def download_cached(self, name: str, target: Path, written_after: datetime | None) -> bool:
+        place = self._cached(name)
+        try:
+            if written_after is not None and (await self._storage.stat(place)).modified < written_after:
+                return False
+            await self._storage.download(place, target)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _cached(self, name: str) -> StoragePath:
+        identity = self._job.identity
+        flow = parse_prefix(flow_prefix(identity.namespace, identity.flow_id))
+        return flow.child(_CACHES, identity.task_id, storable_name(name))
+
     async def open(self, uri: str) -> AsyncIterator[bytes]:
-        async with await self._storage.open(self._permitted(uri)) as stream:
+        async with await self._storage.open(await self._readable.locate(uri)) as stream:
             async for chunk in stream:
                 yield chunk
 
@@ -70,13 +91,16 @@ class TaskFiles:
         return await self._storage.read(uri, maximum)
 
     async def size(self, uri: str) -> int:
-        return (await self._storage.stat(self._permitted(uri))).size
+        return (await self._storage.stat(await self._readable.locate(uri))).size
 
     async def exists(self, uri: str) -> bool:
-        return await self._storage.exists(self._permitted(uri))
+        try:
+            return await self._storage.exists(await self._readable.locate(uri))
+        except FileNotFoundError:
+            return False
 
     async def download(self, uri: str, target: Path) -> None:
-        await self._storage.download(self._permitted(uri), target)
+        await self._storage.download(await self._readable.locate(uri), target)
 
     async def delete(self, uri: str) -> bool:
         identity = self._job.identity
@@ -85,29 +109,9 @@ class TaskFiles:
             raise PermissionError(f"{uri} is no file of this execution and cannot be deleted by it")
         return await self._storage.delete(uri)
 
-    def _permitted(self, uri: str) -> str:
+    async def delete_all(self) -> Sequence[str]:
         identity = self._job.identity
-        if is_within(uri, execution_prefix(identity.namespace, identity.flow_id, identity.execution_id)):
-            return uri
-        path = parse_uri(uri)
-        if path.is_within(parse_uri(f"{namespace_prefix(identity.namespace)}/{_NAMESPACE_FILES}")):
-            return uri
-        # Ids of executions cannot be guessed, so naming one is proof of having been given it.
-        if "executions" in path.segments and any(
-            _mentions(self._job.variables[name], uri) for name in _HANDED_OVER if name in self._job.variables
-        ):
-            return uri
-        raise PermissionError(
-            f"{uri} belongs to another execution, and was not given to this one as an input, by its trigger"
-            " or by a task"
-        )
-
-
-def _mentions(value: JsonValue, uri: str) -> bool:
-    if isinstance(value, str):
-        return uri in value
-    if isinstance(value, Mapping):
-        return any(_mentions(item, uri) for item in value.values())
-    if isinstance(value, list | tuple):
-        return any(_mentions(item, uri) for item in value)
-    return False
+        own = execution_prefix(identity.namespace, identity.flow_id, identity.execution_id)
+        uris = [file.uri for file in await self._storage.list_files(own)]
+        await self._storage.delete_prefix(own)
+        return uris

@@ -13,7 +13,7 @@ import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,7 +25,12 @@ from windhover.model.log import LogEntry, LogLevel, Metric
 from windhover.model.state import StateType
 from windhover.plugin.task import Output, RunnableTask, TaskDefinition
 from windhover.queue.local import LocalQueue
+from windhover.repository.kv import KvRepository
+from windhover.repository.namespace_files import NamespaceFileRepository
+from windhover.repository.sqlite import SqliteDatabase
+from windhover.repository.tenant_kv import TenantKv
 from windhover.storage import Storage
+from windhover.storage.namespace_files import TenantNamespaceFiles
 from windhover.util.ids import new_id
 from windhover.worker.environment import WorkerEnvironment
 from windhover.worker.worker import Worker
@@ -83,10 +88,32 @@ class InlineLogs:
 
 
 class InlineServer:
-    """As much of a server as there is without one; see ``ServerAccess``."""
+    """As much of a server as there is without one; see ``ServerAccess``.
 
-    def __init__(self) -> None:
+    What it keeps is gone with it. Use it as an asynchronous context manager where tasks ask for stored values
+    or files of namespaces.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._database = SqliteDatabase.in_memory()
         self.logs = InlineLogs()
+        self.kv = TenantKv(KvRepository(self._database), TENANT, _now)
+        self.namespace_files = TenantNamespaceFiles(
+            NamespaceFileRepository(self._database), storage.for_tenant(TENANT), _now
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._database.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._database.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class InlineWorker:
@@ -95,8 +122,8 @@ class InlineWorker:
     def __init__(self, folder: Path, *, concurrency: int | None = None, **environment: object) -> None:
         """Make one that keeps its files in ``folder``; ``environment`` sets fields of WorkerEnvironment."""
         self.queue = LocalQueue()
-        self.server = InlineServer()
         self.storage = Storage.local(folder / "storage")
+        self.server = InlineServer(self.storage)
         base = WorkerEnvironment(
             storage=self.storage, server=self.server, temporary=folder / "work", home_id=new_id()
         )
@@ -113,6 +140,7 @@ class InlineWorker:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        await self.server.__aenter__()
         self._tasks = [asyncio.create_task(self.worker.run()), asyncio.create_task(self._collect())]
         return self
 
@@ -123,6 +151,7 @@ class InlineWorker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.server.__aexit__(None, None, None)
         await self.storage.close()
 
     def job(

@@ -19,7 +19,7 @@ from windhover.expression import (
     render_value,
 )
 from windhover.model.execution import JsonValue
-from windhover.plugin.definition import static_properties
+from windhover.plugin.definition import static_properties, typed_properties
 from windhover.plugin.task import RunnableTask
 from windhover.worker.environment import WorkerEnvironment
 from windhover.worker.spill import LoopBridge, NeedsThread, StoredOutputs
@@ -53,7 +53,7 @@ class TaskRenderer:
             windhover.expression.ExpressionError: a template is wrong, or names something undefined.
         """
         task = self._job.task
-        static = static_properties(task.plugin)
+        static, typed = static_properties(task.plugin), typed_properties(task.plugin)
         rendered: dict[str, JsonValue] = {}
         scope: Scope | None = None
         for name, value in task.properties.items():
@@ -62,7 +62,7 @@ class TaskRenderer:
             if name not in static and _may_hold_expression(value):
                 if scope is None:
                     scope = self._scope(self._variables)
-                value = self._render(value, scope)
+                value = self._render(value, scope, typed=name in typed)
             rendered[name] = value
         return rendered
 
@@ -85,9 +85,9 @@ class TaskRenderer:
                 " thread (a plain `def run`)"
             ) from None
 
-    def _render(self, template: JsonValue, scope: Scope) -> JsonValue:
+    def _render(self, template: JsonValue, scope: Scope, *, typed: bool = False) -> JsonValue:
         try:
-            return render_value(template, scope)
+            return render_value(template, scope, typed=typed)
         except LimitExceededError:
             if scope.limits is not self._environment.settings.expression_limits:
                 raise NeedsThread from None

@@ -88,7 +88,7 @@ async def running_server(
         queue.jobs,
         queue.executor,
         queue.broadcasts,
-        WorkerEnvironment(storage=storage, server=InlineServer(), temporary=folder / "work", home_id="test"),
+        WorkerEnvironment(storage=storage, server=InlineServer(storage), temporary=folder / "work", home_id="test"),
         concurrency=8,
     )
     if executor:

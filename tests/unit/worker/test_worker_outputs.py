@@ -180,17 +180,19 @@ async def test_a_foreign_file_must_have_been_handed_over(worker: InlineWorker) -
     ("uri", "allowed"),
     [
         ("kestra:///company/team/_files/a.txt", True),
-        ("kestra:///company/other/_files/a.txt", False),
+        ("kestra:///company/other/_files/a.txt", True),
+        ("kestra:///company/team/_files/none.txt", False),
+        ("kestra:///company/team/_file_versions/a.txt/1", False),
         ("kestra:///company/team/_files/../x/_files/a.txt", False),
         ("file:///etc/passwd", False),
     ],
 )
-async def test_files_of_namespaces_are_those_of_the_own(
+async def test_files_of_namespaces_are_read_by_their_uri(
     worker: InlineWorker, uri: str, allowed: bool
 ) -> None:
-    if ".." not in uri and uri.startswith("kestra"):
-        await worker.storage.for_tenant("main").put(uri, b"x")
-    run = await worker.run(Reading, {"uri": uri}, {"inputs": {"u": uri}})
+    for namespace in ("company.team", "company.other"):
+        await worker.server.namespace_files.put(namespace, "a.txt", b"x")
+    run = await worker.run(Reading, {"uri": uri}, {"vars": {"u": uri}})
     assert (run.state is StateType.SUCCESS) is allowed
 
 
