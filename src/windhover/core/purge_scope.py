@@ -1,0 +1,74 @@
+"""What the tasks that purge versioned things have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from windhover.model.definition import Definition
+from windhover.model.purge import VersionPurge
+from windhover.plugin.task import TaskFailure
+from windhover.plugin.types import DateTime
+from windhover.util.glob_pattern import compile_glob
+
+
+class VersionBehavior(Definition):
+    """Delete old versions and keep the latest: all but ``keepAmount``, or those from before an instant."""
+
+    type: Literal["version"] = "version"
+    before: DateTime | None = None
+    keep_amount: int | None = None
+
+    def purge(self) -> VersionPurge:
+        """What to delete.
+
+        Raises:
+            TaskFailure: nothing is said.
+        """
+        if self.before is None and self.keep_amount is None:
+            raise TaskFailure("The behavior `version` needs `before` or `keepAmount`")
+        return VersionPurge(self.before, self.keep_amount)
+
+
+def purged_namespaces(
+    known: Sequence[str],
+    namespaces: Sequence[str] | None,
+    pattern: str | None,
+    *,
+    children: bool,
+) -> list[str]:
+    """Those of the known namespaces that are named or match; all where nothing is said.
+
+    Raises:
+        TaskFailure: both ways to choose are used.
+    """
+    if namespaces and pattern:
+        raise TaskFailure("Use either `namespaces` or `namespacePattern`")
+    if namespaces:
+        return [
+            name
+            for name in known
+            if name in namespaces
+            or (children and any(name.startswith(f"{parent}.") for parent in namespaces))
+        ]
+    if not pattern:
+        return list(known)
+    matches = compile_glob(pattern).fullmatch
+    return [
+        name
+        for name in known
+        if any(matches(each) for each in ([name, *_around(name)] if children else [name]))
+    ]
+
+
+def name_filter(pattern: str | None) -> Callable[[str], bool]:
+    """Whether a key or path matches; everything does where there is no pattern."""
+    if not pattern:
+        return lambda name: True
+    compiled = compile_glob(pattern.removeprefix("glob:").lstrip("/"))
+    return lambda name: compiled.fullmatch(name) is not None
+
+
+def _around(namespace: str) -> list[str]:
+    parts = namespace.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts))]
