@@ -1,90 +1,143 @@
-"""What expression functions reach of the server, for one job.
+"""What expression functions reach of the server: secrets, stored values, files, error logs.
 
-Its methods are called in a thread of the worker and wait there for the event loop.
+Expressions are rendered by code that cannot await. How it waits for an answer is given to the port: in a
+thread of the worker for the worker's event loop, on the executor for a loop in another thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+from urllib.parse import unquote
 
-from windhover.engine.messages import JobIdentity
 from windhover.expression import EvaluationError
+from windhover.model.kv import NamespaceMissing
 from windhover.model.log import LogEntry, LogLevel
+from windhover.model.namespace_file import (
+    InvalidPath,
+    NamespaceFile,
+    NamespaceFileMissing,
+)
 from windhover.repository.filters import Paging
 from windhover.repository.logs import LogQuery, LogRepository
+from windhover.repository.tenant_kv import TenantKv
 from windhover.secret.environment import EnvironmentSecrets
-from windhover.storage import StorageFileNotFoundError, TenantStorage, execution_prefix, is_within
+from windhover.server.expression_http import HttpRequest, fetch
+from windhover.storage import StorageFileNotFoundError, TenantStorage
+from windhover.storage.namespace_files import TenantNamespaceFiles, namespace_file_uri
 from windhover.util.instants import instant_text
+from windhover.worker.readable_files import ExecutionPlace, ReadableFiles
 
 T = TypeVar("T")
 
 ERROR_LOG_LIMIT = 1000
 READ_LIMIT = 64 * 1024 * 1024
 
+_STORED = "kestra://"
+_NAMESPACE_FILE = "nsfile://"
+
+
+class Place(ExecutionPlace, Protocol):
+    """The execution that an expression is about."""
+
+    @property
+    def tenant_id(self) -> str: ...
+
+
+class Wait(Protocol):
+    """Waits for a coroutine from code that cannot await."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
+
+
+def waiting_for(loop: asyncio.AbstractEventLoop) -> Wait:
+    """A wait, in another thread, for what is done on an event loop."""
+
+    def wait(coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+    return wait
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionSources:
+    """Where the answers come from, for one tenant."""
+
+    logs: LogRepository
+    storage: TenantStorage
+    secrets: EnvironmentSecrets
+    kv: TenantKv
+    namespace_files: TenantNamespaceFiles
+
 
 class JobExpressionPort:
-    """Secrets, files of the execution and its error logs.
+    """Secrets, stored values, files of the execution and of namespaces, and error logs.
 
-    What this server does not keep (key-value pairs, namespace files, apps, assets) is refused by name.
+    What this server does not keep (apps, assets, credentials) is refused by name.
     """
 
     def __init__(
         self,
-        identity: JobIdentity,
-        loop: asyncio.AbstractEventLoop,
+        place: Place,
+        sources: Callable[[], ExpressionSources],
+        wait: Wait,
+        variables: Mapping[str, object],
         *,
-        logs: LogRepository,
-        storage: TenantStorage,
-        secrets: EnvironmentSecrets,
+        read_limit: int = READ_LIMIT,
     ) -> None:
-        self._identity = identity
-        self._loop = loop
-        self._logs = logs
-        self._storage = storage
-        self._secrets = secrets
-
-    def _wait(self, coroutine: Coroutine[object, object, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        """Make one. ``sources`` is asked, outside of what is waited for, when something is read; the
+        ``variables`` tell which files were handed over.
+        """
+        self._place = place
+        self._sources = sources
+        self._wait = wait
+        self._variables = variables
+        self._read_limit = read_limit
 
     def secret(self, key: str, namespace: str | None) -> str:
-        return self._secrets.get(key)
+        return self._sources().secrets.get(key)
 
     def error_logs(self) -> Sequence[Mapping[str, object]]:
-        identity = self._identity
         query = LogQuery(
-            tenant_id=identity.tenant_id,
-            execution_id=identity.execution_id,
+            tenant_id=self._place.tenant_id,
+            execution_id=self._place.execution_id,
             min_level=LogLevel.ERROR,
             paging=Paging(1, ERROR_LOG_LIMIT),
         )
-        return [log_variables(entry) for entry in self._wait(self._logs.find(query)).results]
+        return [log_variables(entry) for entry in self._wait(self._sources().logs.find(query)).results]
+
+    def kv(self, key: str, namespace: str | None) -> object:
+        return self._wait(self._kv(self._sources(), key, namespace))
 
     def read(self, path: str, namespace: str | None, version: int | None) -> str:
-        content = self._wait(self._storage.read(self._own_file(path), READ_LIMIT))
+        content = self._wait(self._read(self._sources(), path, namespace, version))
         try:
             return content.decode()
         except UnicodeDecodeError:
             raise EvaluationError(f"The file {path} is no UTF-8 text") from None
 
     def file_exists(self, path: str, namespace: str | None) -> bool:
-        return self._wait(self._storage.exists(self._own_file(path)))
+        try:
+            self._wait(self._size(self._sources(), path, namespace))
+        except FileNotFoundError:
+            return False
+        return True
 
     def file_size(self, path: str, namespace: str | None) -> int:
-        try:
-            return self._wait(self._storage.stat(self._own_file(path))).size
-        except StorageFileNotFoundError as error:
-            raise EvaluationError(str(error)) from None
+        return self._wait(self._size(self._sources(), path, namespace))
 
     def is_file_empty(self, path: str, namespace: str | None) -> bool:
         return self.file_size(path, namespace) == 0
 
     def file_uri(self, path: str, namespace: str | None, version: int | None) -> str:
-        return _refuse("fileURI")
-
-    def kv(self, key: str, namespace: str | None) -> object:
-        return _refuse("kv")
+        where, name = self._named(path, namespace)
+        if version is not None:
+            return namespace_file_uri(where, name, version)
+        found = self._wait(self._sources().namespace_files.find(where, name))
+        latest = found.version if found is not None and found.version > 1 else None
+        return namespace_file_uri(where, name, latest)
 
     def credential(self, key: str) -> str:
         return _refuse("credential")
@@ -100,7 +153,8 @@ class JobExpressionPort:
         options: Mapping[str, object],
         accept: str,
     ) -> object:
-        return _refuse("http")
+        request = HttpRequest(uri, method, query, body, content_type, headers, options, accept)
+        return self._wait(fetch(request))
 
     def assets(
         self, type: str | None, namespace: str | None, metadata: Mapping[str, object] | None
@@ -110,14 +164,56 @@ class JobExpressionPort:
     def app_link(self, app_id: str | None, base_url: bool) -> str:
         return _refuse("appLink")
 
-    def _own_file(self, path: str) -> str:
-        identity = self._identity
-        if not path.startswith("kestra://"):
-            raise EvaluationError(f"Cannot process the path '{path}': only kestra:/// URIs can be read here.")
-        own = execution_prefix(identity.namespace, identity.flow_id, identity.execution_id)
-        if not is_within(path, own):
-            raise EvaluationError(f"The file {path} belongs to another execution.")
-        return path
+    async def _kv(self, sources: ExpressionSources, key: str, namespace: str | None) -> object:
+        store = sources.kv
+        where = namespace if namespace is not None else self._place.namespace
+        entry = await store.get(where, key, inherit=namespace is None)
+        if entry is not None:
+            return entry.content.value
+        if namespace not in (None, self._place.namespace) and not await store.has_namespace(where):
+            raise NamespaceMissing(where)
+        raise KeyError(key)
+
+    async def _read(
+        self, sources: ExpressionSources, path: str, namespace: str | None, version: int | None
+    ) -> bytes:
+        if path.startswith(_STORED):
+            uri = await self._readable(sources).locate(path)
+            return await sources.storage.read(uri, self._read_limit)
+        file = await self._namespace_file(sources, path, namespace, version)
+        return await sources.namespace_files.read(file, self._read_limit)
+
+    async def _size(self, sources: ExpressionSources, path: str, namespace: str | None) -> int:
+        if path.startswith(_STORED):
+            uri = await self._readable(sources).locate(path)
+            try:
+                return (await sources.storage.stat(uri)).size
+            except StorageFileNotFoundError as error:
+                raise FileNotFoundError(str(error)) from None
+        return (await self._namespace_file(sources, path, namespace, None)).size
+
+    async def _namespace_file(
+        self, sources: ExpressionSources, path: str, namespace: str | None, version: int | None
+    ) -> NamespaceFile:
+        where, name = self._named(path, namespace)
+        try:
+            return await sources.namespace_files.get(where, name, version)
+        except InvalidPath:
+            raise NamespaceFileMissing(where, name.lstrip("/"), version) from None
+
+    def _named(self, path: str, namespace: str | None) -> tuple[str, str]:
+        """The namespace and the path of a namespace file."""
+        if path.startswith(_NAMESPACE_FILE):
+            authority, _, name = path.removeprefix(_NAMESPACE_FILE).partition("/")
+            if namespace is not None:
+                raise EvaluationError(f"The URI {path} names a namespace itself; leave `namespace` out.")
+            return authority or self._place.namespace, unquote(name)
+        if "://" in path:
+            raise EvaluationError(f"Cannot process the URI {path}: scheme not supported.")
+        return namespace if namespace is not None else self._place.namespace, path
+
+    def _readable(self, sources: ExpressionSources) -> ReadableFiles:
+        return ReadableFiles(self._place, self._variables, sources.namespace_files)
 
 
 def _refuse(function: str) -> T:  # type: ignore[type-var]

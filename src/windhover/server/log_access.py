@@ -44,10 +44,3 @@ class RepositoryLogSearch:
         if task_ids is None:
             return found.results
         return [entry for entry in found.results if entry.task_id in task_ids]
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryAccess:
-    """Implements :class:`windhover.plugin.context.ServerAccess`."""
-
-    logs: RepositoryLogSearch

@@ -33,11 +33,17 @@ from windhover.repository.database import Database
 from windhover.repository.executions import ExecutionRepository
 from windhover.repository.flow_definitions import FlowDefinitions
 from windhover.repository.flows import FlowRepository
+from windhover.repository.kv import KvRepository
 from windhover.repository.logs import LogRepository
+from windhover.repository.namespace_files import NamespaceFileRepository
+from windhover.repository.tenant_kv import TenantKv
 from windhover.secret.environment import EnvironmentSecrets
-from windhover.server.expression_port import JobExpressionPort
-from windhover.server.log_access import RepositoryAccess, RepositoryLogSearch
+from windhover.server.executor_port import ExecutorAnswers
+from windhover.server.expression_port import ExpressionSources, JobExpressionPort, waiting_for
+from windhover.server.log_access import RepositoryLogSearch
+from windhover.server.server_access import RepositoryAccess
 from windhover.storage import Storage
+from windhover.storage.namespace_files import TenantNamespaceFiles
 from windhover.worker.environment import WorkerEnvironment, WorkerSettings
 from windhover.worker.orphans import sweep_orphans
 from windhover.worker.worker import Worker
@@ -49,6 +55,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_TENANT = "main"
+
+_NO_VARIABLES: Mapping[str, JsonValue] = {}
 
 
 def utc_now() -> datetime:
@@ -111,8 +119,10 @@ class Runtime:
             clock=clock,
         )
         self.cipher = SecretCipher(settings.encryption_key) if settings.encryption_key else None
-        self.environment = self._engine_environment()
         self.secrets = EnvironmentSecrets(settings.environ)
+        self.sources = self._expression_sources(database)
+        self.answers = ExecutorAnswers(database, DEFAULT_TENANT, self._expression_sources)
+        self.environment = self._engine_environment()
         self.executor = Executor(self.executions, self.definitions, self.queue, self.environment, clock=clock)
         self.worker = Worker(
             self.queue.jobs,
@@ -156,6 +166,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Let go of the database and the storage."""
+        await asyncio.to_thread(self.answers.close)
         await self.storage.close()
         await self.database.close()
 
@@ -211,7 +222,9 @@ class Runtime:
         limits = Limits(max_seconds=2.0, regex_seconds=regex_seconds)
 
         def scope(variables: Mapping[str, object], execution_id: str) -> Scope:
-            return Scope(variables, limits=limits, clock=self.clock, recursive=settings.recursive_rendering)
+            port = self.answers.port(variables, execution_id)
+            recursive = settings.recursive_rendering
+            return Scope(variables, port, limits=limits, clock=self.clock, recursive=recursive)
 
         return EngineEnvironment(
             scope=scope,
@@ -234,14 +247,23 @@ class Runtime:
         )
         return msgspec.json.decode(content)
 
-    def _expression_port(self, identity: JobIdentity) -> JobExpressionPort:
+    def _expression_sources(self, database: Database) -> ExpressionSources:
+        """Where the expression functions find their answers, over one of the connections to the database."""
+        storage = self.storage.for_tenant(DEFAULT_TENANT)
+        return ExpressionSources(
+            logs=LogRepository(database),
+            storage=storage,
+            secrets=self.secrets,
+            kv=TenantKv(KvRepository(database), DEFAULT_TENANT, self.clock),
+            namespace_files=TenantNamespaceFiles(NamespaceFileRepository(database), storage, self.clock),
+        )
+
+    def _expression_port(
+        self, identity: JobIdentity, variables: Mapping[str, JsonValue] = _NO_VARIABLES
+    ) -> JobExpressionPort:
         """What the expression functions of a job reach; made on the event loop, used in threads."""
         return JobExpressionPort(
-            identity,
-            asyncio.get_running_loop(),
-            logs=self.logs,
-            storage=self.storage.for_tenant(identity.tenant_id),
-            secrets=self.secrets,
+            identity, lambda: self.sources, waiting_for(asyncio.get_running_loop()), variables
         )
 
     def _worker_environment(self) -> WorkerEnvironment:
@@ -249,10 +271,14 @@ class Runtime:
 
         return WorkerEnvironment(
             storage=self.storage,
-            server=RepositoryAccess(RepositoryLogSearch(self.logs, DEFAULT_TENANT)),
+            server=RepositoryAccess(
+                RepositoryLogSearch(self.logs, DEFAULT_TENANT),
+                self.sources.kv,
+                self.sources.namespace_files,
+            ),
             temporary=settings.temporary,
             home_id=self.home_id,
-            expression_port=lambda job: self._expression_port(job.identity),
+            expression_port=lambda job: self._expression_port(job.identity, job.variables),
             configurations=settings.configurations,
             settings=settings.worker,
             clock=self.clock,

@@ -1,0 +1,18 @@
+"""What tasks may ask of the server; see :class:`windhover.plugin.context.ServerAccess`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from windhover.repository.tenant_kv import TenantKv
+from windhover.server.log_access import RepositoryLogSearch
+from windhover.storage.namespace_files import TenantNamespaceFiles
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryAccess:
+    """Logs, stored values and files of namespaces, from the database and the storage."""
+
+    logs: RepositoryLogSearch
+    kv: TenantKv
+    namespace_files: TenantNamespaceFiles
