@@ -31,8 +31,10 @@ from windhover.webserver.routes import (
     flow_bulk,
     flows,
     instance,
+    kv,
     logs,
     metrics,
+    namespace_files,
     outputs,
     plugins,
 )
@@ -56,6 +58,8 @@ _ROUTERS = (
     metrics.router,
     outputs.router,
     plugins.router,
+    kv.router,
+    namespace_files.router,
     instance.router,
 )
 
