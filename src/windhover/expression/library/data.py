@@ -245,7 +245,7 @@ def decrypt(frame: Frame, key: object, encrypted: object) -> str | None:
     )
     if text:
         frame.scope.secrets.add(text)
-    return text
+    return MASK if frame.scope.mask_secrets else text
 
 
 @function(
