@@ -165,7 +165,7 @@ class FlowControl(Recorder):
 
     def start(self, node: Node) -> None:
         """Begin a task run that was created."""
-        if not node.record.state.current.is_created:
+        if not may_start(node):
             return
         if is_cut(node.frame):
             self.end(node, node.frame.cut_state or StateType.KILLED)
@@ -188,11 +188,20 @@ class FlowControl(Recorder):
         if not wanted:
             attempt = Attempt(self.passed(StateType.CREATED, StateType.SKIPPED))
             node.record.attempts = [*(node.record.attempts or ()), attempt]
+            self._show_outputs(node)
             self.end(node, StateType.SKIPPED)
         elif isinstance(node.task, FlowableTask):
             self._start_flowable(node, node.task)
         else:
             self.start_leaf(node)
+
+    def _show_outputs(self, node: Node) -> None:
+        """A flow-control task tells what it would have done even when it is skipped."""
+        if isinstance(node.task, FlowableTask):
+            try:
+                node.record.outputs = node.task.outputs(node.task.resolve(self.renderer(node)))
+            except (ExpressionError, ValueError):
+                node.record.outputs = None
 
     def _wanted(self, node: Node) -> bool:
         run_if = node.task.run_if
@@ -345,7 +354,8 @@ class FlowControl(Recorder):
             return
         self.clear_timer(KILL_TIMER)
         self.header_state(state)
-        if not self._render_outputs() and state is not StateType.KILLED:
+        # Outputs belong to an end that was reached, not to one that was ordered.
+        if not is_cut(root) and not self._render_outputs():
             self.header_state(StateType.FAILED)
         root.cut_state = None
         if root.has(Phase.AFTER_EXECUTION):
@@ -411,7 +421,7 @@ class FlowControl(Recorder):
         for child in list(frame.open.values()):
             if child.body_frame is not None:
                 self._go_on(child.body_frame)
-            elif child.record.state.current.is_created:
+            elif may_start(child):
                 self.later(self.start, child)
         if frame.owner is not None and (frame.owner.at_work or frame.owner.waits_for_round):
             return
@@ -436,6 +446,12 @@ def owners(frame: Frame) -> Iterator[Node]:
     while frame.owner is not None:
         yield frame.owner
         frame = frame.owner.frame
+
+
+def may_start(node: Node) -> bool:
+    """It was created, or taken over from another execution to begin anew."""
+    unbegun = isinstance(node.task, FlowableTask) and node.body_frame is None and not node.ended
+    return unbegun or node.record.state.current.is_created
 
 
 def is_paused(node: Node) -> bool:

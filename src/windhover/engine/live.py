@@ -9,8 +9,16 @@ from windhover.engine.frame import Frame, Node, enabled
 from windhover.engine.outputs import OutputsTree
 from windhover.model.execution import Execution, JsonValue, Phase, Stage, TaskRun
 from windhover.model.flow import Flow
+from windhover.model.state import StateType
 from windhover.model.task import Task
 from windhover.plugin.flowable import Body, FlowableTask, Lane
+
+
+class NoPlaceForTaskRun(Exception):
+    """A stored task run does not fit into the flow."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"The flow has no place for what ran of task '{task_id}'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,11 @@ class LiveExecution:
     def restore(
         cls, flow: Flow, record: Execution, task_runs: Iterable[TaskRun], log_sequence: int
     ) -> LiveExecution:
-        """Build the working form from stored records (task runs in the order of their positions)."""
+        """Build the working form from stored records (task runs in the order of their positions).
+
+        Raises:
+            NoPlaceForTaskRun: the records are of another flow, or of another revision.
+        """
         live = cls(flow, record, log_sequence)
         for task_run in task_runs:
             live._restore(task_run)
@@ -75,9 +87,13 @@ class LiveExecution:
     def _restore(self, task_run: TaskRun) -> None:
         parent = self.nodes.get(task_run.parent_task_run_id or "")
         frame = self.root if parent is None else parent.body_frame
-        assert frame is not None, "a child is stored only after its parent has begun"
-        tasks = frame.tasks(task_run.phase, task_run.lane)
-        position = next(i for i, task in enumerate(tasks) if task.id == task_run.task_id)
+        try:
+            tasks = () if frame is None else frame.tasks(task_run.phase, task_run.lane)
+        except LookupError:
+            tasks = ()
+        position = next((i for i, task in enumerate(tasks) if task.id == task_run.task_id), None)
+        if frame is None or position is None:
+            raise NoPlaceForTaskRun(task_run.task_id)
         node = self.add(task_run, tasks[position], frame, position)
         if task_run.stage is Stage.HOLDING and not node.ended:
             self.held_by = task_run.id
@@ -140,7 +156,8 @@ def loop_values(node: Node | None) -> list[str]:
 
 def has_begun(task_run: TaskRun) -> bool:
     """A flow-control task run shows outputs, at least an empty map, once it has begun."""
-    return task_run.outputs is not None and not task_run.state.current.is_created
+    state = task_run.state.current
+    return task_run.outputs is not None and not state.is_created and state is not StateType.SKIPPED
 
 
 def root_frame(flow: Flow) -> Frame:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from windhover.engine.directories import Directories
+from windhover.engine.batches import BATCH_TIMER, BatchSteps, is_batch_task, is_batch_under_way
 from windhover.engine.events import ChildEnded, ChildRefused, ChildStarted, Resume
 from windhover.engine.flow_control import KILL_TIMER, LOOP_TIMER, is_paused, soften
 from windhover.engine.frame import Frame, Node
@@ -47,7 +48,7 @@ _PAUSE_ENDS = {
 }
 
 
-class Step(Directories):
+class Step(BatchSteps):
     """Handles one event; :meth:`finish` then does all that follows from it."""
 
     # ---------------------------------------------------------------- the execution as a whole
@@ -75,6 +76,8 @@ class Step(Directories):
             self._pause_is_over(key.removeprefix(PAUSE_TIMER))
         elif key.startswith(LOOP_TIMER):
             self.next_round(key.removeprefix(LOOP_TIMER))
+        elif key.startswith(BATCH_TIMER):
+            self.start_more_batches(key.removeprefix(BATCH_TIMER))
 
     def kill(self, actor: str | None, *, cascade: bool = True) -> None:
         record = self.live.record
@@ -87,6 +90,7 @@ class Step(Directories):
         if not cascade:
             # Nobody stops the executions that are waited for, so they are waited for no longer.
             self.effects.children_to_kill.clear()
+            self.effects.batches_to_kill.clear()
             for node in self.open_leaves():
                 if self._is_child_under_way(node):
                     self.end(node, StateType.KILLED)
@@ -263,7 +267,9 @@ class Step(Directories):
     def start_leaf(self, node: Node) -> None:
         assert isinstance(node.task, TaskDefinition), "only flow-control tasks are anything else"
         plugin = node.task.plugin
-        if issubclass(plugin, ExecutableTask):
+        if is_batch_task(node):
+            self.begin_batches(node, node.task)
+        elif issubclass(plugin, ExecutableTask):
             self._start_child(node, node.task)
         elif issubclass(plugin, ExecutionUpdateTask):
             self._update_execution(node, node.task)
@@ -275,7 +281,9 @@ class Step(Directories):
 
     def stop_leaf(self, node: Node) -> None:
         record = node.record
-        if self._is_child_under_way(node):
+        if is_batch_under_way(node):
+            self.stop_batches(node)
+        elif self._is_child_under_way(node):
             self.effects.children_to_kill.append((record.outputs or {})["executionId"])
         else:
             self.effects.kills.append(KillTaskRun(record.execution_id, record.id, record.dispatch))
@@ -320,8 +328,10 @@ class Step(Directories):
         directory = self.shared_directory(node)
         self.effects.jobs.append(Job(identity, task, variables, began, holds_stored, secrets, directory))
 
-    def _rendered(self, node: Node, task: TaskDefinition) -> dict[str, JsonValue]:
-        renderer = self.renderer(node)
+    def rendered(
+        self, node: Node, task: TaskDefinition, extra: Mapping[str, JsonValue] | None = None
+    ) -> dict[str, JsonValue]:
+        renderer = self.renderer(node, extra)
         static = static_properties(task.plugin)
         return {
             name: value if name in static else renderer.render(value)
@@ -344,7 +354,7 @@ class Step(Directories):
     def _update_execution(self, node: Node, task: TaskDefinition) -> None:
         self._take_up(node, self.now, None)
         try:
-            bound = task.bind(self._rendered(node, task))
+            bound = task.bind(self.rendered(node, task))
             assert isinstance(bound, ExecutionUpdateTask)
             update = bound.update(self.live.record)
         except (ExpressionError, InvalidProperties, ValueError) as error:
@@ -370,10 +380,11 @@ class Step(Directories):
     # ---------------------------------------------------------------- tasks that start executions
 
     def _start_child(self, node: Node, task: TaskDefinition) -> None:
+        restarted = node.record.state.current is StateType.RESTARTED
         node.record.state.become(StateType.RUNNING, self.now)
         self.changed(node)
         try:
-            bound = task.bind(self._rendered(node, task))
+            bound = task.bind(self.rendered(node, task))
             assert isinstance(bound, ExecutableTask)
             request = bound.child()
         except (ExpressionError, InvalidProperties, ValueError) as error:
@@ -382,18 +393,24 @@ class Step(Directories):
         node.record.dispatch += 1
         said = {"taskRunValue": node.record.value, "taskRunIteration": node.record.iteration}
         run_variables = {name: value for name, value in said.items() if value is not None}
-        start = StartChild(node.record.id, task.id, task.type, request, run_variables)
+        before = (node.record.outputs or {}).get("executionId")
+        restarts = before if restarted and request.restart_failed else None
+        start = StartChild(node.record.id, task.id, task.type, request, run_variables, restarts)
         self.effects.children_to_start.append(start)
 
     def child_started(self, event: ChildStarted) -> None:
         node = self.live.nodes.get(event.task_run_id)
         if node is None or node.ended:
             return
+        if is_batch_under_way(node):
+            self.batch_started(node, event)
+            return
         node.record.outputs = {"executionId": event.execution_id}
         self.changed(node)
         for warning in event.warnings:
             self.log(LogLevel.WARN, warning, node)
-        self.log(LogLevel.INFO, f"Created new execution {event.link}", node)
+        done = "Restarted execution" if event.restarted else "Created new execution"
+        self.log(LogLevel.INFO, f"{done} {event.link}", node)
         if not event.wait:
             node.record.outputs = {"executionId": event.execution_id, "state": StateType.CREATED.value}
             self._add_attempt(node, StateType.SUCCESS)
@@ -401,13 +418,20 @@ class Step(Directories):
 
     def child_refused(self, event: ChildRefused) -> None:
         node = self.live.nodes.get(event.task_run_id)
-        if node is not None and not node.ended:
+        if node is None or node.ended:
+            return
+        if is_batch_under_way(node):
+            self.batch_refused(node, event.message)
+        else:
             self._refuse(node, ValueError(event.message))
 
     def child_ended(self, event: ChildEnded) -> None:
         """Take over the end of the execution that a task waits for."""
         node = self.live.nodes.get(event.task_run_id)
         if node is None or node.ended or event.state is StateType.RETRIED:
+            return
+        if is_batch_under_way(node):
+            self.batch_ended(node, event)
             return
         awaited = (node.record.outputs or {}).get("executionId")
         if awaited not in (event.execution_id, event.replaces):
@@ -418,7 +442,7 @@ class Step(Directories):
             self.log(level, f"Subflow execution {event.link} ends in {event.state.value} state", node)
         state: StateType = event.state
         try:
-            bound = _definition(node).bind(self._rendered(node, _definition(node)))
+            bound = _definition(node).bind(self.rendered(node, _definition(node)))
             assert isinstance(bound, ExecutableTask)
             state = bound.end_state(event.state)
             outputs = event.outputs
@@ -429,6 +453,12 @@ class Step(Directories):
         except (ExpressionError, InvalidProperties, ValueError) as error:
             self.log(LogLevel.ERROR, str(error), node)
             state = StateType.FAILED
+        # Its attempt is the task run's own history, softened as that is.
+        tried_again = retry_of(self.live, node) is not None
+        self._add_attempt(node, state if tried_again else soften(node.task, state))
+        self._end_attempt(node, state, self.now)
+
+    def end_with_attempt(self, node: Node, state: StateType) -> None:
         self._add_attempt(node, state)
         self._end_attempt(node, state, self.now)
 
@@ -446,7 +476,7 @@ class Step(Directories):
 
     def _is_child_under_way(self, node: Node) -> bool:
         outputs = node.record.outputs
-        return (
+        return is_batch_under_way(node) or (
             isinstance(node.task, TaskDefinition)
             and issubclass(node.task.plugin, ExecutableTask)
             and node.record.state.current is StateType.RUNNING
