@@ -32,8 +32,21 @@ class Effects:
     #: Executions to create in the same commit, and to kill.
     children_to_start: list[StartChild] = field(default_factory=list)
     children_to_kill: list[str] = field(default_factory=list)
+    #: Task runs all of whose executions are to be killed.
+    batches_to_kill: list[str] = field(default_factory=list)
     #: A new execution is to take the place of this one, which was retried.
     replay: bool = False
     state_changed: bool = False
     #: The execution is over, with everything that runs after its end: it may leave memory.
     ended: bool = False
+
+    @property
+    def spreads(self) -> bool:
+        """Other executions are to know of it."""
+        return bool(
+            self.children_to_start
+            or self.children_to_kill
+            or self.batches_to_kill
+            or self.replay
+            or self.ended
+        )

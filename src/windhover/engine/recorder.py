@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from windhover.engine.effects import Effects
@@ -10,6 +10,7 @@ from windhover.engine.environment import EngineEnvironment
 from windhover.engine.frame import Node
 from windhover.engine.live import LiveExecution
 from windhover.engine.rendering import Renderer
+from windhover.model.execution import JsonValue
 from windhover.model.log import LogEntry, LogLevel
 from windhover.model.state import State, StateChange, StateType
 
@@ -38,8 +39,8 @@ class Recorder:
         """A state reached just now by way of others."""
         return State(states[-1], [StateChange(state, self.now) for state in states])
 
-    def renderer(self, node: Node | None = None) -> Renderer:
-        return Renderer(self.live, self.environment, node)
+    def renderer(self, node: Node | None = None, extra: Mapping[str, JsonValue] | None = None) -> Renderer:
+        return Renderer(self.live, self.environment, node, extra)
 
     def accept_logs(self, entries: Sequence[LogEntry]) -> None:
         """Number log lines; from here on their order is fixed."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.frame import Node
 from windhover.engine.live import LiveExecution
-from windhover.engine.variables import execution_variables
+from windhover.engine.variables import LayeredVariables, execution_variables
 from windhover.expression import render_value
 from windhover.model.execution import JsonValue
 
@@ -15,8 +17,18 @@ class Renderer:
 
     __slots__ = ("_scope",)
 
-    def __init__(self, live: LiveExecution, environment: EngineEnvironment, node: Node | None = None) -> None:
-        variables = execution_variables(live, environment, node, load=environment.load_stored)
+    def __init__(
+        self,
+        live: LiveExecution,
+        environment: EngineEnvironment,
+        node: Node | None = None,
+        extra: Mapping[str, JsonValue] | None = None,
+    ) -> None:
+        variables: Mapping[str, JsonValue] = execution_variables(
+            live, environment, node, load=environment.load_stored
+        )
+        if extra:
+            variables = LayeredVariables(extra, variables)
         self._scope = environment.scope(variables, live.record.id)
 
     def render(self, template: JsonValue) -> JsonValue:

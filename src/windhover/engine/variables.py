@@ -13,7 +13,7 @@ from windhover.engine.frame import Node
 from windhover.engine.live import LiveExecution, RevealedInputs, ancestors
 from windhover.engine.spill import Load, holds_stored_values, resolving
 from windhover.expression import Secret
-from windhover.model.execution import JsonValue, Label
+from windhover.model.execution import JsonValue, Label, Phase
 from windhover.model.state import TERMINATED, StateType
 from windhover.util.instants import instant_text
 
@@ -73,6 +73,29 @@ class Variables(Mapping[str, JsonValue]):
 
 
 ABSENT = object()
+
+
+class LayeredVariables(Mapping[str, JsonValue]):
+    """Variables over other variables."""
+
+    __slots__ = ("_lower", "_upper")
+
+    def __init__(self, upper: Mapping[str, JsonValue], lower: Mapping[str, JsonValue]) -> None:
+        self._upper = upper
+        self._lower = lower
+
+    def __getitem__(self, name: str) -> JsonValue:
+        return self._upper[name] if name in self._upper else self._lower[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._upper or name in self._lower
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._upper
+        yield from (name for name in self._lower if name not in self._upper)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class TaskStates(Mapping[str, JsonValue]):
@@ -195,7 +218,7 @@ def _execution(live: LiveExecution) -> JsonValue:
     return found
 
 
-def _task_run(node: Node, attempts: int) -> JsonValue:
+def _task_run(node: Node, attempts: int) -> dict[str, JsonValue]:
     record = node.record
     found: dict[str, JsonValue] = {
         "id": record.id,
@@ -212,6 +235,22 @@ def _task_run(node: Node, attempts: int) -> JsonValue:
     if record.iteration is not None:
         found["iteration"] = record.iteration
     return found
+
+
+def task_run_variables(node: Node) -> dict[str, JsonValue]:
+    """The variable ``taskrun`` of a task run as it is now."""
+    return _task_run(node, len(node.record.attempts or ()))
+
+
+def _previous(node: Node) -> JsonValue:
+    """In a chained lane, the task run before this one."""
+    frame, record = node.frame, node.record
+    if record.phase is not Phase.TASKS or not node.position or not frame.body.lanes[record.lane].chained:
+        return ABSENT
+    for other in reversed(frame.nodes):
+        if other.record.lane == record.lane and other.position == node.position - 1:
+            return {"taskRunId": other.record.id, "outputs": other.record.outputs or {}}
+    return ABSENT
 
 
 def _parents(node: Node) -> list[JsonValue]:
@@ -265,4 +304,5 @@ _TASK_MAKERS: dict[str, _Maker] = {
     "taskrun": lambda variables: _task_run(variables.task_node, variables.attempts),
     "parent": lambda variables: next(iter(_parents(variables.task_node)), ABSENT),
     "parents": lambda variables: _parents(variables.task_node) or ABSENT,
+    "previous": lambda variables: _previous(variables.task_node),
 }

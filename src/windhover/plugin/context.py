@@ -186,6 +186,13 @@ class NamespaceFileStore(Protocol):
         """Delete, for good, versions of the files that ``selected`` takes; how many there were."""
 
 
+class SubflowOutputs(Protocol):
+    """The outputs of executions that a task run of this execution has started."""
+
+    def of(self, execution_id: str, task_run_id: str) -> AsyncIterator[Mapping[str, JsonValue]]:
+        """The outputs of those that have some, in the order of their iterations."""
+
+
 class ServerAccess(Protocol):
     """What the server offers to tasks that ask about it. None of it is reachable from a template."""
 
@@ -195,6 +202,8 @@ class ServerAccess(Protocol):
     def kv(self) -> KeyValueStore: ...
     @property
     def namespace_files(self) -> NamespaceFileStore: ...
+    @property
+    def subflow_outputs(self) -> SubflowOutputs: ...
 
 
 class TaskIdentity(Protocol):

@@ -9,7 +9,7 @@ Documentation page: ``docs/subflows.md``.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
@@ -22,7 +22,10 @@ from windhover.plugin.task import BoundTask
 
 @dataclass(frozen=True, slots=True)
 class ChildRequest:
-    """An execution to start. ``revision`` None means the latest; ``wait``: the task ends when it ends."""
+    """An execution to start. ``revision`` None means the latest; ``wait``: the task ends when it ends.
+
+    ``restart_failed``: when the task is restarted, so is the execution that failed, instead of a new one.
+    """
 
     namespace: str
     flow_id: str
@@ -32,6 +35,15 @@ class ChildRequest:
     inherit_labels: bool = False
     wait: bool = True
     schedule_date: datetime | None = None
+    restart_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """The pieces of something: how many there are, and the URI of each by its index."""
+
+    count: int
+    uri: Callable[[int], str]
 
 
 class ExecutableTask(BoundTask):
@@ -54,3 +66,25 @@ class ExecutableTask(BoundTask):
     @abstractmethod
     def end_state(self, child: StateType) -> StateType:
         """How the run ends when its execution has ended as ``child``, before ``allowFailure`` applies."""
+
+
+class BatchTask(ExecutableTask):
+    """Base class of tasks that start an execution for each of many pieces.
+
+    Its properties are rendered once a piece, with its URI as ``taskrun.items`` and its index as
+    ``taskrun.iteration``, and :meth:`child` is asked for the execution of that piece.
+    """
+
+    @classmethod
+    @abstractmethod
+    def batches(cls, previous: JsonValue) -> Batches:
+        """The pieces, from the variable ``previous`` of a chained lane: what the task before has left.
+
+        Raises:
+            ValueError: there are none to be told; the run fails with this message.
+        """
+
+    @classmethod
+    @abstractmethod
+    def outcome(cls, properties: Mapping[str, JsonValue], ended: Mapping[StateType, int]) -> StateType:
+        """How the run ends, from how many executions ended in which state, and the unrendered properties."""

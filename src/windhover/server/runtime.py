@@ -42,6 +42,7 @@ from windhover.server.executor_port import ExecutorAnswers
 from windhover.server.expression_port import ExpressionSources, JobExpressionPort, waiting_for
 from windhover.server.log_access import RepositoryLogSearch
 from windhover.server.server_access import RepositoryAccess
+from windhover.server.subflow_outputs import RepositorySubflowOutputs
 from windhover.storage import Storage
 from windhover.storage.namespace_files import TenantNamespaceFiles
 from windhover.worker.environment import WorkerEnvironment, WorkerSettings
@@ -275,6 +276,7 @@ class Runtime:
                 RepositoryLogSearch(self.logs, DEFAULT_TENANT),
                 self.sources.kv,
                 self.sources.namespace_files,
+                RepositorySubflowOutputs(self.executions, DEFAULT_TENANT),
             ),
             temporary=settings.temporary,
             home_id=self.home_id,

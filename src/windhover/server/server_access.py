@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from windhover.repository.tenant_kv import TenantKv
 from windhover.server.log_access import RepositoryLogSearch
+from windhover.server.subflow_outputs import RepositorySubflowOutputs
 from windhover.storage.namespace_files import TenantNamespaceFiles
 
 
@@ -16,3 +17,4 @@ class RepositoryAccess:
     logs: RepositoryLogSearch
     kv: TenantKv
     namespace_files: TenantNamespaceFiles
+    subflow_outputs: RepositorySubflowOutputs

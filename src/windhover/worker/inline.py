@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,6 +87,17 @@ class InlineLogs:
         ]
 
 
+class InlineSubflowOutputs:
+    """Outputs of executions that nothing has started; see ``SubflowOutputs``."""
+
+    def __init__(self) -> None:
+        self.values: list[Mapping[str, JsonValue]] = []
+
+    async def of(self, execution_id: str, task_run_id: str) -> AsyncIterator[Mapping[str, JsonValue]]:
+        for values in self.values:
+            yield values
+
+
 class InlineServer:
     """As much of a server as there is without one; see ``ServerAccess``.
 
@@ -97,6 +108,7 @@ class InlineServer:
     def __init__(self, storage: Storage) -> None:
         self._database = SqliteDatabase.in_memory()
         self.logs = InlineLogs()
+        self.subflow_outputs = InlineSubflowOutputs()
         self.kv = TenantKv(KvRepository(self._database), TENANT, _now)
         self.namespace_files = TenantNamespaceFiles(
             NamespaceFileRepository(self._database), storage.for_tenant(TENANT), _now

@@ -1,0 +1,237 @@
+"""The three parts of ForEachItem: splitting a file, starting an execution for each piece, merging outputs."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import BinaryIO, ClassVar, cast
+
+from pydantic import Field
+
+from windhover.core.labels import read_labels
+from windhover.expression.ion_text import write_ion
+from windhover.model.execution import JsonValue
+from windhover.model.state import StateType
+from windhover.plugin.context import RunContext
+from windhover.plugin.executable import Batches, BatchTask, ChildRequest
+from windhover.plugin.task import Output, RunnableTask, Static, TaskFailure
+from windhover.util.byte_sizes import read_byte_size
+from windhover.util.ids import new_id
+
+#: A batch up to this size never touches the disk of the worker.
+_IN_MEMORY = 1024 * 1024
+
+#: Batches that are stored at the same time.
+_AT_ONCE = 16
+
+_LIST_NAME = "splits"
+
+
+class ItemsWork:
+    """Makes a class a part of ForEachItem, and no type that flows can name."""
+
+    type_name: ClassVar[str] = "io.kestra.plugin.core.flow.ForEachItem"
+
+
+class Split(Output):
+    """``splits`` is the URI of a file that lists those of the batches, a line each."""
+
+    splits: str
+    number_of_batches: int
+
+
+class SplitItems(ItemsWork, RunnableTask[Split]):
+    """Split the rows of a file into batches; they lie beside their list, numbered from 0."""
+
+    items: str
+    rows: int | None = Field(default=None, ge=1)
+    partitions: int | None = Field(default=None, ge=1)
+    size: int | str | None = Field(default=None, alias="bytes")
+    separator: str = Field(default="\n", min_length=1)
+    regex_pattern: str | None = None
+
+    async def run(self, ctx: RunContext) -> Split:
+        uri = self.items.strip()
+        if not uri.startswith("kestra://"):
+            raise TaskFailure(f"`items` must be the URI of a file in the internal storage, not `{uri[:200]}`")
+        suffix = PurePosixPath(uri).suffix
+        store = _BatchStore(ctx, suffix)
+        rows = read_rows(ctx.files.open(uri), self.separator.encode())
+        try:
+            if self.regex_pattern is not None:
+                await self._by_group(rows, store, re.compile(self.regex_pattern))
+            elif self.size is not None:
+                await self._in_sequence(rows, store, size=read_byte_size(self.size))
+            elif self.partitions is not None:
+                await self._in_turn(rows, store, self.partitions)
+            else:
+                await self._in_sequence(rows, store, count=self.rows or 1)
+        except (re.error, ValueError) as error:
+            raise TaskFailure(f"The file cannot be split: {error}") from error
+        uris = await store.finish()
+        listed = "".join(f"{uri}\n" for uri in uris).encode()
+        splits = await ctx.files.put(listed, _LIST_NAME + suffix, folder=store.folder)
+        return Split(splits=splits, number_of_batches=len(uris))
+
+    async def _in_sequence(
+        self, rows: AsyncIterator[bytes], store: _BatchStore, *, count: int = 0, size: int = 0
+    ) -> None:
+        batch, held, length = store.open(), 0, 0
+        async for row in rows:
+            if held and ((count and held >= count) or (size and length + len(row) > size)):
+                await store.put(batch)
+                batch, held, length = store.open(), 0, 0
+            batch.write(row)
+            held, length = held + 1, length + len(row)
+        if held:
+            await store.put(batch)
+
+    async def _in_turn(self, rows: AsyncIterator[bytes], store: _BatchStore, partitions: int) -> None:
+        batches: list[BinaryIO] = []
+        number = 0
+        async for row in rows:
+            if len(batches) < partitions:
+                batches.append(store.open())
+            batches[number % partitions].write(row)
+            number += 1
+        for batch in batches:
+            await store.put(batch)
+
+    async def _by_group(
+        self, rows: AsyncIterator[bytes], store: _BatchStore, pattern: re.Pattern[str]
+    ) -> None:
+        if pattern.groups < 1:
+            raise ValueError("`regexPattern` has no group")
+        batches: dict[str, BinaryIO] = {}
+        async for row in rows:
+            found = pattern.search(row.decode(errors="replace"))
+            if found is not None:
+                key = found.group(1) or ""
+                if key not in batches:
+                    batches[key] = store.open()
+                batches[key].write(row)
+        for batch in batches.values():
+            await store.put(batch)
+
+
+async def read_rows(chunks: AsyncIterator[bytes], separator: bytes) -> AsyncIterator[bytes]:
+    """The rows of a file, each with the separator that ends it; the last may be without one."""
+    rest = b""
+    async for chunk in chunks:
+        *rows, rest = (rest + chunk).split(separator)
+        for row in rows:
+            yield row + separator
+    if rest:
+        yield rest
+
+
+class _BatchStore:
+    """Stores batches side by side, several at a time, numbered in the order they are put."""
+
+    def __init__(self, ctx: RunContext, suffix: str) -> None:
+        self.folder = new_id()
+        self._ctx = ctx
+        self._suffix = suffix
+        self._uris: list[str] = []
+        self._waiting: list[BinaryIO] = []
+
+    def open(self) -> BinaryIO:
+        return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
+
+    async def put(self, batch: BinaryIO) -> None:
+        self._waiting.append(batch)
+        if len(self._waiting) >= _AT_ONCE:
+            await self._flush()
+
+    async def finish(self) -> list[str]:
+        await self._flush()
+        return self._uris
+
+    async def _flush(self) -> None:
+        first = len(self._uris)
+        batches, self._waiting = self._waiting, []
+        for batch in batches:
+            batch.seek(0)
+        puts = (
+            self._ctx.files.put(batch, f"{first + i}{self._suffix}", folder=self.folder)
+            for i, batch in enumerate(batches)
+        )
+        self._uris.extend(await asyncio.gather(*puts))
+        for batch in batches:
+            batch.close()
+
+
+#: The states of executions that their ForEachItem takes over, the worst first.
+_TRANSMITTED = (StateType.FAILED, StateType.KILLED, StateType.WARNING)
+
+
+class StartBatches(ItemsWork, BatchTask):
+    """Start an execution for each batch."""
+
+    namespace: str
+    flow_id: str
+    revision: Static[int | None] = None
+    inputs: dict[str, JsonValue] | None = None
+    labels: dict[str, JsonValue] | list[JsonValue] | None = None
+    wait: Static[bool] = True
+    transmit_failed: Static[bool] = True
+    inherit_labels: Static[bool] = False
+    schedule_date: datetime | None = None
+
+    @classmethod
+    def batches(cls, previous: JsonValue) -> Batches:
+        outputs = previous["outputs"] if previous else {}
+        splits = str(outputs.get("splits", ""))
+        folder, slash, name = splits.rpartition("/")
+        if not slash or "numberOfBatches" not in outputs:
+            raise ValueError("The items have not been split")
+        suffix = name.removeprefix(_LIST_NAME)
+        return Batches(outputs["numberOfBatches"], lambda index: f"{folder}/{index}{suffix}")
+
+    @classmethod
+    def outcome(cls, properties: Mapping[str, JsonValue], ended: Mapping[StateType, int]) -> StateType:
+        if properties.get("transmitFailed", True):
+            for state in _TRANSMITTED:
+                if ended.get(state):
+                    return state
+        return StateType.SUCCESS
+
+    def child(self) -> ChildRequest:
+        return ChildRequest(
+            namespace=self.namespace,
+            flow_id=self.flow_id,
+            revision=self.revision,
+            inputs=self.inputs or {},
+            labels=read_labels(self.labels) if self.labels else (),
+            inherit_labels=self.inherit_labels,
+            wait=self.wait,
+            schedule_date=self.schedule_date,
+        )
+
+    def end_state(self, child: StateType) -> StateType:
+        return child if self.transmit_failed and child in _TRANSMITTED else StateType.SUCCESS
+
+
+class Merged(Output):
+    """``subflow_outputs`` is the URI of a file with a line of Ion for each execution that has outputs."""
+
+    subflow_outputs: str | None = None
+
+
+class MergeOutputs(ItemsWork, RunnableTask[Merged]):
+    """Write the outputs of all executions into one file, in the order of the batches."""
+
+    async def run(self, ctx: RunContext) -> Merged:
+        started = ctx.variables["previous"]
+        if not started["outputs"]:
+            return Merged()
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as merged:
+            outputs = ctx.server.subflow_outputs.of(ctx.identity.execution_id, started["taskRunId"])
+            async for values in outputs:
+                merged.write(write_ion(values).encode() + b"\n")
+            merged.seek(0)
+            return Merged(subflow_outputs=await ctx.files.put(cast("BinaryIO", merged), "outputs.ion"))

@@ -1,0 +1,176 @@
+"""Tasks that start an execution for each of many pieces, and wait for all of them.
+
+What is to be known of the executions is a number for each state, kept among the outputs: ten thousand
+of them cost the task run no more than ten.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+
+from windhover.engine.directories import Directories
+from windhover.engine.events import ChildEnded, ChildStarted
+from windhover.engine.frame import Node
+from windhover.engine.messages import StartChild
+from windhover.engine.variables import execution_variables, task_run_variables
+from windhover.expression import ExpressionError
+from windhover.model.execution import JsonValue
+from windhover.model.log import LogLevel
+from windhover.model.state import TERMINATED, StateType
+from windhover.plugin.executable import BatchTask
+from windhover.plugin.problems import InvalidProperties
+from windhover.plugin.task import TaskDefinition
+
+#: The timers that start further executions of a task; the task run's id follows.
+BATCH_TIMER = "batches:"
+
+#: How many executions one step starts. The rest comes in later steps, so that no transaction grows large
+#: and nothing else has to wait for long.
+WINDOW = 100
+
+
+class BatchSteps(Directories):
+    """The life of task runs that start many executions."""
+
+    @abstractmethod
+    def rendered(
+        self, node: Node, task: TaskDefinition, extra: Mapping[str, JsonValue] | None = None
+    ) -> dict[str, JsonValue]:
+        """The properties of a task, rendered, with more variables before its own."""
+
+    @abstractmethod
+    def end_with_attempt(self, node: Node, state: StateType) -> None:
+        """End a task run whose attempt is over in this moment, or try it again."""
+
+    def begin_batches(self, node: Node, task: TaskDefinition) -> None:
+        record = node.record
+        record.state.become(StateType.RUNNING, self.now)
+        record.dispatch += 1
+        record.outcome = None
+        self.changed(node)
+        previous = execution_variables(self.live, self.environment, node).get("previous")
+        try:
+            count = _plugin(task).batches(previous).count
+        except ValueError as error:
+            self.log(LogLevel.ERROR, str(error), node)
+            self.end_with_attempt(node, StateType.FAILED)
+            return
+        if count == 0:
+            self.end_with_attempt(node, StateType.SUCCESS)
+            return
+        states = {StateType.CREATED.value: count, StateType.RUNNING.value: 0}
+        record.outputs = {"numberOfBatches": count, "iterations": states}
+        self.start_more_batches(record.id)
+
+    def start_more_batches(self, task_run_id: str) -> None:
+        """Start as many of the executions that are left as one step may."""
+        node = self.live.nodes.get(task_run_id)
+        if node is None or not is_batch_under_way(node) or node.record.outcome is not None:
+            return
+        task, states = _definition(node), _states(node)
+        total, left = (node.record.outputs or {})["numberOfBatches"], states[StateType.CREATED.value]
+        variables = execution_variables(self.live, self.environment, node)
+        batches = _plugin(task).batches(variables.get("previous"))
+        first = total - left
+        for index in range(first, min(first + WINDOW, total)):
+            try:
+                self._start_batch(node, task, index, batches.uri(index))
+            except (ExpressionError, InvalidProperties, ValueError) as error:
+                self.log(LogLevel.ERROR, str(error), node)
+                node.record.outcome = StateType.FAILED
+                break
+            _move(states, StateType.CREATED, StateType.RUNNING)
+        if states[StateType.CREATED.value] and node.record.outcome is None:
+            self.effects.timers_set[BATCH_TIMER + node.record.id] = self.now
+        self.changed(node)
+        self._end_if_done(node)
+
+    def _start_batch(self, node: Node, task: TaskDefinition, index: int, uri: str) -> None:
+        place = {"items": uri, "iteration": index}
+        task_run = {**task_run_variables(node), **place}
+        bound = task.bind(self.rendered(node, task, {"taskrun": task_run}))
+        assert isinstance(bound, BatchTask), "only such tasks come here"
+        run_variables: dict[str, JsonValue] = {"taskRunIteration": index}
+        if node.record.value is not None:
+            run_variables["taskRunValue"] = node.record.value
+        start = StartChild(node.record.id, task.id, task.type, bound.child(), run_variables)
+        self.effects.children_to_start.append(start)
+
+    def batch_started(self, node: Node, event: ChildStarted) -> None:
+        for warning in event.warnings:
+            self.log(LogLevel.WARN, warning, node)
+        self.log(LogLevel.INFO, f"Created new execution {event.link}", node)
+        if not event.wait:
+            _move(_states(node), StateType.RUNNING, StateType.SUCCESS)
+            self.changed(node)
+            self._end_if_done(node)
+
+    def batch_refused(self, node: Node, message: str) -> None:
+        """What cannot be started for one piece cannot be for the others: start no more."""
+        if node.record.outcome is None:
+            self.log(LogLevel.ERROR, message, node)
+            node.record.outcome = StateType.FAILED
+        _move(_states(node), StateType.RUNNING, StateType.FAILED)
+        self.changed(node)
+        self._end_if_done(node)
+
+    def batch_ended(self, node: Node, event: ChildEnded) -> None:
+        if event.state in (StateType.FAILED, StateType.WARNING):
+            level = LogLevel.ERROR if event.state is StateType.FAILED else LogLevel.WARN
+            self.log(level, f"Subflow execution {event.link} ends in {event.state.value} state", node)
+        _move(_states(node), StateType.RUNNING, event.state)
+        self.changed(node)
+        self._end_if_done(node)
+
+    def stop_batches(self, node: Node) -> None:
+        """Start no more, and kill the executions that run."""
+        node.record.outcome = StateType.KILLED
+        self.clear_timer(BATCH_TIMER + node.record.id)
+        self.effects.batches_to_kill.append(node.record.id)
+        self.changed(node)
+        self._end_if_done(node)
+
+    def _end_if_done(self, node: Node) -> None:
+        states, outcome = _states(node), node.record.outcome
+        if states[StateType.RUNNING.value] or (states.get(StateType.CREATED.value) and outcome is None):
+            return
+        self.clear_timer(BATCH_TIMER + node.record.id)
+        if outcome is None:
+            task = _definition(node)
+            ended = {state: states[state.value] for state in TERMINATED if states.get(state.value)}
+            outcome = _plugin(task).outcome(task.properties, ended)
+        self.end_with_attempt(node, outcome)
+
+
+def is_batch_task(node: Node) -> bool:
+    return isinstance(node.task, TaskDefinition) and issubclass(node.task.plugin, BatchTask)
+
+
+def is_batch_under_way(node: Node) -> bool:
+    """It has started executions, or is about to."""
+    return (
+        node.record.state.current is StateType.RUNNING
+        and is_batch_task(node)
+        and "iterations" in (node.record.outputs or {})
+    )
+
+
+def _definition(node: Node) -> TaskDefinition:
+    assert isinstance(node.task, TaskDefinition), "a flow-control task starts no executions"
+    return node.task
+
+
+def _plugin(task: TaskDefinition) -> type[BatchTask]:
+    assert issubclass(task.plugin, BatchTask), "only such tasks come here"
+    return task.plugin
+
+
+def _states(node: Node) -> dict[str, int]:
+    states: dict[str, int] = (node.record.outputs or {})["iterations"]
+    return states
+
+
+def _move(states: dict[str, int], source: StateType, target: StateType) -> None:
+    states[source.value] -= 1
+    states[target.value] = states.get(target.value, 0) + 1

@@ -1,0 +1,37 @@
+"""The outputs of the executions that a task run has started."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from windhover.model.execution import Execution, JsonValue
+from windhover.model.state import StateType
+from windhover.repository.execution_query import ExecutionQuery
+from windhover.repository.executions import ExecutionRepository
+
+
+@dataclass(frozen=True, slots=True)
+class RepositorySubflowOutputs:
+    """Implements :class:`windhover.plugin.context.SubflowOutputs` over the repository."""
+
+    executions: ExecutionRepository
+    tenant_id: str
+
+    async def of(self, execution_id: str, task_run_id: str) -> AsyncIterator[Mapping[str, JsonValue]]:
+        latest: dict[int, Mapping[str, JsonValue]] = {}
+        query = ExecutionQuery(
+            self.tenant_id, trigger_execution_id=execution_id, excluded_states=(StateType.RETRIED,)
+        )
+        # From the oldest on, so that a later try of a batch takes the place of an earlier one.
+        async for execution in self.executions.stream(query):
+            said = _said(execution)
+            if said.get("taskRunId") == task_run_id:
+                latest[said.get("taskRunIteration", 0)] = execution.outputs or {}
+        for iteration in sorted(latest):
+            if latest[iteration]:
+                yield latest[iteration]
+
+
+def _said(execution: Execution) -> Mapping[str, JsonValue]:
+    return execution.trigger.variables if execution.trigger is not None else {}
