@@ -68,13 +68,14 @@ class Resume(msgspec.Struct, frozen=True):
 
 
 class ChildStarted(msgspec.Struct, frozen=True):
-    """The execution that a task run asked for was created. ``link`` names it in log lines."""
+    """The execution that a task run asked for was created, or ``restarted``. ``link`` names it in logs."""
 
     task_run_id: str
     execution_id: str
     link: str
     wait: bool
     warnings: tuple[str, ...] = ()
+    restarted: bool = False
 
 
 class ChildRefused(msgspec.Struct, frozen=True):

@@ -59,7 +59,11 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class StartChild(msgspec.Struct, frozen=True):
-    """A task run's wish for an execution of another flow."""
+    """A task run's wish for an execution of another flow.
+
+    ``restarts`` is the execution that it had started before it was restarted itself: if that failed, it is
+    restarted in its place.
+    """
 
     task_run_id: str
     task_id: str
@@ -67,6 +71,7 @@ class StartChild(msgspec.Struct, frozen=True):
     request: ChildRequest
     #: What the child's trigger says of the task run besides its id: its outputs, value and iteration.
     run_variables: Mapping[str, JsonValue]
+    restarts: str | None = None
 
 
 class TaskStarted(msgspec.Struct, frozen=True):

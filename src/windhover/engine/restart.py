@@ -8,18 +8,17 @@ Documentation page: ``docs/restart.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 
-from windhover.engine.frame import enabled
-from windhover.engine.messages import NothingToRestart, TaskRunNotFound
-from windhover.model.execution import Execution, ExecutionMetadata, JsonValue, Label, Phase, TaskRun
+from windhover.engine.messages import CommandRefused, NothingToRestart, TaskRunNotFound
+from windhover.model.execution import Execution, ExecutionMetadata, JsonValue, Label, Phase, Stage, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.state import State, StateType
-from windhover.plugin.flowable import FlowableTask
+from windhover.plugin.flowable import Body, FlowableTask
 
 RESTARTED_LABEL = Label("system.restarted", "true")
 REPLAY_LABEL = Label("system.replay", "true")
@@ -47,28 +46,53 @@ def restart(execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now:
         NothingToRestart: no task run failed.
     """
     kept, removed = _without_other_branches(task_runs)
-    unsuccessful = [run for run in kept if run.state.current in _UNSUCCESSFUL]
+    unsuccessful = [
+        run for run in kept if run.state.current in _UNSUCCESSFUL and run.phase is not Phase.MEANWHILE
+    ]
     if not unsuccessful:
         raise NothingToRestart
-    parents = {run.parent_task_run_id for run in kept}
-    for run in unsuccessful:
-        has_children = run.id in parents or _is_begun_flowable(run, flow)
-        run.state.become(StateType.RUNNING if has_children else StateType.RESTARTED, now)
+    anew = _to_begin_anew(kept, unsuccessful, flow)
+    inside = _inside(kept, anew)
+    removed.extend(inside)
+    kept = [run for run in kept if run.id not in inside]
+    unsuccessful = [run for run in unsuccessful if run.id not in inside]
     _run_ancestors(kept, unsuccessful, now)
+    parents = {run.parent_task_run_id for run in kept}
+    for run in kept:
+        if run.id in anew:
+            _clear(run)
+            run.state.become(StateType.RESTARTED, now)
+        elif run in unsuccessful:
+            has_begun = run.id in parents or _has_something_to_run(run, flow)
+            run.outcome = None
+            if not has_begun and isinstance(flow.task_by_id(run.task_id), FlowableTask):
+                _clear(run)
+            run.state.become(StateType.RUNNING if has_begun else StateType.RESTARTED, now)
     _go_back(execution, RESTARTED_LABEL, now)
     return Reworked(execution, kept, removed)
 
 
 def change_state(
-    execution: Execution, task_runs: Sequence[TaskRun], task_run_id: str, state: StateType, now: datetime
+    execution: Execution,
+    task_runs: Sequence[TaskRun],
+    flow: Flow,
+    task_run_id: str,
+    state: StateType,
+    now: datetime,
 ) -> Reworked:
     """Say that a task run of an ended execution ended otherwise, and go on from there.
 
     Raises:
         TaskRunNotFound: there is no such task run.
+        CommandRefused: it ran in a directory that it shared with others, which is gone.
     """
     kept, removed = _without_other_branches(task_runs)
     run = _find(kept, task_run_id)
+    directory = _directory_of(kept, run, flow)
+    if directory is not None:
+        raise CommandRefused(
+            f"The tasks in a shared directory only run together: change the state of '{directory.task_id}'"
+        )
     run.state.become(state, now)
     if run.attempts:
         run.attempts[-1].state.become(state, now)
@@ -102,12 +126,17 @@ def replay(
     header.awaited_by = execution.awaited_by if in_its_place else None
     if task_run_id is None:
         return Reworked(header, [])
+    task_runs = _still_defined(task_runs, flow)
     chosen = _find(task_runs, task_run_id)
+    # What a directory held is gone, so all that share it are run again.
+    chosen = _directory_of(task_runs, chosen, flow) or chosen
     kept = _up_to(task_runs, chosen, flow)
     ids = {run.id: new_id() for run in kept}
     copies = [_copied(run, header.id, ids, now) for run in kept]
     again = next(copy for copy in copies if copy.id == ids[chosen.id])
     is_flowable = isinstance(flow.task_by_id(again.task_id), FlowableTask)
+    if is_flowable:
+        _clear(again)
     again.state.become(StateType.RUNNING if is_flowable else StateType.RESTARTED, now)
     _run_ancestors(copies, [again], now)
     header.state = execution.state.copy()
@@ -166,8 +195,10 @@ def _up_to(task_runs: Sequence[TaskRun], chosen: TaskRun, flow: Flow) -> list[Ta
 
 
 def _comes_after(run: TaskRun, at: TaskRun, later: Collection[int]) -> bool:
-    if run is at:
+    if run is at or run.phase is Phase.MEANWHILE:
         return False
+    if at.phase is Phase.MEANWHILE:
+        return True
     if run.phase != at.phase:
         return run.phase > at.phase or (run.phase is not Phase.TASKS and at.phase is Phase.TASKS)
     if run.lane == at.lane:
@@ -211,25 +242,89 @@ def _copied(run: TaskRun, execution_id: str, ids: Mapping[str, str], now: dateti
 
 def _without_other_branches(task_runs: Sequence[TaskRun]) -> tuple[list[TaskRun], list[str]]:
     """The task runs of normal branches, and the ids of all others with what is in them."""
-    gone: set[str] = set()
-    for run in task_runs:
-        if run.phase is not Phase.TASKS or run.parent_task_run_id in gone:
-            gone.add(run.id)
+    other = {run.id for run in task_runs if run.phase not in (Phase.TASKS, Phase.MEANWHILE)}
+    gone = other | _inside(task_runs, other)
     return [run for run in task_runs if run.id not in gone], sorted(gone)
+
+
+def _inside(task_runs: Sequence[TaskRun], of: Collection[str]) -> set[str]:
+    """The ids of all that ran inside these task runs. A parent stands before its children."""
+    inside: set[str] = set()
+    for run in task_runs:
+        if run.parent_task_run_id in of or run.parent_task_run_id in inside:
+            inside.add(run.id)
+    return inside
+
+
+def _still_defined(task_runs: Sequence[TaskRun], flow: Flow) -> list[TaskRun]:
+    """What ran of tasks that this revision of the flow still has."""
+    gone = {run.id for run in task_runs if flow.task_by_id(run.task_id) is None}
+    gone |= _inside(task_runs, gone)
+    return [run for run in task_runs if run.id not in gone]
+
+
+def _to_begin_anew(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun], flow: Flow) -> set[str]:
+    """Flow-control task runs that cannot go on in the middle: loops that count rounds, shared directories
+    (which are gone), and pauses that were killed while they waited."""
+    by_id = {run.id: run for run in task_runs}
+    anew: set[str] = set()
+    for run in unsuccessful:
+        if run.state.current is StateType.KILLED and _waited(run, flow):
+            anew.add(run.id)
+        for around in (run, *_ancestors(run, by_id)):
+            body = _body(around, flow)
+            if body is not None and (body.directory or body.rounds):
+                anew.add(around.id)
+    return anew
+
+
+def _waited(run: TaskRun, flow: Flow) -> bool:
+    body = _body(run, flow)
+    before = [change.state for change in run.state.histories[:-1]]
+    return body is not None and body.pause is not None and before[-1:] == [StateType.PAUSED]
+
+
+def _directory_of(task_runs: Sequence[TaskRun], run: TaskRun, flow: Flow) -> TaskRun | None:
+    """The outermost task run around this one whose children share a directory."""
+    found = None
+    for around in _ancestors(run, {other.id: other for other in task_runs}):
+        body = _body(around, flow)
+        if body is not None and body.directory:
+            found = around
+    return found
+
+
+def _ancestors(run: TaskRun, by_id: Mapping[str, TaskRun]) -> Iterator[TaskRun]:
+    parent = by_id.get(run.parent_task_run_id or "")
+    while parent is not None:
+        yield parent
+        parent = by_id.get(parent.parent_task_run_id or "")
 
 
 def _run_ancestors(task_runs: Sequence[TaskRun], of: Collection[TaskRun], now: datetime) -> None:
     by_id = {run.id: run for run in task_runs}
     for run in of:
-        parent = by_id.get(run.parent_task_run_id or "")
-        while parent is not None:
+        for parent in _ancestors(run, by_id):
+            parent.outcome = None
+            parent.stage = Stage.BODY
             parent.state.become(StateType.RUNNING, now)
-            parent = by_id.get(parent.parent_task_run_id or "")
 
 
-def _is_begun_flowable(run: TaskRun, flow: Flow) -> bool:
+def _body(run: TaskRun, flow: Flow) -> Body | None:
+    """What a flow-control task run runs, once it has begun."""
     task = flow.task_by_id(run.task_id)
-    return isinstance(task, FlowableTask) and run.outputs is not None and bool(enabled(tuple(task.nested())))
+    return task.body(run.resolved) if isinstance(task, FlowableTask) and run.outputs is not None else None
+
+
+def _has_something_to_run(run: TaskRun, flow: Flow) -> bool:
+    body = _body(run, flow)
+    return body is not None and not body.missing and (bool(body.lanes) or body.pause is not None)
+
+
+def _clear(run: TaskRun) -> None:
+    """Forget what a flow-control task run has come to, so that it begins anew."""
+    run.outputs = run.resolved = run.outcome = None
+    run.stage, run.rounds = Stage.BODY, 0
 
 
 def _go_back(execution: Execution, label: Label, now: datetime) -> None:

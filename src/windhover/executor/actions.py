@@ -8,7 +8,7 @@ from datetime import datetime
 from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import EngineEvent, Refused, Released, Resume
-from windhover.engine.live import LiveExecution
+from windhover.engine.live import LiveExecution, NoPlaceForTaskRun
 from windhover.engine.messages import (
     ChangeStatus,
     ChangeTaskRunState,
@@ -118,7 +118,7 @@ class Actions:
         if not command.state.is_terminated:
             raise IllegalExecutionState("You can only change the state of a task run to a terminal state.")
         runs = [node.record for node in live.nodes.values()]
-        new = change_state(live.record, runs, command.task_run_id, command.state, self._clock())
+        new = change_state(live.record, runs, live.flow, command.task_run_id, command.state, self._clock())
         return self._changed(new, live.flow, live.log_sequence)
 
     def _change_status(self, command: ChangeStatus, live: LiveExecution) -> Change:
@@ -159,7 +159,10 @@ class Actions:
         return Change(live, effects=[Effects()], reworked=True, forced=forced)
 
     def _changed(self, reworked: Reworked, flow: Flow, log_sequence: int) -> Change:
-        live = LiveExecution.restore(flow, reworked.execution, reworked.task_runs, log_sequence)
+        try:
+            live = LiveExecution.restore(flow, reworked.execution, reworked.task_runs, log_sequence)
+        except NoPlaceForTaskRun as error:
+            raise CommandRefused(f"{error} in revision {flow.revision}") from None
         effects = Effects(
             header_changed=True,
             state_changed=True,
