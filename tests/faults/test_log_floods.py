@@ -1,0 +1,100 @@
+"""A task that prints without end, and three ways to read the log that agree."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import httpx
+import pytest
+from tests.faults.conftest import NAMESPACE, Server, until
+
+MEBIBYTE = 1024 * 1024
+
+
+def printing(flow: str, command: str) -> str:
+    return f"""
+id: {flow}
+namespace: {NAMESPACE}
+tasks:
+  - id: shell
+    type: io.kestra.plugin.scripts.shell.Commands
+    taskRunner:
+      type: io.kestra.plugin.core.runner.Process
+    commands:
+      - {command}
+"""
+
+
+class Follower(threading.Thread):
+    """Reads the live stream of a log to its end."""
+
+    def __init__(self, server: Server, execution: str) -> None:
+        super().__init__(daemon=True)
+        self._url = server.url(f"/logs/{execution}/follow")
+        self.messages: list[str] = []
+        self.sequences: list[int] = []
+        self.ended = False
+
+    def run(self) -> None:
+        id_ = data = ""
+        with httpx.stream("GET", self._url, timeout=120) as response:
+            for line in response.iter_lines():
+                if line.startswith("id: "):
+                    id_ = line[4:]
+                elif line.startswith("data: "):
+                    data = line[6:]
+                elif not line and data:
+                    if id_ == "end":
+                        self.ended = True
+                        return
+                    self.sequences.append(int(id_))
+                    self.messages.append(json.loads(data)["message"])
+                    data = ""
+
+
+@pytest.mark.timeout(120)
+def test_a_million_lines_are_capped_and_the_log_says_so(server: Server) -> None:
+    server.save(printing("flood", "seq 1000000"))
+    execution = server.run("flood")
+    # The API answers while the flood goes on.
+    assert server.client.get(f"{server.process.url}/ping", timeout=5).text == "pong"
+    found = server.wait_for_end(execution, 90)
+    assert found["state"]["current"] == "SUCCESS"
+    download = server.client.get(server.url(f"/logs/{execution}/download"), timeout=60).text.splitlines()
+    assert 10_000 <= len(download) < 500_000
+    assert "log lines were dropped (limit: " in "\n".join(download[-3:])
+    size = sum(file.stat().st_size for file in server.process.home.rglob("*.db*"))
+    assert size < 200 * MEBIBYTE
+
+
+@pytest.mark.timeout(120)
+def test_stream_list_and_download_give_the_same_lines_in_order(server: Server) -> None:
+    server.save(
+        printing("counting", "for i in $(seq 300); do echo line $i; echo error $i >&2; sleep 0.005; done")
+    )
+    execution = server.run("counting")
+    early = Follower(server, execution)
+    early.start()
+    until(lambda: len(early.messages) > 50, 20)
+    middle = Follower(server, execution)
+    middle.start()
+    server.wait_for_end(execution)
+    late = Follower(server, execution)
+    late.start()
+    for follower in (early, middle, late):
+        follower.join(20)
+        assert follower.ended
+    listed = [line["message"] for line in server.logs(execution)]
+    download = server.client.get(server.url(f"/logs/{execution}/download")).text
+    assert [message for message in listed if message.startswith("line ")] == [
+        f"line {i}" for i in range(1, 301)
+    ]
+    assert sum(message.startswith("error ") for message in listed) == 300
+    for follower in (early, middle, late):
+        assert follower.messages == listed
+        assert follower.sequences == list(range(1, len(listed) + 1))
+    place = 0
+    for message in listed:
+        place = download.index(message, place) + len(message)
+    assert len(download.splitlines()) == sum(message.count("\n") + 1 for message in listed)
