@@ -99,6 +99,8 @@ class Template:
         raw_texts: list[str] = []
         text = self.source
         for _ in range(frame.scope.limits.max_passes):
+            if "{" not in text:
+                break
             template = self if text == self.source else compile_template(text)
             inner = Frame(frame.scope, frame.visible(), frame.budget, raw_texts)
             rendered = template.render_in(inner)
@@ -159,6 +161,8 @@ def compile_template(text: str) -> Template:
 
     Raises TemplateSyntaxError with line, column and what was expected.
     """
+    if "{" not in text:
+        return Template(text, Body((Text(text),)))  # not kept: results of renderings come here too
     return _compiled(text)
 
 
@@ -169,8 +173,6 @@ def keep_templates(count: int) -> None:
 
 
 def _compile(text: str) -> Template:
-    if "{" not in text:
-        return Template(text, Body((Text(text),)))
     try:
         return Template(text, parse(text))
     except RecursionError:
