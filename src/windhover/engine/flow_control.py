@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 from windhover.engine.effects import Effects
@@ -416,18 +416,25 @@ class FlowControl(Recorder):
         self._goes_on = True
 
     def _go_on(self, frame: Frame) -> None:
-        # Looked at first: a child may end while what is in it goes on.
-        busy = {(child.record.phase, child.record.lane) for child in frame.open.values()}
-        for child in list(frame.open.values()):
+        # The children of now: the frame may start others, which need no push. It comes first itself,
+        # because it may cut short what they would go on with.
+        children = list(frame.open.values())
+        self._go_on_with(frame, {(child.record.phase, child.record.lane) for child in children})
+        for child in children:
             if child.body_frame is not None:
-                self._go_on(child.body_frame)
+                if not child.ended:
+                    self._go_on(child.body_frame)
             elif may_start(child):
                 self.later(self.start, child)
-        if frame.owner is not None and (frame.owner.at_work or frame.owner.waits_for_round):
+
+    def _go_on_with(self, frame: Frame, busy: Collection[tuple[Phase, int]]) -> None:
+        """Let the lanes that stand still, of all but the busy ones, take their next step."""
+        owner = frame.owner
+        if owner is not None and (owner.at_work or owner.waits_for_round):
             return
         if is_cut(frame) or frame.closing:
             self.settle(frame)
-        elif frame.owner is not None and is_paused(frame.owner):
+        elif owner is not None and is_paused(owner):
             return
         elif frame.phase is Phase.TASKS:
             for lane, position in list(frame.lanes.items()):
