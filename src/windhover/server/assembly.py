@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ def runtime_settings(settings: Settings, environ: Mapping[str, str] | None = Non
     return RuntimeSettings(
         home=settings.home,
         storage_path=settings.storage_path,
-        temporary=Path(settings.worker.tmp_dir or Path(tempfile.gettempdir()) / "windhover"),
+        temporary=_working_folder(settings),
         threads=settings.worker.threads,
         environ=dict(os.environ if environ is None else environ),
         env_prefix=settings.variables.env_vars_prefix,
@@ -44,6 +45,12 @@ def runtime_settings(settings: Settings, environ: Mapping[str, str] | None = Non
             size=settings.limits.max_flow_source, depth=settings.limits.max_yaml_nesting
         ),
     )
+
+
+def _working_folder(settings: Settings) -> Path:
+    """A folder of this home alone: a server that starts sweeps away what lies in it."""
+    home = hashlib.blake2b(str(settings.home.resolve()).encode(), digest_size=6).hexdigest()
+    return Path(settings.worker.tmp_dir or tempfile.gettempdir()) / f"windhover-{home}"
 
 
 def worker_settings(settings: Settings) -> WorkerSettings:
