@@ -99,9 +99,8 @@ def _comparison(on_sqlite: list[Figure], on_postgres: list[Figure]) -> str:
 def _machine() -> str:
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
-        f"{time.strftime('%Y-%m-%d %H:%M')}, Python {platform.python_version()}, {os.cpu_count()} "
-        f"processors, {platform.machine()}. Load average before: {load} (above 0.3 means that something else was running "
-        "as well)."
+        f"{time.strftime('%Y-%m-%d %H:%M')}, Python {platform.python_version()}, {os.cpu_count()} processors "
+        f"({platform.machine()}). Load average before: {load}; above 0.3 something else was running as well."
     )
 
 
