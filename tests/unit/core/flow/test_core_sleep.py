@@ -22,7 +22,9 @@ async def test_sleep_says_how_long_and_can_be_killed(worker: InlineWorker) -> No
 async def test_sleep_goes_on_where_a_lost_worker_left_it(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     async with InlineWorker(tmp_path, clock=lambda: now) as worker:
-        job = msgspec.structs.replace(worker.job(Sleep, {"duration": "PT10M"}), began=now - timedelta(minutes=10))
+        job = msgspec.structs.replace(
+            worker.job(Sleep, {"duration": "PT10M"}), began=now - timedelta(minutes=10)
+        )
         assert (await worker.submit(job).ended).state is StateType.SUCCESS
 
 
