@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
+from windhover.engine.variables import VARIABLE_NAMES
 from windhover.model.flow import TASK_LISTS, Flow
 from windhover.model.inputs import ReusableInputs
 from windhover.model.task import Task
@@ -19,30 +20,8 @@ from windhover.plugin.schema import output_class
 from windhover.plugin.task import TaskDefinition
 from windhover.util.nearest import nearest
 
-#: The variables of a task. ``schedule`` and ``files`` are there in some executions only.
-VARIABLES = frozenset(
-    {
-        "envs",
-        "execution",
-        "files",
-        "flow",
-        "globals",
-        "inputs",
-        "kestra",
-        "labels",
-        "namespace",
-        "outputs",
-        "parent",
-        "parents",
-        "schedule",
-        "task",
-        "taskrun",
-        "tasks",
-        "trigger",
-        "vars",
-        "workingDir",
-    }
-)
+#: The variables of a task, and those that only some executions have.
+VARIABLES = VARIABLE_NAMES | {"files", "namespace", "schedule", "workingDir"}
 
 #: Variables whose members are always the same.
 _MEMBERS = {

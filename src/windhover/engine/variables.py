@@ -303,6 +303,9 @@ _TASK_MAKERS: dict[str, _Maker] = {
     "task": _task,
     "taskrun": lambda variables: _task_run(variables.task_node, variables.attempts),
     "parent": lambda variables: next(iter(_parents(variables.task_node)), ABSENT),
-    "parents": lambda variables: _parents(variables.task_node) or ABSENT,
+    "parents": lambda variables: _parents(variables.task_node),
     "previous": lambda variables: _previous(variables.task_node),
 }
+
+#: The names that expressions of a task may find.
+VARIABLE_NAMES = frozenset(_TASK_MAKERS)
