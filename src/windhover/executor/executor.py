@@ -50,6 +50,7 @@ from windhover.engine.messages import (
     LogsWritten,
     PauseExecution,
     ReleaseDirectory,
+    RestartExecution,
     ResumeExecution,
     StartChild,
     TaskEnded,
@@ -64,9 +65,9 @@ from windhover.executor.children import ChildFactory, ChildRefusedError, child_e
 from windhover.executor.committer import Committer
 from windhover.executor.failure import BrokenExecution, fail_execution
 from windhover.executor.patience import Patience
-from windhover.model.execution import Execution
+from windhover.model.execution import AwaitedBy, Execution
 from windhover.model.flow import Flow
-from windhover.model.state import StateType
+from windhover.model.state import TERMINATED, StateType
 from windhover.queue.local import LocalQueue, PendingCommand
 from windhover.repository.batch import CommitBatch
 from windhover.repository.errors import RepositoryError, RepositoryUnavailable
@@ -219,7 +220,7 @@ class Executor:
             logger.exception("Execution %s cannot go on", live.record.id)
             return await self._give_up(change, changes)
         change.effects.append(effects)
-        if effects.children_to_start or effects.children_to_kill or effects.replay or effects.ended:
+        if effects.spreads:
             await self._spread(live, effects, changes)
         return change
 
@@ -247,6 +248,9 @@ class Executor:
             await self._start_child(live, start, changes)
         for execution_id in effects.children_to_kill:
             await self._apply_to(execution_id, KillRequested("the execution that started it"), changes)
+        for task_run_id in effects.batches_to_kill:
+            for execution_id in await self._executions_of(AwaitedBy(live.record.id, task_run_id), live):
+                await self._apply_to(execution_id, KillRequested("the execution that started it"), changes)
         if effects.replay:
             new = replay(
                 live.record, (), live.flow, self._clock(), self._environment.new_id, in_its_place=True
@@ -258,6 +262,19 @@ class Executor:
         if effects.ended and awaited_by is not None:
             event = child_ended(live, awaited_by.task_run_id, self._environment)
             await self._apply_to(awaited_by.execution_id, event, changes)
+
+    async def _executions_of(self, waiting: AwaitedBy, parent: LiveExecution) -> list[str]:
+        """The executions under way that a task run waits for."""
+        found = {live.record.id for live in self._live.values() if live.record.awaited_by == waiting}
+        query = ExecutionQuery(
+            parent.record.tenant_id,
+            trigger_execution_id=waiting.execution_id,
+            excluded_states=tuple(TERMINATED),
+        )
+        async for record in self._executions.stream(query):
+            if record.awaited_by == waiting:
+                found.add(record.id)
+        return sorted(found)
 
     async def _start(
         self, live: LiveExecution, event: Begin | Restarted | TimerFired, changes: dict[str, Change]
@@ -301,6 +318,8 @@ class Executor:
     async def _start_child(
         self, parent: LiveExecution, start: StartChild, changes: dict[str, Change]
     ) -> None:
+        if start.restarts is not None and await self._restart_child(parent, start, changes):
+            return
         try:
             flow, execution, warnings = await self._children.make(parent.record, start)
         except ChildRefusedError as error:
@@ -310,6 +329,30 @@ class Executor:
         event = ChildStarted(start.task_run_id, execution.id, link(execution), wait, tuple(warnings))
         await self._apply(parent, event, changes)
         await self._begin(flow, execution, changes)
+
+    async def _restart_child(
+        self, parent: LiveExecution, start: StartChild, changes: dict[str, Change]
+    ) -> bool:
+        """Let a task run that was restarted go on with the execution it had started; False if it cannot."""
+        child = await self._fetch(start.restarts or "")
+        waits = AwaitedBy(parent.record.id, start.task_run_id)
+        if child is None or child.record.awaited_by != waits:
+            return False
+        name = link(child.record)
+        change: Change | None = None
+        if child.record.state.current in (StateType.FAILED, StateType.KILLED):
+            try:
+                change = await self._rework(RestartExecution(child.record.id), changes)
+            except CommandRefused:
+                return False
+        event = ChildStarted(start.task_run_id, child.record.id, name, True, restarted=change is not None)
+        await self._apply(parent, event, changes)
+        if change is not None:
+            await self._go_ahead(change, changes)
+        elif child.record.state.current.is_terminated:
+            ended = child_ended(child, start.task_run_id, self._environment)
+            await self._apply(parent, ended, changes)
+        return True
 
     async def _begin(self, flow: Flow, execution: Execution, changes: dict[str, Change]) -> None:
         live = self._live[execution.id] = LiveExecution(flow, execution)
@@ -373,12 +416,15 @@ class Executor:
         if isinstance(pending.command, CreateExecution):
             await self._start(change.live, Begin(), changes)
         elif change.reworked:
-            event = Restarted() if change.live.nodes else Begin()
-            if change.forced:
-                self._admission.force(change.live.record)
-                await self._apply(change.live, change.forced, changes)
-            else:
-                await self._start(change.live, event, changes)
+            await self._go_ahead(change, changes)
+
+    async def _go_ahead(self, change: Change, changes: dict[str, Change]) -> None:
+        """Let an execution go on whose records were changed."""
+        if change.forced:
+            self._admission.force(change.live.record)
+            await self._apply(change.live, change.forced, changes)
+        else:
+            await self._start(change.live, Restarted() if change.live.nodes else Begin(), changes)
 
     def _forget_if_idle(self, command: Command, changes: dict[str, Change]) -> None:
         """Let go of an execution that was read back for a command which was refused."""

@@ -60,6 +60,7 @@ class Subflow(ExecutableTask):
             inherit_labels=self.inherit_labels,
             wait=self.wait,
             schedule_date=self.schedule_date,
+            restart_failed=self.restart_behavior == "RETRY_FAILED",
         )
 
     def legacy_outputs(self) -> dict[str, JsonValue] | None:
