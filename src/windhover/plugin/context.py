@@ -193,6 +193,30 @@ class SubflowOutputs(Protocol):
         """The outputs of those that have some, in the order of their iterations."""
 
 
+class ExecutionRefused(Exception):
+    """Another execution is not there, or is not in a state for what was asked; the message says which."""
+
+
+class ExecutionAccess(Protocol):
+    """Other executions."""
+
+    async def resume(
+        self,
+        execution_id: str,
+        inputs: Mapping[str, JsonValue],
+        *,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+    ) -> None:
+        """Let a paused execution go on; ``inputs`` are those that its pause asks for.
+
+        With ``namespace`` and ``flow_id`` it must be one of that flow.
+
+        Raises:
+            ExecutionRefused: there is no such execution, it is not paused, or the inputs are wrong.
+        """
+
+
 class ServerAccess(Protocol):
     """What the server offers to tasks that ask about it. None of it is reachable from a template."""
 
@@ -204,6 +228,8 @@ class ServerAccess(Protocol):
     def namespace_files(self) -> NamespaceFileStore: ...
     @property
     def subflow_outputs(self) -> SubflowOutputs: ...
+    @property
+    def executions(self) -> ExecutionAccess: ...
 
 
 class TaskIdentity(Protocol):

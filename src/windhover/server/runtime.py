@@ -38,6 +38,7 @@ from windhover.repository.logs import LogRepository
 from windhover.repository.namespace_files import NamespaceFileRepository
 from windhover.repository.tenant_kv import TenantKv
 from windhover.secret.environment import EnvironmentSecrets
+from windhover.server.execution_access import ExecutorAccess
 from windhover.server.executor_port import ExecutorAnswers
 from windhover.server.expression_port import ExpressionSources, JobExpressionPort, waiting_for
 from windhover.server.log_access import RepositoryLogSearch
@@ -277,6 +278,9 @@ class Runtime:
                 self.sources.kv,
                 self.sources.namespace_files,
                 RepositorySubflowOutputs(self.executions, DEFAULT_TENANT),
+                ExecutorAccess(
+                    self.executions, self.definitions, self.queue.executor, self.environment, DEFAULT_TENANT
+                ),
             ),
             temporary=settings.temporary,
             home_id=self.home_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from windhover.repository.tenant_kv import TenantKv
+from windhover.server.execution_access import ExecutorAccess
 from windhover.server.log_access import RepositoryLogSearch
 from windhover.server.subflow_outputs import RepositorySubflowOutputs
 from windhover.storage.namespace_files import TenantNamespaceFiles
@@ -12,9 +13,10 @@ from windhover.storage.namespace_files import TenantNamespaceFiles
 
 @dataclass(frozen=True, slots=True)
 class RepositoryAccess:
-    """Logs, stored values and files of namespaces, from the database and the storage."""
+    """Logs, stored values, files of namespaces and other executions, where a server has them."""
 
     logs: RepositoryLogSearch
     kv: TenantKv
     namespace_files: TenantNamespaceFiles
     subflow_outputs: RepositorySubflowOutputs
+    executions: ExecutorAccess

@@ -1,19 +1,17 @@
-"""The inputs that a pause asks for: read and checked as those of a start are."""
+"""The inputs that a pause asks for: read as those of a start are."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
-from windhover.engine.inputs import ResolvedInputs, ScopedRenderer, resolve_inputs
-from windhover.engine.live import LiveExecution
-from windhover.engine.variables import execution_variables
+from windhover.engine.inputs import ResolvedInputs
+from windhover.engine.pause_inputs import PauseForm, pause_form, resolve_pause_inputs
 from windhover.model.execution import Execution, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.state import StateType
-from windhover.plugin.flowable import FlowableTask
 from windhover.webserver.errors import conflict
 from windhover.webserver.execution_access import find_execution, find_flow
 from windhover.webserver.execution_start import GivenInputs, read_given_inputs
@@ -22,16 +20,17 @@ from windhover.webserver.services import WebServices
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """A paused execution, and the task run that waits; None when somebody paused it by hand.
-
-    ``form`` is its flow with the inputs of the pause in the place of its own.
-    """
+    """A paused execution and what its pause asks for."""
 
     execution: Execution
     task_runs: list[TaskRun]
     flow: Flow
-    form: Flow
-    task_run_id: str | None
+    form: PauseForm
+
+    @property
+    def as_flow(self) -> Flow:
+        """The flow, as if the inputs of the pause were its own."""
+        return self.flow.model_copy(update={"inputs": self.form.inputs})
 
 
 async def find_paused(services: WebServices, tenant: str, execution_id: str) -> Paused:
@@ -44,15 +43,7 @@ async def find_paused(services: WebServices, tenant: str, execution_id: str) -> 
     if execution.state.current is not StateType.PAUSED:
         raise conflict(f"Execution '{execution_id}' is not paused, can't resume it")
     flow = await find_flow(services, tenant, execution.namespace, execution.flow_id, execution.flow_revision)
-    for run in task_runs:
-        if run.state.current is not StateType.PAUSED:
-            continue
-        task = flow.task_by_id(run.task_id)
-        pause = task.body(run.resolved).pause if isinstance(task, FlowableTask) else None
-        if pause is not None:
-            form = flow.model_copy(update={"inputs": tuple(pause.inputs)})
-            return Paused(execution, task_runs, flow, form, run.id)
-    return Paused(execution, task_runs, flow, flow.model_copy(update={"inputs": ()}), None)
+    return Paused(execution, task_runs, flow, pause_form(flow, task_runs))
 
 
 async def read_resume_inputs(
@@ -63,8 +54,9 @@ async def read_resume_inputs(
     Raises:
         ApiError: the body cannot be read.
     """
-    execution = paused.execution
-    await read_given_inputs(services, request, paused.form, execution.id, given, keep_files=keep_files)
+    await read_given_inputs(
+        services, request, paused.as_flow, paused.execution.id, given, keep_files=keep_files
+    )
     return await resolve_resume_inputs(services, paused, given)
 
 
@@ -72,19 +64,12 @@ async def resolve_resume_inputs(services: WebServices, paused: Paused, given: Gi
     """Type and check what was given for the inputs of a pause; expressions are rendered in a thread."""
     if not paused.form.inputs:
         return ResolvedInputs({})
-    return await asyncio.to_thread(_resolve, services, paused, given)
-
-
-def _resolve(services: WebServices, paused: Paused, given: GivenInputs) -> ResolvedInputs:
-    """Defaults may read what the execution has come to so far."""
-    execution, environment = paused.execution, services.environment
-    live = LiveExecution.restore(paused.flow, execution, paused.task_runs, 0)
-    node = live.nodes[paused.task_run_id] if paused.task_run_id is not None else None
-    variables = execution_variables(live, environment, node, load=environment.load_stored)
-    return resolve_inputs(
-        paused.form.inputs,
+    return await asyncio.to_thread(
+        resolve_pause_inputs,
+        paused.form,
         given.values,
-        ScopedRenderer(dict(variables), lambda found: environment.scope(found, execution.id)),
-        workflow=f"{execution.namespace}.{execution.flow_id}",
-        encrypt=services.encrypt,
+        paused.flow,
+        paused.execution,
+        paused.task_runs,
+        replace(services.environment, encrypt=services.encrypt),
     )

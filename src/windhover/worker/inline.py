@@ -98,6 +98,24 @@ class InlineSubflowOutputs:
             yield values
 
 
+class InlineExecutions:
+    """Executions that nobody runs: what is asked of them is kept; see ``ExecutionAccess``."""
+
+    def __init__(self) -> None:
+        #: The ids of executions that were resumed, with the inputs given.
+        self.resumed: list[tuple[str, Mapping[str, JsonValue]]] = []
+
+    async def resume(
+        self,
+        execution_id: str,
+        inputs: Mapping[str, JsonValue],
+        *,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+    ) -> None:
+        self.resumed.append((execution_id, inputs))
+
+
 class InlineServer:
     """As much of a server as there is without one; see ``ServerAccess``.
 
@@ -109,6 +127,7 @@ class InlineServer:
         self._database = SqliteDatabase.in_memory()
         self.logs = InlineLogs()
         self.subflow_outputs = InlineSubflowOutputs()
+        self.executions = InlineExecutions()
         self.kv = TenantKv(KvRepository(self._database), TENANT, _now)
         self.namespace_files = TenantNamespaceFiles(
             NamespaceFileRepository(self._database), storage.for_tenant(TENANT), _now

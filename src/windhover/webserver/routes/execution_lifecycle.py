@@ -197,7 +197,7 @@ async def resume(request: Request, services: Services, tenant: Tenant, execution
     paused = await find_paused(services, tenant, execution_id)
     given = GivenInputs()
     inputs = await _checked(services, tenant, given, read_resume_inputs(services, request, paused, given))
-    command = ResumeExecution(execution_id, inputs, task_run_id=paused.task_run_id)
+    command = ResumeExecution(execution_id, inputs, task_run_id=paused.form.task_run_id)
     return await _change(services, tenant, command, given)
 
 
@@ -213,7 +213,7 @@ async def validate_resume(
     """Check inputs as a resume would, without resuming: what each is, and what is wrong with it."""
     paused = await find_paused(services, tenant, execution_id)
     resolved = await read_resume_inputs(services, request, paused, GivenInputs(), keep_files=False)
-    return JsonResponse([inputs_check_json(paused.form, resolved)])
+    return JsonResponse([inputs_check_json(paused.as_flow, resolved)])
 
 
 @action("force-run", "forceRunExecution")

@@ -129,7 +129,7 @@ async def _resume(services: WebServices, execution: Execution) -> Command:
     resolved = await resolve_resume_inputs(services, paused, GivenInputs())
     if resolved.problems:
         raise refused_inputs(resolved)
-    return ResumeExecution(execution.id, resolved.values, task_run_id=paused.task_run_id)
+    return ResumeExecution(execution.id, resolved.values, task_run_id=paused.form.task_run_id)
 
 
 def _serve(path: str, operation: str, action: Action, command: MakeCommand, says: str) -> None:

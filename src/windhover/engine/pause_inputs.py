@@ -1,0 +1,62 @@
+"""The inputs that a pause asks of whoever resumes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.inputs import GivenValue, ResolvedInputs, ScopedRenderer, resolve_inputs
+from windhover.engine.live import LiveExecution
+from windhover.engine.variables import execution_variables
+from windhover.model.execution import Execution, TaskRun
+from windhover.model.flow import Flow
+from windhover.model.inputs import Input
+from windhover.model.state import StateType
+from windhover.plugin.flowable import FlowableTask
+
+
+@dataclass(frozen=True, slots=True)
+class PauseForm:
+    """The task run that waits, and its inputs; None and no inputs when somebody paused by hand."""
+
+    task_run_id: str | None = None
+    inputs: tuple[Input, ...] = ()
+
+
+def pause_form(flow: Flow, task_runs: Sequence[TaskRun]) -> PauseForm:
+    """What a resume of a paused execution ends: of several pauses the one that began first."""
+    for run in task_runs:
+        if run.state.current is not StateType.PAUSED:
+            continue
+        task = flow.task_by_id(run.task_id)
+        pause = task.body(run.resolved).pause if isinstance(task, FlowableTask) else None
+        if pause is not None:
+            return PauseForm(run.id, tuple(pause.inputs))
+    return PauseForm()
+
+
+def resolve_pause_inputs(
+    form: PauseForm,
+    given: Mapping[str, GivenValue],
+    flow: Flow,
+    execution: Execution,
+    task_runs: Sequence[TaskRun],
+    environment: EngineEnvironment,
+) -> ResolvedInputs:
+    """Type and check what was given. Expressions read what the execution has come to so far.
+
+    They may ask the server: call it off the event loop.
+    """
+    if not form.inputs:
+        return ResolvedInputs({})
+    live = LiveExecution.restore(flow, execution, task_runs, 0)
+    node = live.nodes[form.task_run_id] if form.task_run_id is not None else None
+    variables = execution_variables(live, environment, node, load=environment.load_stored)
+    return resolve_inputs(
+        form.inputs,
+        given,
+        ScopedRenderer(dict(variables), lambda found: environment.scope(found, execution.id)),
+        workflow=f"{execution.namespace}.{execution.flow_id}",
+        encrypt=environment.encrypt,
+    )
