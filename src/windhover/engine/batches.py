@@ -102,7 +102,10 @@ class BatchSteps(Directories):
             self.log(LogLevel.WARN, warning, node)
         self.log(LogLevel.INFO, f"Created new execution {event.link}", node)
         if not event.wait:
-            _move(_states(node), StateType.RUNNING, StateType.SUCCESS)
+            states = _states(node)
+            _move(states, StateType.RUNNING, StateType.SUCCESS)
+            if not states.get(StateType.CREATED.value):
+                states.pop(StateType.CREATED.value, None)
             self.changed(node)
             self._end_if_done(node)
 

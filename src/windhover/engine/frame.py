@@ -44,6 +44,12 @@ class Node:
         return self.record.stage in (Stage.WAITING, Stage.HOLDING) and not self.ended
 
     @property
+    def is_part(self) -> bool:
+        """It counts as the task around it, with the value that one has in a loop."""
+        frame, record = self.frame, self.record
+        return record.phase is Phase.TASKS and (frame.body.directory or frame.body.lanes[record.lane].chained)
+
+    @property
     def in_loop(self) -> bool:
         """It runs once for each value of a loop, which counts its ``iteration``."""
         frame, record = self.frame, self.record

@@ -227,9 +227,8 @@ def _task_run(node: Node, attempts: int) -> dict[str, JsonValue]:
     }
     if record.parent_task_run_id is not None:
         found["parentId"] = record.parent_task_run_id
-    # Tasks that share a directory count as the one that holds them.
-    owner = node.directory
-    value = record.value if owner is None or owner is node else owner.record.value
+    owner = node.frame.owner
+    value = owner.record.value if owner is not None and node.is_part else record.value
     if value is not None:
         found["value"] = value
     if record.iteration is not None:
@@ -245,7 +244,7 @@ def task_run_variables(node: Node) -> dict[str, JsonValue]:
 def _previous(node: Node) -> JsonValue:
     """In a chained lane, the task run before this one."""
     frame, record = node.frame, node.record
-    if record.phase is not Phase.TASKS or not node.position or not frame.body.lanes[record.lane].chained:
+    if record.phase is not Phase.TASKS or not node.position or not node.is_part:
         return ABSENT
     for other in reversed(frame.nodes):
         if other.record.lane == record.lane and other.position == node.position - 1:
