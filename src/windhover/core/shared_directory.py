@@ -16,6 +16,7 @@ from pydantic import Field
 
 from windhover.model.execution import JsonValue
 from windhover.plugin.context import RunContext
+from windhover.plugin.namespace_files import NamespaceFiles, place_namespace_files
 from windhover.plugin.task import Output, RunnableTask, Static
 from windhover.plugin.types import Duration
 from windhover.plugin.working_files import WorkingFiles
@@ -37,9 +38,10 @@ class PreparedDirectory(Output):
 
 
 class PrepareDirectory(DirectoryWork, RunnableTask[PreparedDirectory]):
-    """Fill a shared directory: from the cache of an earlier execution, then with input files."""
+    """Fill a shared directory: from the cache, then with files of namespaces, then with input files."""
 
     input_files: dict[str, JsonValue] = Field(default_factory=dict)
+    namespace_files: NamespaceFiles | None = None
     cache_patterns: list[str] | None = None
     cache_ttl: Duration | None = None
 
@@ -50,6 +52,8 @@ class PrepareDirectory(DirectoryWork, RunnableTask[PreparedDirectory]):
             cache = DirectoryCache(ctx, files, self.cache_patterns)
             if await cache.restore(self.cache_ttl):
                 restored = await cache.fingerprint()
+        if self.namespace_files is not None:
+            await place_namespace_files(ctx, self.namespace_files, files.directory)
         await files.add_inputs(self.input_files)
         return PreparedDirectory(restored=restored)
 

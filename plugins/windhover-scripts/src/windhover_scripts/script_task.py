@@ -12,8 +12,8 @@ from pydantic import Field
 
 from windhover.core.runner.process import Process
 from windhover.model.execution import JsonValue
-from windhover.model.task import Definition
 from windhover.plugin.context import RunContext
+from windhover.plugin.namespace_files import NamespaceFiles, place_namespace_files
 from windhover.plugin.runner import AnyTaskRunner, Command, TaskRunner
 from windhover.plugin.task import Output, RunnableTask, Static, TaskFailure
 from windhover.plugin.working_files import WorkingFiles, named_files
@@ -44,26 +44,6 @@ class RunnerType(StrEnum):
     DOCKER = "DOCKER"
 
 
-class FileExists(StrEnum):
-    """What to do about a namespace file that is already there."""
-
-    OVERWRITE = "OVERWRITE"
-    FAIL = "FAIL"
-    WARN = "WARN"
-    IGNORE = "IGNORE"
-
-
-class NamespaceFiles(Definition):
-    """Which files of namespaces to put into the working directory."""
-
-    enabled: bool = True
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    namespaces: tuple[str, ...] = ()
-    if_exists: FileExists = FileExists.OVERWRITE
-    folder_per_namespace: bool = False
-
-
 class ScriptOutput(Output):
     """What a script task gives."""
 
@@ -85,7 +65,9 @@ class ScriptTask(RunnableTask[ScriptOutput]):
         {}, description="Files to put into the working directory: contents, or `kestra://` URIs, by path."
     )
     output_files: list[str] = Field([], description="Patterns of files to store after the run.")
-    namespace_files: NamespaceFiles | None = Field(None, description="Namespace files to put there.")
+    namespace_files: NamespaceFiles | None = Field(
+        None, description="Files of namespaces to put into the working directory."
+    )
     interpreter: list[str] = Field(
         ["/bin/sh", "-c"], min_length=1, description="The shell that gets the commands as one argument."
     )
@@ -128,9 +110,9 @@ class ScriptTask(RunnableTask[ScriptOutput]):
 
     async def run(self, ctx: RunContext) -> ScriptOutput:
         files = WorkingFiles(ctx)
+        if self.namespace_files is not None:
+            await place_namespace_files(ctx, self.namespace_files, files.directory)
         await files.add_inputs(self.input_files)
-        if self.namespace_files is not None and self.namespace_files.enabled:
-            ctx.logger.warn("This server puts no namespace files into working directories yet")
         output_directory = self._make_output_directory(files)
         environment = {
             **await self.prepare_environment(ctx),

@@ -81,9 +81,7 @@ tasks:
     ] = None
     output_files: Annotated[
         list[str] | str | None,
-        Field(
-            description="Patterns of files to store at the end; `outputFiles` has their URIs."
-        ),
+        Field(description="Patterns of files to store at the end; `outputFiles` has their URIs."),
     ] = None
     namespace_files: Annotated[
         NamespaceFiles | None, Field(description="Files of namespaces to begin with.")
@@ -95,9 +93,13 @@ tasks:
         return Body([Lane(self.tasks)], directory=True)
 
     def opening(self) -> TaskDefinition | None:
-        if not self.input_files and self.cache is None:
+        if not self.input_files and self.cache is None and self.namespace_files is None:
             return None
         properties = {"inputFiles": self.input_files, **self._cache_patterns()}
+        if self.namespace_files is not None:
+            properties["namespaceFiles"] = self.namespace_files.model_dump(
+                mode="json", by_alias=True, exclude_none=True
+            )
         if self.cache is not None and self.cache.ttl is not None:
             properties["cacheTtl"] = self.cache.ttl
         return self._work(PrepareDirectory, properties)
