@@ -205,8 +205,12 @@ class _ExpressionCheck:
             return
         root = reference.path[0]
         if place.roots is not None and root not in place.roots:
-            message = f"There is no variable `{root}`"
-            self._add(path, text, reference.positions[0], message, suggestion=nearest(root, place.roots))
+            suggestion = nearest(root, place.roots)
+            # `a ?? b ?? raise`: a name that does not exist is how authors make an expression fail.
+            on_purpose = reference.conditional and len(reference.path) == 1 and suggestion is None
+            if not on_purpose:
+                message = f"There is no variable `{root}`"
+                self._add(path, text, reference.positions[0], message, suggestion=suggestion)
             return
         if root not in place.members:
             return

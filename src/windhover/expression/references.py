@@ -7,6 +7,7 @@ name that does not exist.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from windhover.expression.bindings import find_bindings
@@ -50,12 +51,14 @@ class Reference:
     """A variable that is read: its constant path, and where each part of it stands.
 
     ``guarded`` says that the template copes with it being undefined: by ``??``, ``default`` or a test such
-    as ``is defined``, here or elsewhere in the template.
+    as ``is defined``, here or elsewhere in the template. ``conditional`` says that it is read in some cases
+    only, as a branch of a ternary or the right side of ``??`` is.
     """
 
     path: tuple[str, ...]
     positions: tuple[Position, ...]
     guarded: bool = False
+    conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class _Finder:
         bindings = find_bindings(template.body)
         self._bound = bindings.names | {"_context"}
         self._macros = bindings.macros
+        #: How many conditions are around what is looked at.
+        self._conditions = 0
 
     def result(self) -> References:
         """What was found; names are bound, and guarded, for the whole template."""
@@ -129,8 +134,10 @@ class _Finder:
                 case If(branches=branches, otherwise=otherwise):
                     for condition, branch in branches:
                         self.expression(condition)
-                        self.body(branch)
-                    self._optional(otherwise)
+                        with self._condition():
+                            self.body(branch)
+                    with self._condition():
+                        self._optional(otherwise)
                 case For(iterable=iterable, body=inner, otherwise=otherwise):
                     self.expression(iterable)
                     self.body(inner)
@@ -178,7 +185,16 @@ class _Finder:
                 self._found.subtractions.append(subtraction)
             case Binary(operator=operator, left=left, right=right):
                 self.expression(left, guarded or operator in _COALESCING)
-                self.expression(right, guarded)
+                if operator in _COALESCING:
+                    with self._condition():
+                        self.expression(right, guarded)
+                else:
+                    self.expression(right, guarded)
+            case Ternary(condition=condition, then=then, otherwise=otherwise):
+                self.expression(condition, guarded)
+                with self._condition():
+                    self.expression(then, guarded)
+                    self.expression(otherwise, guarded)
             case _:
                 for child in _children(node):
                     self.expression(child, guarded)
@@ -192,9 +208,15 @@ class _Finder:
     def _variable(self, node: Variable | Member, guarded: bool) -> None:
         reference, others = _reference(node, guarded)
         if reference is not None:
-            self._found.variables.append(reference)
+            self._found.variables.append(replace(reference, conditional=self._conditions > 0))
         for other in others:
             self.expression(other, guarded)
+
+    @contextmanager
+    def _condition(self) -> Iterator[None]:
+        self._conditions += 1
+        yield
+        self._conditions -= 1
 
     def _check(self, kind: Kind, name: str, node: Node) -> bool:
         """Note a name that does not exist; returns whether it takes an undefined operand."""
@@ -284,8 +306,6 @@ def _children(node: Expression) -> Iterator[Expression]:
             yield from (left, right)
         case Unary(operand=operand):
             yield operand
-        case Ternary(condition=condition, then=then, otherwise=otherwise):
-            yield from (condition, then, otherwise)
         case MethodCall(target=target, arguments=arguments):
             yield from (target, *arguments)
         case ListLiteral(items=items):

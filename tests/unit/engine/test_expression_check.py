@@ -76,6 +76,7 @@ def told(template: str) -> list[tuple[str, str | None]]:
         ("{{ vars.greting }}", "There is no variable `greting` in `vars`", "greeting"),
         ("{{ tasks.lst.state }}", "There is no task `lst`", "last"),
         ("{{ input.city }}", "There is no variable `input`", "inputs"),
+        ("{{ inputs.city == 'x' ? inptus : '' }}", "There is no variable `inptus`", "inputs"),
         ("{{ flow.name }}", "`flow` has no member `name`", None),
         ("{{ inputs.city | uper }}", "Filter [uper] does not exist.", "upper"),
         ("{{ nwo() }}", "Function or Macro [nwo] does not exist.", "now"),
@@ -107,6 +108,8 @@ def test_certain_mistakes_are_told(template: str, message: str, suggestion: str 
         "{{ trigger.anything }} {{ labels.any }} {{ globals.any }} {{ envs.any }} {{ workingDir }}",
         "{% raw %}{{ nope }}{% endraw %}",
         "{{ inputs.city - vars.greeting }}",
+        "{{ inputs.city ?? vars.greeting ?? raise }}",
+        "{{ inputs.city == 'x' ? ko : '' }}",
     ],
 )
 def test_what_may_exist_is_not_told(template: str) -> None:
