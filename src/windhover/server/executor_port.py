@@ -5,13 +5,18 @@ Documentation page: ``docs/expressions.md``.
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from windhover.expression import EvaluationError
 from windhover.repository.database import Database
+from windhover.repository.errors import RepositoryError, RepositoryUnavailable
 from windhover.server.expression_port import ExpressionSources, JobExpressionPort
 from windhover.server.side_loop import SideLoop
+
+logger = logging.getLogger(__name__)
 
 #: How long the executor stands still for an answer at most.
 ANSWER_SECONDS = 2.0
@@ -55,11 +60,21 @@ class ExecutorAnswers:
         self._loop = SideLoop(ANSWER_SECONDS)
         self._own: Database | None = None
         self._sources: ExpressionSources | None = None
+        self._opening = threading.Lock()
 
     def port(self, variables: Mapping[str, object], execution_id: str) -> JobExpressionPort:
         """What the expressions over these variables reach."""
         place = ScopePlace(variables, execution_id, self._tenant_id)
         return JobExpressionPort(place, self._opened, self._loop.wait, variables, read_limit=READ_LIMIT)
+
+    def prepare(self) -> None:
+        """Connect beforehand where that takes long, so that no condition has to wait for it. For a thread."""
+        if self._database.for_other_loop() is self._database:
+            return
+        try:
+            self._opened()
+        except (EvaluationError, RepositoryUnavailable, RepositoryError) as error:
+            logger.warning("The executor cannot ask the database yet; it tries again when it must: %s", error)
 
     def close(self) -> None:
         """End the thread and its connection, if there ever was one."""
@@ -71,12 +86,16 @@ class ExecutorAnswers:
 
     def _opened(self) -> ExpressionSources:
         if self._sources is None:
-            own = self._database.for_other_loop()
-            if own is not self._database:
-                self._loop.wait(own.open())
-            self._own = own
-            self._sources = self._make_sources(own)
+            with self._opening:
+                self._sources = self._sources or self._open()
         return self._sources
+
+    def _open(self) -> ExpressionSources:
+        own = self._database.for_other_loop()
+        if own is not self._database:
+            self._loop.wait(own.open())
+        self._own = own
+        return self._make_sources(own)
 
 
 async def _nothing() -> None:

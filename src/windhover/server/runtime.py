@@ -140,6 +140,7 @@ class Runtime:
         """Take up what was under way, and begin to work; returns how many executions go on."""
         for variable in self.secrets.unreadable:
             logger.warning("The environment variable %s holds no base64 text and is no secret.", variable)
+        await asyncio.to_thread(self.answers.prepare)
         recovered = await self.executor.start()
         self._executing = asyncio.create_task(self.executor.run(), name="executor")
         self._working = asyncio.create_task(self.worker.run(), name="worker")

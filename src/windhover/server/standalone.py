@@ -15,8 +15,10 @@ from pathlib import Path
 
 from windhover.config import Settings
 from windhover.repository.database import open_database
+from windhover.repository.kv import KvRepository
 from windhover.repository.services import ServiceRepository
 from windhover.server.assembly import database_settings, runtime_settings
+from windhover.server.expired_kv import ExpiredKvPurge
 from windhover.server.flow_folder import load_flows
 from windhover.server.http import HttpServer
 from windhover.server.runtime import Runtime, utc_now
@@ -93,6 +95,9 @@ class StandaloneServer:
         await management.start()
         await service.become(ServiceState.RUNNING)
         service.start_beating()
+        purge = self._expired_kv_purge(runtime)
+        if self._settings.expired_kv.enabled:
+            purge.start()
         self._listen_to_signals()
         _spare_the_garbage_collector()
         started(Addresses(server.host, web.port, management.port))
@@ -109,6 +114,16 @@ class StandaloneServer:
             ServiceState.TERMINATED_GRACEFULLY if graceful else ServiceState.TERMINATED_FORCED
         )
         return graceful
+
+    def _expired_kv_purge(self, runtime: Runtime) -> ExpiredKvPurge:
+        settings = self._settings.expired_kv
+        return ExpiredKvPurge(
+            KvRepository(runtime.database),
+            runtime.clock,
+            initial_delay=settings.initial_delay,
+            interval=settings.fixed_delay,
+            batch_size=settings.batch_size,
+        )
 
     async def _until_stopped(self, runtime: Runtime, service: Service) -> None:
         waiting = [
