@@ -380,7 +380,9 @@ class FlowControl(Recorder):
         try:
             resolved = resolve_outputs(flow.outputs, self.renderer(), encrypt=self.environment.encrypt)
         except FlowOutputError as error:
-            self.log(LogLevel.ERROR, str(error))
+            # After a failure outputs are often missing; the line must not hide what really went wrong.
+            failed = record.state.current is StateType.FAILED
+            self.log(LogLevel.WARN if failed else LogLevel.ERROR, str(error))
             return False
         for warning in resolved.warnings:
             self.log(LogLevel.WARN, warning)

@@ -90,7 +90,7 @@ class StandaloneServer:
         management = HttpServer(create_management_app(services), server.host, self._settings.management.port)
         recovered = await runtime.start()
         if recovered:
-            logger.info("%d executions that were under way go on.", recovered)
+            logger.info("Taking up executions that were under way: %d.", recovered)
         await web.start()
         await management.start()
         await service.become(ServiceState.RUNNING)

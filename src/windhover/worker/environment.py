@@ -30,8 +30,8 @@ class LogLimits:
     """
 
     max_message: int = 32 * 1024
-    lines_per_second: int = 10_000
-    max_lines: int = 100_000
+    lines_per_second: int = 5_000
+    max_lines: int = 500_000
     max_characters: int = 64 * MEBIBYTE
     max_file_characters: int = 1024 * MEBIBYTE
     flush_interval: timedelta = timedelta(milliseconds=100)
@@ -47,7 +47,7 @@ class OutputLimits:
     maximum: all outputs of an attempt together; above it the attempt fails.
     """
 
-    spill_above: int = 256 * 1024
+    spill_above: int = 64 * 1024
     inline_total: int = MEBIBYTE
     maximum: int = 64 * MEBIBYTE
 
