@@ -13,6 +13,7 @@ from windhover.core.flow.if_ import If
 from windhover.core.flow.parallel import Parallel
 from windhover.core.flow.sequential import Sequential
 from windhover.core.flow.switch import Switch
+from windhover.core.flow.working_directory import WorkingDirectory
 from windhover.model.task import Task
 from windhover.plugin.context import RunContext
 from windhover.plugin.task import RunnableTask, TaskDefinition
@@ -83,7 +84,9 @@ def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
         return TaskDefinition(**common, plugin=Work)
     common["errors"] = draw_branch(draw, namer) if draw(st.booleans()) else ()
     common["finally_"] = draw_branch(draw, namer) if draw(st.booleans()) else ()
-    inside = draw_tasks(draw, namer, depth - 1, least=1)
+    inside = draw_tasks(draw, namer, 0 if kind == "directory" else depth - 1, least=1)
+    if kind == "directory":
+        return WorkingDirectory(**common, tasks=inside)
     if kind == "sequential":
         return Sequential(**common, tasks=inside)
     if kind == "allow_failure":
@@ -110,4 +113,4 @@ def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
     return Dag(**common, tasks=entries, concurrent=draw(st.integers(0, 2)))
 
 
-KINDS = ["sequential", "allow_failure", "parallel", "for_each", "if", "switch", "dag"]
+KINDS = ["sequential", "allow_failure", "parallel", "for_each", "if", "switch", "dag", "directory"]

@@ -101,6 +101,16 @@ class Model:
         self.cut(self.top, StateType.KILLED)
         self.settle()
 
+    def crash(self) -> None:
+        """All workers are gone, and with them the directories that tasks have shared: these begin again."""
+        if self.state is StateType.KILLING:
+            return
+        for container in list(self.runs):
+            if self.is_container(container) and container.task.type == "directory":
+                if container.phase_now is Phase.TASKS and not container.closing:
+                    self.runs = [run for run in self.runs if run.parent is not container]
+        self.settle()
+
     def open_leaves(self) -> list[Path]:
         return [r.path for r in self.runs if not r.ended and not isinstance(r.task, FlowableTask)]
 

@@ -57,6 +57,8 @@ class Harness:
         effects = advance(self.live, event, now, self.environment)
         for run_id, record in effects.task_runs.items():
             self.stored_runs[run_id] = msgspec.json.encode(record)
+        for run_id in effects.removed_task_runs:
+            self.stored_runs.pop(run_id, None)
         if effects.header_changed or not self.stored_header:
             self.stored_header = msgspec.json.encode(self.live.record)
         for job in effects.jobs:
@@ -135,6 +137,7 @@ def play(flow: FlowTree, data: st.DataObject, *, crashes: bool, kill: bool) -> N
         if crashes and data.draw(st.integers(0, 4)) == 0:
             late.extend(harness.jobs.values())
             harness.crash()
+            model.crash()
             if harness.ended:
                 break
         if kill and not killed and data.draw(st.integers(0, 5)) == 0:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from datetime import datetime
 
+from windhover.engine.effects import Effects
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.flow_control import is_cut
 from windhover.engine.frame import Node
-from windhover.engine.live import flowable_frame
+from windhover.engine.live import LiveExecution, flowable_frame
 from windhover.engine.messages import SharedDirectory, TaskEnded
 from windhover.engine.rounds import Rounds
 from windhover.expression import ExpressionError
@@ -24,15 +28,21 @@ class Directories(Rounds):
     lost, all of the flow-control task begins again in a new one.
     """
 
+    def __init__(self, live: LiveExecution, now: datetime, environment: EngineEnvironment) -> None:
+        super().__init__(live, now, environment)
+        self._to_open: list[Node] = []
+
     @abstractmethod
     def send_job(self, node: Node, task: TaskDefinition) -> None:
         """Hand a task run to a worker, to do ``task``."""
 
     def open_directory(self, node: Node) -> None:
-        opening = _flowable(node).opening()
+        frame = node.body_frame
+        assert frame is not None, "a flow-control task that has begun has a frame"
+        opening = None if is_cut(frame) else _flowable(node).opening()
         if opening is None:
-            assert node.body_frame is not None, "a flow-control task that has begun has a frame"
-            self.later(self.fill, node.body_frame)
+            node.record.stage = Stage.BODY
+            self.later(self.fill, frame)
         else:
             node.record.stage = Stage.OPENING
             self.send_job(node, opening)
@@ -98,22 +108,37 @@ class Directories(Rounds):
         self.changed(owner)
         self.settle(owner.body_frame)
 
-    def begin_again(self, node: Node) -> None:
-        """Do all over again in a new directory, because the worker that had the old one is gone."""
+    def begin_directories_again(self) -> None:
+        """Begin anew what was done in shared directories, because all workers are gone.
+
+        They are opened when all else is settled: what is cut short then is not begun any more.
+        """
+        for node in list(self.live.nodes.values()):
+            is_begun = node.directory is node and node.body_frame is not None and not node.ended
+            if is_begun and node.record.stage is not Stage.CLOSED:
+                self._begin_again(node)
+                self._to_open.append(node)
+
+    def finish(self) -> Effects:
+        effects = super().finish()
+        if self._to_open:
+            for node in self._to_open:
+                self.open_directory(node)
+            self._to_open = []
+            effects = super().finish()
+        return effects
+
+    def _begin_again(self, node: Node) -> None:
+        """Forget what was done in a directory that is gone with its worker; then it is opened anew."""
         record = node.record
-        if record.stage is Stage.CLOSED or node.body_frame is None:
-            return
         self.drop_children(node)
         attempts = record.attempts or []
         if attempts and not attempts[-1].state.current.is_terminated:
             attempts[-1].state.become(StateType.RESUBMITTED, self.now)
         record.attempts = [*attempts, Attempt(self.passed(StateType.CREATED, StateType.RUNNING))]
-        record.stage, record.outcome, record.resolved = Stage.BODY, None, None
-        cut_state = node.body_frame.cut_state
+        record.stage, record.outcome, record.resolved = Stage.OPENING, None, None
         node.body_frame = flowable_frame(node, _flowable(node).body(None))
-        node.body_frame.cut_state = cut_state
         self.changed(node)
-        self.open_directory(node)
 
     def shared_directory(self, node: Node) -> SharedDirectory | None:
         """Where a job of this task run works, if not in a directory of its own."""

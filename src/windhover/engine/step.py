@@ -129,9 +129,7 @@ class Step(BatchSteps):
                     self._close_attempt(node, StateType.KILLED, self.now)
                     self.end(node, StateType.KILLED)
             return
-        for node in list(self.live.nodes.values()):
-            if node.directory is node and not node.ended:
-                self.begin_again(node)
+        self.begin_directories_again()
         if not self.resting:
             self.go_on()
         for node in self.open_leaves():
