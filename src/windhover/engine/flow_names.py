@@ -16,7 +16,6 @@ from windhover.model.inputs import ReusableInputs
 from windhover.model.task import Task
 from windhover.plugin.flowable import FlowableTask
 from windhover.plugin.kind import PluginKind
-from windhover.plugin.schema import output_class
 from windhover.plugin.task import TaskDefinition
 from windhover.util.nearest import nearest
 
@@ -170,6 +169,8 @@ def _repeats(task: Task) -> bool:
 
 @cache
 def _output_fields(plugin: type[BaseModel]) -> frozenset[str] | None:
+    from windhover.plugin.schema import output_class
+
     output = output_class(plugin)
     if output is None or output.model_config.get("extra") == "allow":
         return None

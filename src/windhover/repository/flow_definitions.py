@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from windhover.engine.expression_check import with_expression_warnings
 from windhover.model.flow import Flow
 from windhover.model.plugin_default import PluginDefault
 from windhover.model.problem import FlowInvalid
@@ -67,6 +66,8 @@ class FlowDefinitions:
         Raises:
             FlowInvalid: with everything that is wrong.
         """
+        from windhover.engine.expression_check import with_expression_warnings
+
         return with_expression_warnings(self._parse(source))
 
     def _parse(self, source: str | bytes) -> ParsedFlow:
