@@ -29,6 +29,10 @@ _MEMBERS = {
     "task": frozenset({"id", "type"}),
 }
 
+#: With how many names those that do not exist are compared in one flow, and how long they may be.
+_MOST_COMPARED = 20_000
+_LONGEST_NAME = 100
+
 
 class RootPlace(NamedTuple):
     """The place of a task of the top level in the order in which the flow runs."""
@@ -55,6 +59,7 @@ class FlowNames:
         self._inputs = _input_names(flow)
         self._variables = _variable_names(flow)
         self._roots = _root_places(flow)
+        self._searches = 0
 
     def root_place(self, task_list: str, index: int) -> RootPlace:
         """The place of the task that stands at ``index`` of a list of the flow."""
@@ -74,7 +79,7 @@ class FlowNames:
         if known is None:
             return None
         if name not in known:
-            return Missing(1, _absent(root, name), nearest(name, known))
+            return Missing(1, _absent(root, name), self._nearest(name, known))
         return self._missing_output(path, task, at) if root == "outputs" else None
 
     def _known(self, root: str) -> Collection[str] | None:
@@ -101,7 +106,14 @@ class FlowNames:
         fields = self._output_fields(owner)
         if fields is None or len(path) < 3 or path[2] in fields:
             return None
-        return Missing(2, f"The task `{owner}` has no output `{path[2]}`", nearest(path[2], fields))
+        return Missing(2, f"The task `{owner}` has no output `{path[2]}`", self._nearest(path[2], fields))
+
+    def _nearest(self, name: str, known: Collection[str]) -> str | None:
+        """What was probably meant; the search is dear, so it is made for a limited number of names."""
+        self._searches += len(known)
+        if self._searches > _MOST_COMPARED or len(name) > _LONGEST_NAME:
+            return None
+        return nearest(name, known)
 
     def _output_fields(self, task_id: str) -> frozenset[str] | None:
         """The outputs of a task, where its class says them; those of tasks in loops are kept by value."""
