@@ -90,16 +90,22 @@ async def _wait(process: subprocess.Popen[bytes]) -> None:
     if not hasattr(os, "pidfd_open"):
         await asyncio.to_thread(process.wait)
         return
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
     descriptor = os.pidfd_open(process.pid)
     try:
-        loop.add_reader(descriptor, ended.set)
-        await ended.wait()
+        await _until_readable(descriptor)
     finally:
-        loop.remove_reader(descriptor)
         os.close(descriptor)
     process.wait()
+
+
+async def _until_readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(descriptor, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(descriptor)
 
 
 async def _finish(
@@ -124,18 +130,16 @@ class _PipeReader:
         self._is_error = is_error
         self._on_line = on_line
         self._ctx = ctx
-        self._connected = False
         self.chunks = 0
         self.busy = False
 
     async def read(self) -> None:
-        loop = asyncio.get_running_loop()
-        stream = asyncio.StreamReader(limit=_CHUNK)
-        self._connected = True
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), self._pipe)
+        # Read by hand: uvloop's transport closes the descriptor of a pipe twice, and the second time it may
+        # already be another's.
         splitter = LineSplitter()
         try:
-            while chunk := await stream.read(_CHUNK):
+            os.set_blocking(self._pipe.fileno(), False)
+            while chunk := await self._next_chunk():
                 self.chunks += 1
                 self.busy = True
                 self._pass_on(splitter.feed(chunk))
@@ -145,12 +149,20 @@ class _PipeReader:
                 self.busy = False
             self._pass_on(splitter.end())
         finally:
-            transport.close()
+            self.close()
 
     def close(self) -> None:
-        """Close a pipe that was never read; the loop closes all others, and it must be done once only."""
-        if not self._connected:
-            self._pipe.close()
+        """Close the pipe, whether or not it was read to its end."""
+        self._pipe.close()
+
+    async def _next_chunk(self) -> bytes:
+        """What has come, or comes next; nothing at the end."""
+        descriptor = self._pipe.fileno()
+        while True:
+            try:
+                return os.read(descriptor, _CHUNK)
+            except BlockingIOError:
+                await _until_readable(descriptor)
 
     def _pass_on(self, lines: Iterable[str]) -> None:
         for line in lines:
