@@ -113,7 +113,7 @@ def test_what_was_acknowledged_reaches_its_end_after_any_crash(
 
     for id_ in acknowledged:
         execution = server.wait_for_end(id_, seconds=60)
-        assert execution["state"]["current"] == "WARNING", execution
+        assert execution["state"]["current"] == "WARNING", [execution, server.logs(id_)]
         assert_nothing_unfinished(execution)
         assert len(execution["taskRunList"]) == 8
     happened = {(line.split()[0], line.split()[-1]) for line in effects.read_text().splitlines()}
