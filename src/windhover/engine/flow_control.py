@@ -314,6 +314,9 @@ class FlowControl(Recorder):
             self._enter(frame, phase)
             return
         if frame.phase is Phase.AFTER_EXECUTION:
+            if not self.live.record.state.current.is_terminated:
+                # It was replayed from one of these tasks.
+                self.header_state(self._end_state(frame))
             self.effects.ended = True
             return
         frame.closing = True
