@@ -81,7 +81,20 @@ RUNS = [
     ),
     Expected("flow-control/each-sequential.yaml", logs=["Planning Monday.", "Planning Tuesday."]),
     Expected("flow-control/each-parallel.yaml", tasks={"index": 3}),
+    Expected("working-directory.yaml", logs=["First is Ada.", "Stored: Ada, Edsger, Grace"]),
+    Expected("loop-until.yaml", tasks={"ask": 1}, logs=["It took 3 rounds."]),
+    Expected(
+        "loop-until.yaml",
+        ["rounds=9", "limit=2"],
+        state="FAILED",
+        tasks={"ask": 1, "tell": 0},
+        logs=["Nothing came in 2 rounds."],
+        exit_code=1,
+    ),
 ]
+
+#: These need each other, and so a server; they are run elsewhere.
+TOGETHER = {"for-each-item/process_orders.yaml", "for-each-item/split_orders.yaml"}
 
 
 @pytest.mark.parametrize("expected", RUNS, ids=str)
@@ -101,7 +114,7 @@ def test_example(expected: Expected, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_every_example_is_run() -> None:
     files = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.yaml")}
-    assert files == {expected.name for expected in RUNS}
+    assert files == {expected.name for expected in RUNS} | TOGETHER
 
 
 def test_every_input_is_explained_at_the_top() -> None:

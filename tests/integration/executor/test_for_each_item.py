@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.integration.executor.flows import Ended, Flows
 
@@ -45,7 +47,8 @@ PARENT = """
         PROPERTIES
       - id: merged
         type: io.kestra.plugin.core.debug.Return
-        format: "{{ outputs.each_merge.subflowOutputs is defined ? read(outputs.each_merge.subflowOutputs) : '' }}"
+        runIf: "{{ outputs.each_merge.subflowOutputs is defined }}"
+        format: "{{ read(outputs.each_merge.subflowOutputs) }}"
 """
 
 
@@ -135,6 +138,15 @@ async def test_an_empty_file_starts_nothing(flows: Flows) -> None:
     assert ended.state == "SUCCESS"
     assert ended.states()["each_items"] == "SUCCESS"
     assert not ended.run("each_items").outputs
+
+
+async def test_the_examples_work_together(flows: Flows) -> None:
+    folder = Path(__file__).resolve().parents[3] / "examples" / "for-each-item"
+    await flows.save((folder / "process_orders.yaml").read_text())
+    ended = await flows.run((folder / "split_orders.yaml").read_text(), {"rows": 2})
+    assert ended.state == "SUCCESS"
+    assert "3 batches" in ended.messages()
+    assert "{part:0,orders:2}\n{part:1,orders:2}\n{part:2,orders:1}\n" in ended.messages()
 
 
 async def test_in_a_loop_each_has_its_own_batches(flows: Flows) -> None:

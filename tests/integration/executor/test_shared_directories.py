@@ -41,10 +41,15 @@ async def settled(flows: Flows) -> list[Path]:
 
 
 async def test_what_one_task_leaves_the_next_one_finds(flows: Flows) -> None:
-    source = HEAD + """
+    source = (
+        HEAD
+        + """
         inputFiles: {a/name.txt: Ada}
         outputFiles: ["**.out"]
-        tasks:""" + shell("write", "tr a-z A-Z < a/name.txt > b.out") + shell("read", "cat b.out")
+        tasks:"""
+        + shell("write", "tr a-z A-Z < a/name.txt > b.out")
+        + shell("read", "cat b.out")
+    )
     ended = await flows.run(source)
     assert ended.state == "SUCCESS"
     assert "ADA" in ended.messages("INFO")
@@ -55,9 +60,14 @@ async def test_what_one_task_leaves_the_next_one_finds(flows: Flows) -> None:
 
 
 async def test_files_of_a_failed_sequence_are_collected_all_the_same(flows: Flows) -> None:
-    source = HEAD + """
+    source = (
+        HEAD
+        + """
         outputFiles: [b.out]
-        tasks:""" + shell("write", "echo 1 > b.out; exit 3") + shell("never", "echo 2")
+        tasks:"""
+        + shell("write", "echo 1 > b.out; exit 3")
+        + shell("never", "echo 2")
+    )
     ended = await flows.run(source)
     assert ended.states() == {"wd": "FAILED", "write": "FAILED"}
     assert list((ended.run("wd").outputs or {})["outputFiles"]) == ["b.out"]
@@ -71,9 +81,14 @@ async def test_no_file_leads_out_of_the_directory(flows: Flows, bad: str) -> Non
     assert await settled(flows) == []
 
 
-CACHED = HEAD + """
+CACHED = (
+    HEAD
+    + """
         cache: {patterns: ["env/**"], ttl: TTL}
-        tasks:""" + shell("seen", "cat env/n 2>/dev/null || echo nothing") + shell("make", "COMMAND")
+        tasks:"""
+    + shell("seen", "cat env/n 2>/dev/null || echo nothing")
+    + shell("make", "COMMAND")
+)
 
 
 def said(ended: Ended) -> list[str]:
@@ -82,14 +97,18 @@ def said(ended: Ended) -> list[str]:
 
 async def test_files_are_kept_from_one_execution_to_the_next(flows: Flows) -> None:
     flow = await flows.save(
-        CACHED.replace("TTL", "PT1H").replace("COMMAND", "mkdir -p env; ln -sf /bin/sh env/sh; echo x >> env/n")
+        CACHED.replace("TTL", "PT1H").replace(
+            "COMMAND", "mkdir -p env; ln -sf /bin/sh env/sh; echo x >> env/n"
+        )
     )
     first, second, third = [await flows.ended(await flows.start(flow)) for _ in range(3)]
     assert [said(first), said(second), said(third)] == [["nothing"], ["x"], ["x", "x"]]
 
 
 async def test_files_that_are_too_old_are_not_restored(flows: Flows) -> None:
-    flow = await flows.save(CACHED.replace("TTL", "PT0.000001S").replace("COMMAND", "mkdir env; echo x > env/n"))
+    flow = await flows.save(
+        CACHED.replace("TTL", "PT0.000001S").replace("COMMAND", "mkdir env; echo x > env/n")
+    )
     first, second = [await flows.ended(await flows.start(flow)) for _ in range(2)]
     assert [said(first), said(second)] == [["nothing"], ["nothing"]]
 
@@ -105,7 +124,9 @@ async def test_what_a_failed_task_leaves_is_not_kept(flows: Flows) -> None:
 async def test_a_kill_really_ends_the_task_and_removes_the_directory(flows: Flows) -> None:
     source = HEAD + "        tasks:" + shell("long", "echo begun > x; sleep 600") + shell("never", "echo 2")
     execution_id = await flows.start(await flows.save(source))
-    await flows.until(execution_id, lambda e: e.states().get("long") == "RUNNING" and bool(directories(flows)))
+    await flows.until(
+        execution_id, lambda e: e.states().get("long") == "RUNNING" and bool(directories(flows))
+    )
     await flows.runtime.queue.executor.ask(KillExecution(execution_id))
     ended = await flows.ended(execution_id)
     assert ended.states() == {"wd": "KILLED", "long": "KILLED"}
@@ -121,10 +142,13 @@ async def test_a_timeout_of_a_task_ends_the_sequence(flows: Flows) -> None:
 async def test_a_task_that_has_children_is_refused(flows: Flows) -> None:
     from windhover.model.problem import FlowInvalid
 
-    source = HEAD + """
+    source = (
+        HEAD
+        + """
         tasks:
           - {id: p, type: io.kestra.plugin.core.flow.Pause}
 """
+    )
     with pytest.raises(FlowInvalid, match="Only runnable tasks are allowed"):
         await flows.save(source)
 
