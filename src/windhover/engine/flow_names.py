@@ -30,7 +30,7 @@ _MEMBERS = {
 }
 
 #: With how many names those that do not exist are compared in one flow, and how long they may be.
-_MOST_COMPARED = 20_000
+_MOST_COMPARED = 3_000
 _LONGEST_NAME = 100
 
 
@@ -59,6 +59,12 @@ class FlowNames:
         self._inputs = _input_names(flow)
         self._variables = _variable_names(flow)
         self._roots = _root_places(flow)
+        #: Flow control that holds no tasks may run parts of its own, which are named after it.
+        self._of_parts = tuple(
+            f"{task.id}_"
+            for task in self._tasks.values()
+            if isinstance(task, FlowableTask) and not any(task.nested())
+        )
         self._searches = 0
 
     def root_place(self, task_list: str, index: int) -> RootPlace:
@@ -79,6 +85,8 @@ class FlowNames:
         if known is None:
             return None
         if name not in known:
+            if known is self._tasks and name.startswith(self._of_parts):
+                return None
             return Missing(1, _absent(root, name), self._nearest(name, known))
         return self._missing_output(path, task, at) if root == "outputs" else None
 
