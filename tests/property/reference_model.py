@@ -106,9 +106,10 @@ class Model:
         if self.state is StateType.KILLING:
             return
         for container in list(self.runs):
-            if self.is_container(container) and container.task.type == "directory":
-                if container.phase_now is Phase.TASKS and not container.closing:
-                    self.runs = [run for run in self.runs if run.parent is not container]
+            if not self.is_container(container) or container.task.type != "directory":
+                continue
+            if container.phase_now is Phase.TASKS and not container.closing:
+                self.runs = [run for run in self.runs if run.parent is not container]
         self.settle()
 
     def open_leaves(self) -> list[Path]:
