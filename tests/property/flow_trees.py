@@ -16,6 +16,7 @@ from windhover.core.flow.switch import Switch
 from windhover.core.flow.working_directory import WorkingDirectory
 from windhover.model.task import Task
 from windhover.plugin.context import RunContext
+from windhover.plugin.flowable import FlowableTask
 from windhover.plugin.task import RunnableTask, TaskDefinition
 
 
@@ -37,6 +38,19 @@ class FlowTree:
     after_execution: tuple[Task, ...] = ()
     outputs: tuple[object, ...] = field(default=())
     retry: None = None
+    revision: int = 1
+    variables: dict[str, object] = field(default_factory=dict)
+
+    def task_by_id(self, task_id: str) -> Task | None:
+        """The task of this id at any depth, or None."""
+        left = [*self.tasks, *self.errors, *self.finally_, *self.after_execution]
+        while left:
+            task = left.pop()
+            if task.id == task_id:
+                return task
+            if isinstance(task, FlowableTask):
+                left.extend(task.nested())
+        return None
 
 
 class Namer:

@@ -1,0 +1,153 @@
+"""Restart and replay: random flows run to an end, are taken up again with other outcomes, and end again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path as FilePath
+
+import msgspec
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from windhover.engine.events import Begin, KillRequested, Restarted
+from windhover.engine.live import LiveExecution
+from windhover.engine.messages import CommandRefused, NothingToRestart
+from windhover.engine.restart import Reworked, change_state, replay, restart
+from windhover.model.execution import Execution, Phase, TaskRun
+from windhover.model.state import StateType
+
+sys.path.insert(0, str(FilePath(__file__).parent))
+from flow_trees import FlowTree, flows
+from test_engine import ENDS, Harness, check_ended
+
+RELAXED = settings(
+    max_examples=int(os.environ.get("WINDHOVER_EXAMPLES", "100")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def run_to_end(harness: Harness, data: st.DataObject, *, crashes: bool = False) -> set[str]:
+    """Let every job end as it is drawn; returns the task runs that a worker was given."""
+    worked: set[str] = set()
+    for _ in range(2000):
+        if crashes and data.draw(st.integers(0, 4)) == 0:
+            harness.crash()
+        if harness.ended:
+            return worked
+        assert harness.jobs, "nothing runs and nothing has ended"
+        run_id = data.draw(st.sampled_from(sorted(harness.jobs)))
+        worked.add(run_id)
+        harness.end(harness.jobs[run_id], data.draw(ENDS))
+    raise AssertionError("the execution never ended")
+
+
+def ended_once(flow: FlowTree, data: st.DataObject, *, kill: bool) -> Harness:
+    harness = Harness(flow)
+    harness.apply(Begin())
+    if kill and not harness.ended and data.draw(st.booleans()):
+        for _ in range(data.draw(st.integers(0, 5))):
+            if harness.jobs:
+                harness.end(harness.jobs[sorted(harness.jobs)[0]], data.draw(ENDS))
+        if not harness.ended:
+            harness.apply(KillRequested())
+            while not harness.ended:
+                harness.end(next(iter(harness.jobs.values())), StateType.KILLED)
+            return harness
+    run_to_end(harness, data)
+    return harness
+
+
+def records_of(harness: Harness) -> tuple[Execution, list[TaskRun]]:
+    """The records as the database has them."""
+    runs = [msgspec.json.decode(raw, type=TaskRun) for raw in harness.stored_runs.values()]
+    runs.sort(key=lambda run: run.position)
+    return msgspec.json.decode(msgspec.json.encode(harness.live.record), type=Execution), runs
+
+
+def take_up(harness: Harness, reworked: Reworked) -> None:
+    """Do what the executor does with reworked records: store them, then go on."""
+    harness.live = LiveExecution.restore(harness.flow, reworked.execution, reworked.task_runs, 0)  # type: ignore[arg-type]
+    harness.stored_header = msgspec.json.encode(reworked.execution)
+    harness.stored_runs = {run.id: msgspec.json.encode(run) for run in reworked.task_runs}
+    harness.jobs.clear()
+    harness.ended = False
+    harness.apply(Restarted() if harness.live.nodes else Begin())
+
+
+def outputs(runs: list[TaskRun]) -> dict[str, object]:
+    return {run.id: run.outputs for run in runs}
+
+
+@RELAXED
+@given(flow=flows(), data=st.data(), crashes=st.booleans(), kill=st.booleans())
+def test_a_restart_runs_what_failed_and_ends(
+    flow: FlowTree, data: st.DataObject, crashes: bool, kill: bool
+) -> None:
+    harness = ended_once(flow, data, kill=kill)
+    for _ in range(2):
+        execution, runs = records_of(harness)
+        done = {run.id for run in runs if run.state.current in (StateType.SUCCESS, StateType.WARNING)}
+        try:
+            reworked = restart(execution, runs, flow, harness.at())  # type: ignore[arg-type]
+        except NothingToRestart:
+            return
+        kept = {run.id for run in reworked.task_runs}
+        take_up(harness, reworked)
+        worked = run_to_end(harness, data, crashes=crashes)
+        check_ended(harness)
+        assert not worked & done & kept, "what had ended well was run again"
+        assert kept <= set(harness.live.nodes), "task runs got lost"
+
+
+@RELAXED
+@given(flow=flows(), data=st.data(), crashes=st.booleans())
+def test_a_replay_runs_what_comes_after_and_nothing_before(
+    flow: FlowTree, data: st.DataObject, crashes: bool
+) -> None:
+    harness = ended_once(flow, data, kill=False)
+    execution, runs = records_of(harness)
+    assume(runs)
+    before = msgspec.json.encode(runs)
+    chosen = data.draw(st.sampled_from(runs))
+    new = replay(
+        execution,
+        runs,
+        flow,  # type: ignore[arg-type]
+        harness.at(),
+        harness.environment.new_id,
+        task_run_id=chosen.id,
+        execution_id="execution",
+    )
+    assert msgspec.json.encode(runs) == before, "the old execution was changed"
+    finished = [run for run in new.task_runs if run.state.current.is_terminated]
+    known = outputs(finished)
+    again = {run.id for run in new.task_runs if run.task_id == chosen.task_id} - set(known)
+    assert len(again) <= 1, "another run of the same task is run again"
+    assert len(finished) < len(new.task_runs), "nothing is run again"
+    take_up(harness, new)
+    worked = run_to_end(harness, data, crashes=crashes)
+    check_ended(harness)
+    assert not worked & set(known), "what came before was run again"
+    ended = {run_id: harness.live.nodes[run_id].record.outputs for run_id in known}
+    assert ended == known
+
+
+@RELAXED
+@given(flow=flows(), data=st.data(), crashes=st.booleans())
+def test_after_a_changed_state_all_goes_on(flow: FlowTree, data: st.DataObject, crashes: bool) -> None:
+    harness = ended_once(flow, data, kill=False)
+    execution, runs = records_of(harness)
+    normal = [run for run in runs if run.phase is Phase.TASKS]
+    assume(normal)
+    chosen = data.draw(st.sampled_from(normal))
+    state = data.draw(st.sampled_from([StateType.SUCCESS, StateType.WARNING, StateType.FAILED]))
+    try:
+        new = change_state(execution, runs, flow, chosen.id, state, harness.at())  # type: ignore[arg-type]
+    except CommandRefused:
+        return  # it ran in a branch that goes, or in a shared directory
+    take_up(harness, new)
+    run_to_end(harness, data, crashes=crashes)
+    check_ended(harness)
+    assert harness.live.nodes[chosen.id].record.state.current is state
