@@ -1,0 +1,249 @@
+"""Going back in an execution: what a restart, a replay and a changed state leave, and what runs then."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from textwrap import dedent
+
+import msgspec
+import pytest
+
+from windhover.engine.advance import advance
+from windhover.engine.creation import new_execution
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.events import Begin, EngineEvent, KillRequested, Recover, Restarted, Resume, TimerFired
+from windhover.engine.live import LiveExecution
+from windhover.engine.messages import CommandRefused, Job, TaskEnded
+from windhover.engine.restart import Reworked, change_state, replay, restart
+from windhover.model.execution import Execution, TaskRun
+from windhover.model.flow import Flow
+from windhover.model.state import StateType
+from windhover.plugin.parsing import parse_flow
+from windhover.plugin.registry import shared_registry
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+PAUSE_THEN_WORK = """
+    - {id: wait, type: io.kestra.plugin.core.flow.Pause, pauseDuration: PT1H, behavior: FAIL}
+    - {id: work, type: io.kestra.plugin.core.log.Log, message: x}
+    """
+DIRECTORY = """
+    - id: shared
+      type: io.kestra.plugin.core.flow.WorkingDirectory
+      tasks:
+        - {id: a, type: io.kestra.plugin.core.log.Log, message: x}
+        - {id: b, type: io.kestra.plugin.core.log.Log, message: x}
+    """
+LOOP = """
+    - id: each
+      type: io.kestra.plugin.core.flow.ForEach
+      values: "{{ inputs.values }}"
+      tasks:
+        - {id: a, type: io.kestra.plugin.core.log.Log, message: x}
+        - {id: b, type: io.kestra.plugin.core.log.Log, message: x}
+    - {id: last, type: io.kestra.plugin.core.log.Log, message: x}
+    """
+MEANWHILE = """
+    - id: wait
+      type: io.kestra.plugin.core.flow.Pause
+      onPause: {id: notice, type: io.kestra.plugin.core.log.Log, message: x}
+    """
+
+
+def flow_of(tasks: str) -> Flow:
+    source = "id: f\nnamespace: company.team\nrevision: 1\ntasks:\n" + dedent(tasks).strip("\n")
+    return parse_flow(source, shared_registry()).flow
+
+
+class Run:
+    """An execution of which every job ends well, but those of tasks in ``failing``."""
+
+    def __init__(self, tasks: str, inputs: dict[str, object] | None = None) -> None:
+        self.flow = flow_of(tasks)
+        ids = (f"id{number:04d}" for number in itertools.count())
+        self._ids: Iterator[str] = ids
+        self.environment = EngineEnvironment(new_id=lambda: next(ids))
+        self._ticks = itertools.count()
+        record = new_execution(self.flow, {}, "execution", START)
+        record.inputs = inputs
+        self.live = LiveExecution(self.flow, record)
+        self.failing: set[str] = set()
+        self.jobs: list[Job] = []
+        self.timers: set[str] = set()
+        self.worked: list[str] = []
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=next(self._ticks))
+
+    def apply(self, event: EngineEvent) -> None:
+        effects = advance(self.live, event, self.now(), self.environment)
+        self.jobs.extend(effects.jobs)
+        self.timers = (self.timers - effects.timers_cleared) | set(effects.timers_set)
+
+    def work(self) -> None:
+        """Let all that is handed to workers end."""
+        while self.jobs:
+            identity = self.jobs.pop(0).identity
+            self.worked.append(identity.task_id)
+            state = StateType.FAILED if identity.task_id in self.failing else StateType.SUCCESS
+            self.apply(
+                TaskEnded("execution", identity.task_run_id, identity.dispatch, "w", self.now(), state, {})
+            )
+
+    def begin(self, *failing: str) -> Run:
+        self.failing = set(failing)
+        self.apply(Begin())
+        self.work()
+        return self
+
+    def records(self) -> tuple[Execution, list[TaskRun]]:
+        raw = msgspec.json.encode([node.record for node in self.live.nodes.values()])
+        header = msgspec.json.encode(self.live.record)
+        return msgspec.json.decode(header, type=Execution), msgspec.json.decode(raw, type=list[TaskRun])
+
+    def take_up(self, reworked: Reworked, *failing: str) -> None:
+        self.failing = set(failing)
+        self.worked.clear()
+        self.live = LiveExecution.restore(self.flow, reworked.execution, reworked.task_runs, 0)
+        self.apply(Restarted() if self.live.nodes else Begin())
+        self.work()
+
+    def restart(self) -> None:
+        execution, runs = self.records()
+        self.take_up(restart(execution, runs, self.flow, self.now()))
+
+    @property
+    def state(self) -> StateType:
+        return self.live.record.state.current
+
+    def ids_of(self, task_id: str) -> list[str]:
+        return [node.record.id for node in self.live.runs_of_task.get(task_id, [])]
+
+    def record(self, task_id: str) -> TaskRun:
+        (node,) = self.live.runs_of_task[task_id]
+        return node.record
+
+
+def test_a_pause_whose_time_ran_out_is_passed() -> None:
+    run = Run(PAUSE_THEN_WORK).begin()
+    (timer,) = run.timers
+    run.apply(TimerFired(timer))
+    assert run.state is StateType.FAILED
+    run.restart()
+    assert run.state is StateType.SUCCESS
+    assert run.worked == ["work"]
+
+
+def test_a_pause_that_was_killed_waits_again() -> None:
+    run = Run(PAUSE_THEN_WORK).begin()
+    run.apply(KillRequested())
+    assert run.state is StateType.KILLED
+    run.restart()
+    assert run.state is StateType.PAUSED
+    run.apply(Resume())
+    run.work()
+    assert run.state is StateType.SUCCESS
+
+
+def test_a_shared_directory_begins_anew() -> None:
+    run = Run(DIRECTORY).begin("b")
+    before = run.ids_of("a")
+    run.restart()
+    assert run.state is StateType.SUCCESS
+    assert run.worked == ["a", "b"]
+    assert run.ids_of("a") != before
+
+
+def test_the_state_of_a_task_in_a_shared_directory_stays() -> None:
+    run = Run(DIRECTORY).begin("b")
+    execution, runs = run.records()
+    with pytest.raises(CommandRefused, match="'shared'"):
+        change_state(execution, runs, run.flow, run.record("b").id, StateType.SUCCESS, run.now())
+
+
+def test_a_restart_of_a_loop_goes_on_in_the_round_that_failed() -> None:
+    run = Run(LOOP, {"values": ["1", "2"]}).begin("b")
+    assert run.worked == ["a", "b"]
+    run.restart()
+    assert run.worked == ["b", "a", "b", "last"]
+    assert run.state is StateType.SUCCESS
+
+
+def test_a_replay_from_a_loop_looks_at_its_values_again() -> None:
+    run = Run(LOOP, {"values": ["1", "2"]}).begin()
+    execution, runs = run.records()
+    (loop,) = run.ids_of("each")
+    new = replay(
+        execution,
+        runs,
+        run.flow,
+        run.now(),
+        run.environment.new_id,
+        task_run_id=loop,
+        inputs={"values": ["1", "2", "3"]},
+    )
+    assert [taken.state.current for taken in new.task_runs] == [StateType.RUNNING]
+    run.take_up(new)
+    assert run.worked == ["a", "b"] * 3 + ["last"]
+    assert run.state is StateType.SUCCESS
+
+
+def test_a_replay_within_a_loop_keeps_the_rounds_before() -> None:
+    run = Run(LOOP, {"values": ["1", "2", "3"]}).begin()
+    execution, runs = run.records()
+    new = replay(execution, runs, run.flow, run.now(), run.environment.new_id, task_run_id=run.ids_of("b")[1])
+    run.take_up(new)
+    assert run.worked == ["b", "a", "b", "last"]
+
+
+def test_a_replay_leaves_out_tasks_that_are_gone() -> None:
+    run = Run(LOOP, {"values": ["1"]}).begin()
+    execution, runs = run.records()
+    run.flow = flow_of("- {id: last, type: io.kestra.plugin.core.log.Log, message: y}")
+    new = replay(
+        execution, runs, run.flow, run.now(), run.environment.new_id, task_run_id=run.record("last").id
+    )
+    run.take_up(new)
+    assert run.worked == ["last"]
+    assert run.state is StateType.SUCCESS
+
+
+def test_a_pause_does_not_end_before_what_runs_meanwhile() -> None:
+    run = Run(MEANWHILE)
+    run.apply(Begin())
+    assert run.state is StateType.PAUSED
+    assert [job.identity.task_id for job in run.jobs] == ["notice"]
+    run.apply(Resume())
+    assert run.record("wait").state.current is StateType.RUNNING
+    run.failing = {"notice"}
+    run.work()
+    assert run.record("notice").state.current is StateType.FAILED
+    assert run.state is StateType.SUCCESS
+
+
+def test_what_runs_meanwhile_is_handed_out_again_after_a_crash() -> None:
+    run = Run(MEANWHILE)
+    run.apply(Begin())
+    run.jobs.clear()
+    execution, runs = run.records()
+    run.live = LiveExecution.restore(run.flow, execution, runs, 0)
+    run.apply(Recover())
+    run.work()
+    assert run.worked == ["notice"]
+    assert run.state is StateType.PAUSED
+    run.apply(Resume())
+    assert run.state is StateType.SUCCESS
+
+
+def test_a_kill_stops_what_runs_meanwhile() -> None:
+    run = Run(MEANWHILE)
+    run.apply(Begin())
+    run.apply(KillRequested())
+    assert run.state is StateType.KILLING
+    job = run.jobs.pop().identity
+    killed = TaskEnded("execution", job.task_run_id, job.dispatch, "w", run.now(), StateType.KILLED)
+    run.apply(killed)
+    assert run.state is StateType.KILLED
+    assert run.record("wait").state.current is StateType.KILLED
