@@ -16,6 +16,7 @@ import msgspec
 
 from windhover.model.kv import KeyExists, KvEntry, KvType, KvValue, check_key
 from windhover.model.purge import KeptVersion
+from windhover.repository.contention import attempts
 from windhover.repository.database import Database
 from windhover.repository.errors import ConstraintViolated, RepositoryUnavailable
 from windhover.repository.filters import FIRST_PAGE, Page, Paging, TextMatch
@@ -85,9 +86,6 @@ _SUPERSEDE = BulkStatement(
 )
 _DELETE = delete("kv_entries", _KEY)
 
-#: How often a change is tried again when another one came in between.
-_ATTEMPTS = 20
-
 
 class KvSort(StrEnum):
     """What entries can be sorted by, and the columns for it."""
@@ -151,7 +149,7 @@ class KvRepository:
             KeyExists: there is an entry, and ``overwrite`` is False.
         """
         check_key(key)
-        for _ in range(_ATTEMPTS):
+        async for _ in attempts():
             rows = await self._database.fetch(_LATEST, (tenant_id, namespace, key))
             last = _entry(rows[0]) if rows else None
             exists = last is not None and not rows[0][4] and (last.expires is None or last.expires > now)

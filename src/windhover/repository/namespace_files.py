@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from windhover.model.namespace_file import NamespaceFile, NamespaceFileExists, parent_directories
+from windhover.repository.contention import attempts
 from windhover.repository.database import Database
 from windhover.repository.errors import ConstraintViolated, RepositoryUnavailable
 from windhover.repository.instants import from_micros, to_micros
@@ -68,8 +69,6 @@ _SUPERSEDE = _update("latest = FALSE")
 _MARK_DELETED = _update("deleted = TRUE, updated = {value}", ", value", ", $5::bigint[]")
 _RENAME = _update("path = {value}", ", value", ", $5::text[]")
 
-#: How often a change is tried again when another one came in between.
-_ATTEMPTS = 20
 #: After every character that a path may begin with below a directory.
 _AFTER_ALL = "\U0010ffff"
 
@@ -121,7 +120,7 @@ class NamespaceFileRepository:
         for other in [f"{path}/", *(directory.rstrip("/") for directory in around)]:
             if await self.find(tenant_id, namespace, other) is not None:
                 raise NamespaceFileExists(namespace, other.rstrip("/"))
-        for _ in range(_ATTEMPTS):
+        async for _ in attempts():
             rows = await self._database.fetch(_LATEST, (tenant_id, namespace, path))
             last = _record(rows[0][:-1]) if rows else None
             exists = bool(rows) and not rows[0][-1]
