@@ -150,3 +150,17 @@ async def test_python_commands(worker: InlineWorker) -> None:
 def test_patterns(pattern: str, matching: list[str], other: list[str]) -> None:
     compiled = compile_glob(pattern)
     assert [name for name in matching + other if compiled.fullmatch(name)] == matching
+
+
+async def test_files_of_namespaces_come_before_input_files(worker: InlineWorker) -> None:
+    for path in ("a.txt", "sub/b.txt", "c.sql"):
+        await worker.server.namespace_files.put("company.team", path, b"namespace\n")
+    run = await worker.run(
+        Commands,
+        {
+            "namespaceFiles": {"include": ["*.txt"]},
+            "inputFiles": {"a.txt": "input\n"},
+            "commands": ["cat a.txt sub/b.txt", "ls c.sql 2>/dev/null || echo none"],
+        },
+    )
+    assert run.messages == ["input", "namespace", "none"]
