@@ -186,16 +186,18 @@ class ServerBenchmark:
             higher_is_better=True,
         )  # fmt: skip
 
-    def _load(self, flow: str, rate: float) -> dict[str, Any]:
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.load",
-            self._server.url,
-            flow,
-            str(rate),
-            str(_LOAD_SECONDS),
-        ]
+    def _confirmed(self, flow: str, rate: float) -> dict[str, Any]:
+        """The highest rate from this one downwards that is held for a while."""
+        while True:
+            self._report(f"{flow} at {rate * 60:,.0f} a minute, for {_HOLD_SECONDS:.0f} s")
+            result = self._load(flow, rate, _HOLD_SECONDS)
+            if result["failed"] == 0 and result["p95"] < _MAX_LATENCY:
+                return result
+            rate *= 0.9
+
+    def _load(self, flow: str, rate: float, seconds: float = _LOAD_SECONDS) -> dict[str, Any]:
+        arguments = [self._server.url, flow, str(rate), str(seconds)]
+        command = [sys.executable, "-m", "benchmarks.load", *arguments]
         result: dict[str, Any] = json.loads(subprocess.check_output(command, text=True))
         self._report(f"  p95 {result['p95'] * 1000:.0f} ms, {result['failed']} failed")
         return result
