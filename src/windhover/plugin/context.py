@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
@@ -16,6 +17,7 @@ from windhover.model.kv import KvEntry, KvValue
 from windhover.model.log import LogEntry, LogLevel
 from windhover.model.namespace_file import NamespaceFile
 from windhover.model.purge import KeyPurge, VersionPurge
+from windhover.model.state import StateType
 
 
 class TaskLogger(Protocol):
@@ -197,8 +199,40 @@ class ExecutionRefused(Exception):
     """Another execution is not there, or is not in a state for what was asked; the message says which."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExecutionPurge:
+    """Which ended executions to delete, by the date of their start, and what of them.
+
+    ``namespace`` alone includes the namespaces below it. No ``states``: whatever they ended in.
+    """
+
+    until: datetime
+    since: datetime | None = None
+    namespace: str | None = None
+    flow_id: str | None = None
+    states: tuple[StateType, ...] = ()
+    executions: bool = True
+    logs: bool = True
+    metrics: bool = True
+    files: bool = True
+    batch_size: int = 100
+
+
+@dataclass(slots=True)
+class Purged:
+    """How much a purge has deleted."""
+
+    executions: int = 0
+    logs: int = 0
+    metrics: int = 0
+    files: int = 0
+
+
 class ExecutionAccess(Protocol):
     """Other executions."""
+
+    async def purge(self, purge: ExecutionPurge) -> Purged:
+        """Delete executions that have ended, for good; those that have not are left alone."""
 
     async def resume(
         self,

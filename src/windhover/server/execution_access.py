@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.messages import CommandRefused, ExecutionNotFound, ResumeExecution
+from windhover.engine.messages import CommandRefused, DeleteExecution, ExecutionNotFound, ResumeExecution
 from windhover.engine.pause_inputs import pause_form, resolve_pause_inputs
-from windhover.model.execution import JsonValue
-from windhover.plugin.context import ExecutionRefused
+from windhover.model.execution import Execution, JsonValue
+from windhover.model.state import TERMINATED
+from windhover.plugin.context import ExecutionPurge, ExecutionRefused, Purged
 from windhover.queue.local import ExecutorQueue
+from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.executions import ExecutionRepository
+from windhover.repository.filters import TextMatch, TimeRange
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
+from windhover.repository.logs import LogRepository
+from windhover.repository.metrics import MetricRepository
+from windhover.storage import Storage, execution_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +27,57 @@ class ExecutorAccess:
     """Implements :class:`windhover.plugin.context.ExecutionAccess` by asking the executor."""
 
     executions: ExecutionRepository
+    logs: LogRepository
+    metrics: MetricRepository
+    storage: Storage
     definitions: FlowDefinitions
     executor: ExecutorQueue
     environment: EngineEnvironment
     tenant_id: str
+
+    async def purge(self, purge: ExecutionPurge) -> Purged:
+        purged = Purged()
+        batch: list[Execution] = []
+        async for execution in self.executions.stream(self._query(purge), purge.batch_size):
+            batch.append(execution)
+            if len(batch) == purge.batch_size:
+                await self._delete(batch, purge, purged)
+                batch.clear()
+        await self._delete(batch, purge, purged)
+        return purged
+
+    def _query(self, purge: ExecutionPurge) -> ExecutionQuery:
+        namespace, flow_id = purge.namespace, purge.flow_id
+        names: tuple[TextMatch, ...] = ()
+        if namespace is not None:
+            names = (TextMatch.prefix(namespace) if flow_id is None else TextMatch.equal(namespace),)
+        return ExecutionQuery(
+            self.tenant_id,
+            namespace=names,
+            flow_id=() if flow_id is None else (TextMatch.equal(flow_id),),
+            states=tuple(state for state in purge.states or tuple(TERMINATED) if state.is_terminated),
+            started=TimeRange(purge.since, purge.until),
+        )
+
+    async def _delete(self, executions: list[Execution], purge: ExecutionPurge, purged: Purged) -> None:
+        """Delete what is asked for of some executions; they go last, so that a retry finds them again."""
+        for execution in executions:
+            if purge.logs:
+                purged.logs += await self.logs.delete_execution(execution.id)
+            if purge.metrics:
+                purged.metrics += await self.metrics.delete_execution(execution.id)
+            if purge.files:
+                files = self.storage.for_tenant(execution.tenant_id)
+                folder = execution_prefix(execution.namespace, execution.flow_id, execution.id)
+                purged.files += await files.delete_prefix(folder)
+        if purge.executions:
+            commands = [DeleteExecution(execution.id, logs=False, metrics=False) for execution in executions]
+            answers = await asyncio.gather(*map(self.executor.ask, commands), return_exceptions=True)
+            for answer in answers:
+                # One that was deleted, or restarted, meanwhile is none of ours any more.
+                if isinstance(answer, BaseException) and not isinstance(answer, CommandRefused):
+                    raise answer
+                purged.executions += not isinstance(answer, BaseException)
 
     async def resume(
         self,

@@ -35,6 +35,7 @@ from windhover.repository.flow_definitions import FlowDefinitions
 from windhover.repository.flows import FlowRepository
 from windhover.repository.kv import KvRepository
 from windhover.repository.logs import LogRepository
+from windhover.repository.metrics import MetricRepository
 from windhover.repository.namespace_files import NamespaceFileRepository
 from windhover.repository.tenant_kv import TenantKv
 from windhover.secret.environment import EnvironmentSecrets
@@ -280,7 +281,14 @@ class Runtime:
                 self.sources.namespace_files,
                 RepositorySubflowOutputs(self.executions, DEFAULT_TENANT),
                 ExecutorAccess(
-                    self.executions, self.definitions, self.queue.executor, self.environment, DEFAULT_TENANT
+                    self.executions,
+                    self.logs,
+                    MetricRepository(self.database),
+                    self.storage,
+                    self.definitions,
+                    self.queue.executor,
+                    self.environment,
+                    DEFAULT_TENANT,
                 ),
             ),
             temporary=settings.temporary,

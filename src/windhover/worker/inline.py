@@ -23,6 +23,7 @@ from windhover.engine.spill import holds_stored_values
 from windhover.model.execution import JsonValue
 from windhover.model.log import LogEntry, LogLevel, Metric
 from windhover.model.state import StateType
+from windhover.plugin.context import ExecutionPurge, Purged
 from windhover.plugin.task import Output, RunnableTask, TaskDefinition
 from windhover.queue.local import LocalQueue
 from windhover.repository.kv import KvRepository
@@ -104,6 +105,9 @@ class InlineExecutions:
     def __init__(self) -> None:
         #: The ids of executions that were resumed, with the inputs given.
         self.resumed: list[tuple[str, Mapping[str, JsonValue]]] = []
+
+    async def purge(self, purge: ExecutionPurge) -> Purged:
+        return Purged()
 
     async def resume(
         self,
