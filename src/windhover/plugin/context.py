@@ -94,6 +94,21 @@ class LogSearch(Protocol):
         minimum: LogLevel,
     ) -> Sequence[LogEntry]: ...
 
+    async def purge(
+        self,
+        *,
+        namespace: str | None,
+        flow_id: str | None,
+        execution_id: str | None,
+        levels: Sequence[LogLevel],
+        since: datetime | None,
+        until: datetime,
+    ) -> int:
+        """Delete lines for good, of all levels if none are named; how many there were.
+
+        ``namespace`` alone includes the namespaces below it.
+        """
+
 
 class KeyValueStore(Protocol):
     """Values by key, in namespaces."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from windhover.model.log import LogEntry, LogLevel
-from windhover.repository.filters import Paging, TextMatch
+from windhover.repository.filters import Paging, TextMatch, TimeRange
 from windhover.repository.logs import LogQuery, LogRepository
 
 #: Lines handed to one task at most.
@@ -44,3 +45,27 @@ class RepositoryLogSearch:
         if task_ids is None:
             return found.results
         return [entry for entry in found.results if entry.task_id in task_ids]
+
+    async def purge(
+        self,
+        *,
+        namespace: str | None,
+        flow_id: str | None,
+        execution_id: str | None,
+        levels: Sequence[LogLevel],
+        since: datetime | None,
+        until: datetime,
+    ) -> int:
+        names: tuple[TextMatch, ...] = ()
+        if namespace is not None:
+            names = (TextMatch.prefix(namespace) if flow_id is None else TextMatch.equal(namespace),)
+        return await self.logs.delete(
+            LogQuery(
+                tenant_id=self.tenant_id,
+                execution_id=execution_id,
+                namespace=names,
+                flow_id=() if flow_id is None else (TextMatch.equal(flow_id),),
+                levels=tuple(levels),
+                time=TimeRange(since, until),
+            )
+        )

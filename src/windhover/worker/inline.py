@@ -87,6 +87,30 @@ class InlineLogs:
             and (task_ids is None or entry.task_id in task_ids)
         ]
 
+    async def purge(
+        self,
+        *,
+        namespace: str | None,
+        flow_id: str | None,
+        execution_id: str | None,
+        levels: Sequence[LogLevel],
+        since: datetime | None,
+        until: datetime,
+    ) -> int:
+        kept = [
+            entry
+            for entry in self.entries
+            if entry.timestamp >= until
+            or (since is not None and entry.timestamp < since)
+            or (levels and entry.level not in levels)
+            or namespace not in (None, entry.namespace)
+            or flow_id not in (None, entry.flow_id)
+            or execution_id not in (None, entry.execution_id)
+        ]
+        count = len(self.entries) - len(kept)
+        self.entries[:] = kept
+        return count
+
 
 class InlineSubflowOutputs:
     """Outputs of executions that nothing has started; see ``SubflowOutputs``."""

@@ -1,4 +1,4 @@
-"""The task that deletes executions, on a whole runtime."""
+"""The tasks that delete executions and logs, on a whole runtime."""
 
 from __future__ import annotations
 
@@ -37,3 +37,14 @@ async def test_a_purge_deletes_what_has_ended_with_its_logs(flows: Flows) -> Non
     for one in ended:
         assert await flows.runtime.executions.load(one.execution.id) is None
     assert await flows.runtime.executions.load(waiting) is not None
+
+
+async def test_a_purge_of_logs_leaves_other_levels_and_flows(flows: Flows) -> None:
+    said = await flows.run(HELLO)
+    source = PURGE.replace("execution.PurgeExecutions", "log.PurgeLogs")
+    other = await flows.run(source + "    logLevels: [ERROR]\n")
+    assert (other.run("purge").outputs or {})["count"] == 0
+    purged = await flows.run(source)
+    assert (purged.run("purge").outputs or {})["count"] == len(said.logs) > 0
+    assert not (await flows.ended(said.execution.id)).logs
+    assert (await flows.ended(said.execution.id)).state == "SUCCESS"
