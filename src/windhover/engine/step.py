@@ -3,52 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from windhover.engine.batches import BATCH_TIMER, BatchSteps, is_batch_task, is_batch_under_way
-from windhover.engine.events import ChildEnded, ChildRefused, ChildStarted, Resume
+from windhover.engine.batches import BATCH_TIMER, is_batch_task, is_batch_under_way
+from windhover.engine.events import Resume
 from windhover.engine.flow_control import KILL_TIMER, LOOP_TIMER, is_paused, soften
-from windhover.engine.frame import Frame, Node
+from windhover.engine.frame import Node
 from windhover.engine.messages import (
     Job,
     JobIdentity,
     KillTaskRun,
     LogsWritten,
-    StartChild,
     TaskEnded,
     TaskStarted,
 )
+from windhover.engine.pauses import PAUSE_TIMER, Pauses
 from windhover.engine.retries import next_execution, next_try, retry_of
+from windhover.engine.subflows import definition_of
 from windhover.engine.variables import execution_variables, revealed_inputs
 from windhover.expression import ExpressionError
-from windhover.model.execution import Attempt, JsonValue, Phase, TaskRun
+from windhover.model.execution import Attempt, JsonValue, TaskRun
 from windhover.model.log import LogLevel
 from windhover.model.retry import Retry
 from windhover.model.state import State, StateChange, StateType
 from windhover.plugin.definition import static_properties
 from windhover.plugin.executable import ExecutableTask
 from windhover.plugin.execution_update import ExecutionUpdate, ExecutionUpdateTask
-from windhover.plugin.flowable import FlowableTask, PauseBehavior
+from windhover.plugin.flowable import FlowableTask
 from windhover.plugin.problems import InvalidProperties
 from windhover.plugin.task import TaskDefinition
-from windhover.util.instants import instant_text
 
 SCHEDULE_TIMER = "schedule"
 REPLAY_TIMER = "replay"
 RETRY_TIMER = "retry:"
-PAUSE_TIMER = "pause:"
-
-#: How a pause ends when its time is over.
-_PAUSE_ENDS = {
-    PauseBehavior.RESUME: StateType.SUCCESS,
-    PauseBehavior.WARN: StateType.WARNING,
-    PauseBehavior.FAIL: StateType.FAILED,
-    PauseBehavior.TIMEOUT: StateType.FAILED,
-    PauseBehavior.CANCEL: StateType.CANCELLED,
-}
 
 
-class Step(BatchSteps):
+class Step(Pauses):
     """Handles one event; :meth:`finish` then does all that follows from it."""
 
     # ---------------------------------------------------------------- the execution as a whole
@@ -73,7 +63,7 @@ class Step(BatchSteps):
         elif key.startswith(RETRY_TIMER):
             self._try_again(key.removeprefix(RETRY_TIMER))
         elif key.startswith(PAUSE_TIMER):
-            self._pause_is_over(key.removeprefix(PAUSE_TIMER))
+            self.pause_is_over(key.removeprefix(PAUSE_TIMER))
         elif key.startswith(LOOP_TIMER):
             self.next_round(key.removeprefix(LOOP_TIMER))
         elif key.startswith(BATCH_TIMER):
@@ -92,7 +82,7 @@ class Step(BatchSteps):
             self.effects.children_to_kill.clear()
             self.effects.batches_to_kill.clear()
             for node in self.open_leaves():
-                if self._is_child_under_way(node):
+                if self.is_child_under_way(node):
                     self.end(node, StateType.KILLED)
         if self.live.root.open:
             self.effects.timers_set[KILL_TIMER] = self.now + self.environment.kill_grace
@@ -110,7 +100,7 @@ class Step(BatchSteps):
         chosen = next((node for node in paused if node.record.id == event.task_run_id), first)
         if event.inputs:
             chosen.record.outputs = {**(chosen.record.outputs or {}), "onResume": dict(event.inputs)}
-        self._end_pause(chosen, StateType.SUCCESS, by=event.actor)
+        self.end_pause(chosen, StateType.SUCCESS, by=event.actor)
 
     def pause(self) -> None:
         """Let nothing new start until the execution is resumed."""
@@ -125,7 +115,7 @@ class Step(BatchSteps):
         if record.state.current is StateType.KILLING:
             self.cut(self.live.root, StateType.KILLED)
             for node in self.open_leaves():
-                if not self._is_child_under_way(node):
+                if not self.is_child_under_way(node):
                     self._close_attempt(node, StateType.KILLED, self.now)
                     self.end(node, StateType.KILLED)
             return
@@ -176,7 +166,7 @@ class Step(BatchSteps):
             self._take_up(node, event.at, event.worker_id)
         self._close_attempt(node, event.state, event.at, event.log_file)
         record.outputs = event.outputs
-        self._end_attempt(node, event.state, event.at)
+        self.end_attempt(node, event.state, event.at)
 
     def logs_written(self, event: LogsWritten) -> None:
         self.accept_logs(event.logs)
@@ -209,7 +199,7 @@ class Step(BatchSteps):
 
     # ---------------------------------------------------------------- the end of an attempt
 
-    def _end_attempt(self, node: Node, state: StateType, at: datetime) -> None:
+    def end_attempt(self, node: Node, state: StateType, at: datetime) -> None:
         """End the task run, or try it again."""
         if state is StateType.FAILED and node.frame.cut_state is None:
             retry = retry_of(self.live, node)
@@ -268,7 +258,7 @@ class Step(BatchSteps):
         if is_batch_task(node):
             self.begin_batches(node, node.task)
         elif issubclass(plugin, ExecutableTask):
-            self._start_child(node, node.task)
+            self.start_child(node, node.task)
         elif issubclass(plugin, ExecutionUpdateTask):
             self._update_execution(node, node.task)
         else:
@@ -281,7 +271,7 @@ class Step(BatchSteps):
         record = node.record
         if is_batch_under_way(node):
             self.stop_batches(node)
-        elif self._is_child_under_way(node):
+        elif self.is_child_under_way(node):
             self.effects.children_to_kill.append((record.outputs or {})["executionId"])
         else:
             self.effects.kills.append(KillTaskRun(record.execution_id, record.id, record.dispatch))
@@ -294,14 +284,14 @@ class Step(BatchSteps):
         elif (
             isinstance(node.task, FlowableTask)
             or record.state.current is StateType.CREATED
-            or self._is_child_under_way(node)
+            or self.is_child_under_way(node)
         ):
             return
-        elif issubclass(_definition(node).plugin, ExecutableTask):
+        elif issubclass(definition_of(node).plugin, ExecutableTask):
             self.start_leaf(node)
         else:
             self._close_attempt(node, StateType.RESUBMITTED, self.now)
-            self.send_job(node, _definition(node))
+            self.send_job(node, definition_of(node))
 
     def send_job(self, node: Node, task: TaskDefinition) -> None:
         """Hand a task run to a worker, to do ``task``."""
@@ -337,7 +327,7 @@ class Step(BatchSteps):
             if value is not None
         }
 
-    def _refuse(self, node: Node, error: Exception) -> None:
+    def refuse_task(self, node: Node, error: Exception) -> None:
         """Fail a task run that the engine cannot carry out."""
         self.log(LogLevel.ERROR, str(error), node)
         if node.record.attempts is None:
@@ -345,7 +335,7 @@ class Step(BatchSteps):
         if not node.record.attempts or node.record.attempts[-1].state.current.is_terminated:
             node.record.attempts.append(Attempt(self.passed(StateType.FAILED)))
         self._close_attempt(node, StateType.FAILED, self.now)
-        self._end_attempt(node, StateType.FAILED, self.now)
+        self.end_attempt(node, StateType.FAILED, self.now)
 
     # ---------------------------------------------------------------- tasks that change the execution
 
@@ -356,7 +346,7 @@ class Step(BatchSteps):
             assert isinstance(bound, ExecutionUpdateTask)
             update = bound.update(self.live.record)
         except (ExpressionError, InvalidProperties, ValueError) as error:
-            self._refuse(node, error)
+            self.refuse_task(node, error)
             return
         self._apply_update(node, update)
 
@@ -375,174 +365,6 @@ class Step(BatchSteps):
             self.log(LogLevel.INFO, f"Execution ended as {update.end.value} by the task.", node)
             self.cut(self.live.root, update.end, stop=update.end is StateType.KILLED)
 
-    # ---------------------------------------------------------------- tasks that start executions
-
-    def _start_child(self, node: Node, task: TaskDefinition) -> None:
-        restarted = node.record.state.current is StateType.RESTARTED
-        node.record.state.become(StateType.RUNNING, self.now)
-        self.changed(node)
-        try:
-            bound = task.bind(self.rendered(node, task))
-            assert isinstance(bound, ExecutableTask)
-            request = bound.child()
-        except (ExpressionError, InvalidProperties, ValueError) as error:
-            self._refuse(node, error)
-            return
-        node.record.dispatch += 1
-        said = {"taskRunValue": node.record.value, "taskRunIteration": node.record.iteration}
-        run_variables = {name: value for name, value in said.items() if value is not None}
-        before = (node.record.outputs or {}).get("executionId")
-        restarts = before if restarted and request.restart_failed else None
-        start = StartChild(node.record.id, task.id, task.type, request, run_variables, restarts)
-        self.effects.children_to_start.append(start)
-
-    def child_started(self, event: ChildStarted) -> None:
-        node = self.live.nodes.get(event.task_run_id)
-        if node is None or node.ended:
-            return
-        if is_batch_under_way(node):
-            self.batch_started(node, event)
-            return
-        node.record.outputs = {"executionId": event.execution_id}
-        self.changed(node)
-        for warning in event.warnings:
-            self.log(LogLevel.WARN, warning, node)
-        done = "Restarted execution" if event.restarted else "Created new execution"
-        self.log(LogLevel.INFO, f"{done} {event.link}", node)
-        if not event.wait:
-            node.record.outputs = {"executionId": event.execution_id, "state": StateType.CREATED.value}
-            self._add_attempt(node, StateType.SUCCESS)
-            self.end(node, StateType.SUCCESS)
-
-    def child_refused(self, event: ChildRefused) -> None:
-        node = self.live.nodes.get(event.task_run_id)
-        if node is None or node.ended:
-            return
-        if is_batch_under_way(node):
-            self.batch_refused(node, event.message)
-        else:
-            self._refuse(node, ValueError(event.message))
-
-    def child_ended(self, event: ChildEnded) -> None:
-        """Take over the end of the execution that a task waits for."""
-        node = self.live.nodes.get(event.task_run_id)
-        if node is None or node.ended or event.state is StateType.RETRIED:
-            return
-        if is_batch_under_way(node):
-            self.batch_ended(node, event)
-            return
-        awaited = (node.record.outputs or {}).get("executionId")
-        if awaited not in (event.execution_id, event.replaces):
-            return
-        node.record.outputs = {"executionId": event.execution_id, "state": event.state.value}
-        if event.state in (StateType.FAILED, StateType.WARNING):
-            level = LogLevel.ERROR if event.state is StateType.FAILED else LogLevel.WARN
-            self.log(level, f"Subflow execution {event.link} ends in {event.state.value} state", node)
-        state: StateType = event.state
-        try:
-            bound = _definition(node).bind(self.rendered(node, _definition(node)))
-            assert isinstance(bound, ExecutableTask)
-            state = bound.end_state(event.state)
-            outputs = event.outputs
-            if outputs is None and event.render is not None and (legacy := bound.legacy_outputs()):
-                outputs = event.render(legacy)
-            if outputs is not None:
-                node.record.outputs["outputs"] = outputs
-        except (ExpressionError, InvalidProperties, ValueError) as error:
-            self.log(LogLevel.ERROR, str(error), node)
-            state = StateType.FAILED
-        # Its attempt is the task run's own history, softened as that is.
-        tried_again = retry_of(self.live, node) is not None
-        self._add_attempt(node, state if tried_again else soften(node.task, state))
-        self._end_attempt(node, state, self.now)
-
-    def end_with_attempt(self, node: Node, state: StateType) -> None:
-        self._add_attempt(node, state)
-        self._end_attempt(node, state, self.now)
-
-    def _add_attempt(self, node: Node, state: StateType) -> None:
-        """A task that starts executions has its attempt when the result is there, with its own history."""
-        attempts = node.record.attempts or []
-        histories = [
-            StateChange(StateType.CREATED, node.record.state.start_date),
-            StateChange(StateType.RUNNING, node.record.state.histories[-1].date),
-        ]
-        attempt = State(StateType.RUNNING, histories)
-        attempt.become(state, self.now)
-        node.record.attempts = [*attempts, Attempt(attempt)]
-        self.changed(node)
-
-    def _is_child_under_way(self, node: Node) -> bool:
-        outputs = node.record.outputs
-        return is_batch_under_way(node) or (
-            isinstance(node.task, TaskDefinition)
-            and issubclass(node.task.plugin, ExecutableTask)
-            and node.record.state.current is StateType.RUNNING
-            and outputs is not None
-            and "executionId" in outputs
-        )
-
-    # ---------------------------------------------------------------- pauses
-
-    def begin_pause(self, node: Node, task: FlowableTask) -> None:
-        assert node.body_frame is not None, "a flow-control task that has begun has a frame"
-        until = node.body_frame.body.pause
-        assert until is not None, "only a body with a pause comes here"
-        node.record.state.become(StateType.PAUSED, self.now)
-        self.changed(node)
-        self.header_state(StateType.PAUSED)
-        if node.body_frame.has(Phase.MEANWHILE):
-            self.create(node.body_frame, Phase.MEANWHILE, 0, 0)
-        if until.seconds is not None:
-            due = self.now + timedelta(seconds=until.seconds)
-            self.effects.timers_set[PAUSE_TIMER + node.record.id] = due
-
-    def _pause_is_over(self, task_run_id: str) -> None:
-        node = self.live.nodes.get(task_run_id)
-        if node is None or not is_paused(node) or node.body_frame is None:
-            return
-        until = node.body_frame.body.pause
-        assert until is not None, "only a body with a pause is paused"
-        self._end_pause(node, _PAUSE_ENDS[until.behavior], timeout=until.behavior is PauseBehavior.TIMEOUT)
-
-    def _end_pause(
-        self, node: Node, state: StateType, *, by: str | None = None, timeout: bool = False
-    ) -> None:
-        record, header, frame = node.record, self.live.record, node.body_frame
-        assert frame is not None, "a flow-control task that has begun has a frame"
-        self.effects.timers_cleared.add(PAUSE_TIMER + record.id)
-        state = soften(node.task, state)
-        self.live.outputs_changed(node, self._resumed(record, state, by))
-        if state is StateType.CANCELLED:
-            self.log(LogLevel.INFO, "Execution cancelled: nobody resumed it in time.", node)
-            if not frame.open:
-                self.end(node, state)
-            self.cut(self.live.root, state, stop=bool(frame.open))
-            return
-        if timeout:
-            record.state.become(StateType.RUNNING, self.now)
-            self.log(LogLevel.ERROR, "Nobody resumed the execution in time.", node)
-        header.metadata.attempt_number += 1
-        others = any(is_paused(other) for other in self.open_leaves() if other is not node)
-        if not others:
-            self.header_state(StateType.RESTARTED)
-            self.header_state(StateType.RUNNING)
-        if _goes_on(frame, state):
-            record.outcome = None if state is StateType.SUCCESS else state
-            record.state.become(StateType.RUNNING, self.now)
-            self.changed(node)
-            self.later(self.fill, frame)
-        else:
-            self.end(node, state)
-        if not others:
-            self.go_on()
-
-    def _resumed(self, record: TaskRun, state: StateType, by: str | None) -> dict[str, JsonValue]:
-        resumed: dict[str, JsonValue] = {"on": instant_text(self.now).removesuffix("Z"), "to": state.value}
-        if by is not None:
-            resumed = {"by": by, **resumed}
-        return {**(record.outputs or {}), "resumed": resumed}
-
     # ---------------------------------------------------------------- killed and silent
 
     def _give_up_killed(self) -> None:
@@ -559,17 +381,6 @@ class Step(BatchSteps):
             self.end(node, StateType.KILLED)
 
 
-def _goes_on(frame: Frame, state: StateType) -> bool:
-    """Something in a pause is still to run, or runs already, when its wait has ended in this state."""
-    failed = state is StateType.FAILED
-    return bool(
-        frame.open
-        or (frame.body.lanes and not failed)
-        or (frame.has(Phase.ERRORS) and failed)
-        or frame.has(Phase.FINALLY)
-    )
-
-
 def first_begun(record: TaskRun) -> datetime | None:
     """When the work was first begun, if the workers that had it since then were lost; else None."""
     first = None
@@ -578,8 +389,3 @@ def first_begun(record: TaskRun) -> datetime | None:
             break
         first = attempt.state.start_date
     return first
-
-
-def _definition(node: Node) -> TaskDefinition:
-    assert isinstance(node.task, TaskDefinition), "a flow-control task does no work of its own"
-    return node.task

@@ -1,0 +1,99 @@
+"""Waiting for a person, or for a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from windhover.engine.flow_control import is_paused, soften
+from windhover.engine.frame import Frame, Node
+from windhover.engine.subflows import Subflows
+from windhover.model.execution import JsonValue, Phase, TaskRun
+from windhover.model.log import LogLevel
+from windhover.model.state import StateType
+from windhover.plugin.flowable import FlowableTask, PauseBehavior
+from windhover.util.instants import instant_text
+
+PAUSE_TIMER = "pause:"
+
+#: How a pause ends when its time is over.
+_PAUSE_ENDS = {
+    PauseBehavior.RESUME: StateType.SUCCESS,
+    PauseBehavior.WARN: StateType.WARNING,
+    PauseBehavior.FAIL: StateType.FAILED,
+    PauseBehavior.TIMEOUT: StateType.FAILED,
+    PauseBehavior.CANCEL: StateType.CANCELLED,
+}
+
+
+class Pauses(Subflows):
+    """The life of pauses."""
+
+    def begin_pause(self, node: Node, task: FlowableTask) -> None:
+        assert node.body_frame is not None, "a flow-control task that has begun has a frame"
+        until = node.body_frame.body.pause
+        assert until is not None, "only a body with a pause comes here"
+        node.record.state.become(StateType.PAUSED, self.now)
+        self.changed(node)
+        self.header_state(StateType.PAUSED)
+        if node.body_frame.has(Phase.MEANWHILE):
+            self.create(node.body_frame, Phase.MEANWHILE, 0, 0)
+        if until.seconds is not None:
+            due = self.now + timedelta(seconds=until.seconds)
+            self.effects.timers_set[PAUSE_TIMER + node.record.id] = due
+
+    def pause_is_over(self, task_run_id: str) -> None:
+        node = self.live.nodes.get(task_run_id)
+        if node is None or not is_paused(node) or node.body_frame is None:
+            return
+        until = node.body_frame.body.pause
+        assert until is not None, "only a body with a pause is paused"
+        self.end_pause(node, _PAUSE_ENDS[until.behavior], timeout=until.behavior is PauseBehavior.TIMEOUT)
+
+    def end_pause(
+        self, node: Node, state: StateType, *, by: str | None = None, timeout: bool = False
+    ) -> None:
+        record, header, frame = node.record, self.live.record, node.body_frame
+        assert frame is not None, "a flow-control task that has begun has a frame"
+        self.effects.timers_cleared.add(PAUSE_TIMER + record.id)
+        state = soften(node.task, state)
+        self.live.outputs_changed(node, self._resumed(record, state, by))
+        if state is StateType.CANCELLED:
+            self.log(LogLevel.INFO, "Execution cancelled: nobody resumed it in time.", node)
+            if not frame.open:
+                self.end(node, state)
+            self.cut(self.live.root, state, stop=bool(frame.open))
+            return
+        if timeout:
+            record.state.become(StateType.RUNNING, self.now)
+            self.log(LogLevel.ERROR, "Nobody resumed the execution in time.", node)
+        header.metadata.attempt_number += 1
+        others = any(is_paused(other) for other in self.open_leaves() if other is not node)
+        if not others:
+            self.header_state(StateType.RESTARTED)
+            self.header_state(StateType.RUNNING)
+        if _goes_on(frame, state):
+            record.outcome = None if state is StateType.SUCCESS else state
+            record.state.become(StateType.RUNNING, self.now)
+            self.changed(node)
+            self.later(self.fill, frame)
+        else:
+            self.end(node, state)
+        if not others:
+            self.go_on()
+
+    def _resumed(self, record: TaskRun, state: StateType, by: str | None) -> dict[str, JsonValue]:
+        resumed: dict[str, JsonValue] = {"on": instant_text(self.now).removesuffix("Z"), "to": state.value}
+        if by is not None:
+            resumed = {"by": by, **resumed}
+        return {**(record.outputs or {}), "resumed": resumed}
+
+
+def _goes_on(frame: Frame, state: StateType) -> bool:
+    """Something in a pause is still to run, or runs already, when its wait has ended in this state."""
+    failed = state is StateType.FAILED
+    return bool(
+        frame.open
+        or (frame.body.lanes and not failed)
+        or (frame.has(Phase.ERRORS) and failed)
+        or frame.has(Phase.FINALLY)
+    )
