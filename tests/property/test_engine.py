@@ -21,8 +21,8 @@ from windhover.model.execution import Execution, ExecutionMetadata, Phase, TaskR
 from windhover.model.state import TERMINATED, State, StateType
 
 sys.path.insert(0, str(FilePath(__file__).parent))
-from flow_trees import FlowTree, flows  # noqa: E402
-from reference_model import Model, Path  # noqa: E402
+from flow_trees import FlowTree, flows
+from reference_model import Model, Path
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

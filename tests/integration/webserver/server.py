@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import contextlib
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -88,7 +88,9 @@ async def running_server(
         queue.jobs,
         queue.executor,
         queue.broadcasts,
-        WorkerEnvironment(storage=storage, server=InlineServer(storage), temporary=folder / "work", home_id="test"),
+        WorkerEnvironment(
+            storage=storage, server=InlineServer(storage), temporary=folder / "work", home_id="test"
+        ),
         concurrency=8,
     )
     if executor:
