@@ -159,7 +159,7 @@ async def test_a_worker_that_goes_in_the_middle_lets_all_begin_again(flows: Flow
     await flows.until(execution_id, lambda e: e.states().get("second") == "RUNNING")
     runtime = flows.runtime
     await runtime.worker.drain(timedelta())  # the attempt under way is given up, as when the process ends
-    runtime.executor._live.clear()
+    runtime.executor._house.live.clear()
     worker = runtime.worker = Worker(
         runtime.queue.jobs, runtime.queue.executor, runtime.queue.broadcasts, runtime._worker_environment()
     )

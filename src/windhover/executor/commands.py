@@ -1,0 +1,168 @@
+"""What people ask of executions, carried out within a round."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from windhover.engine.events import (
+    Begin,
+    KillRequested,
+    PauseRequested,
+    Resume,
+)
+from windhover.engine.flow_control import is_paused
+from windhover.engine.live import LiveExecution
+from windhover.engine.messages import (
+    Command,
+    CommandRefused,
+    CreateExecution,
+    DeleteExecution,
+    ExecutionNotFound,
+    IllegalExecutionState,
+    KillExecution,
+    LogsWritten,
+    PauseExecution,
+    ResumeExecution,
+)
+from windhover.executor.change import Answer, Change
+from windhover.executor.children import started_by
+from windhover.executor.failure import BrokenExecution
+from windhover.executor.house import House
+from windhover.executor.round import Round
+from windhover.model.execution import Execution
+from windhover.model.state import StateType
+from windhover.queue.local import PendingCommand
+from windhover.repository.execution_query import ExecutionQuery
+from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
+
+_IDS_AT_ONCE = 200
+
+
+class Commands:
+    """Carries out commands; each is answered once the round is committed."""
+
+    def __init__(self, house: House, round: Round) -> None:
+        self._house = house
+        self._round = round
+
+    async def carry_out(self, pending: PendingCommand) -> None:
+        try:
+            match pending.command:
+                case CreateExecution() as command:
+                    change = await self._create(command)
+                case KillExecution() as command:
+                    change = await self._kill(command)
+                case PauseExecution() as command:
+                    change = await self._pause(command)
+                case ResumeExecution() as command:
+                    change = await self._resume(command)
+                case DeleteExecution() as command:
+                    change = await self._delete(command)
+                case command:
+                    change = await self._round.rework(command)
+        except BrokenExecution as broken:
+            await self._round.give_up(Change(LiveExecution(broken.flow, broken.record)))
+            if not pending.answer.done():
+                pending.answer.set_exception(CommandRefused(str(broken)))
+            return
+        except CommandRefused as error:
+            if not pending.answer.done():
+                pending.answer.set_exception(error)
+            self._forget_if_idle(pending.command)
+            return
+        change.answers.append(Answer(pending.answer, change.accepted()))
+        # Answered as accepted, before what follows begins in the same commit.
+        if isinstance(pending.command, CreateExecution):
+            await self._round.start(change.live, Begin())
+        elif change.reworked:
+            await self._round.go_ahead(change)
+
+    def _forget_if_idle(self, command: Command) -> None:
+        """Let go of an execution that was read back for a command which was refused."""
+        if isinstance(command, CreateExecution) or command.execution_id in self._round.changes:
+            return
+        live = self._house.live.get(command.execution_id)
+        if live is not None and not live.root.open:
+            del self._house.live[command.execution_id]
+
+    async def _create(self, command: CreateExecution) -> Change:
+        record = command.execution
+        try:
+            flow = await self._house.definitions.get(
+                record.tenant_id, record.namespace, record.flow_id, record.flow_revision
+            )
+        except (FlowNotFound, FlowUnreadable) as error:
+            raise CommandRefused(str(error)) from None
+        live = LiveExecution(flow, record)
+        self._house.live[record.id] = live
+        change = self._round.changes[record.id] = Change(live, created=True)
+        if command.logs:
+            await self._round.apply(live, LogsWritten(record.id, command.logs))
+        return change
+
+    async def _kill(self, command: KillExecution) -> Change:
+        live = await self._round.fetch(command.execution_id)
+        if live is None:
+            raise ExecutionNotFound(command.execution_id)
+        change = await self._round.apply(live, KillRequested(command.actor, command.cascade))
+        if command.cascade:
+            await self._kill_started_by(live.record)
+        return change
+
+    async def _kill_started_by(self, execution: Execution) -> None:
+        """Kill what an execution has started, waited for or not, what that has started, and so on."""
+        parents = {execution.id}
+        while parents:
+            children = {
+                change.execution_id
+                for change in self._round.changes.values()
+                if change.created and started_by(change.live.record) in parents
+            }
+            for parent in parents:
+                query = ExecutionQuery(execution.tenant_id, trigger_execution_id=parent)
+                children.update([child async for child in self._ids(query)])
+            for child in children:
+                await self._round.apply_to(child, KillRequested("the execution that started it"))
+            parents = children
+
+    async def _ids(self, query: ExecutionQuery) -> AsyncIterator[str]:
+        limit = _IDS_AT_ONCE
+        after: str | None = None
+        while ids := await self._house.executions.ids(query, after, limit):
+            for id_ in ids:
+                yield id_
+            after = ids[-1]
+
+    async def _pause(self, command: PauseExecution) -> Change:
+        live = await self._round.fetch(command.execution_id)
+        if live is None:
+            raise ExecutionNotFound(command.execution_id)
+        if live.record.state.current is not StateType.RUNNING:
+            raise IllegalExecutionState("The execution is not running")
+        return await self._round.apply(live, PauseRequested())
+
+    async def _resume(self, command: ResumeExecution) -> Change:
+        live = await self._round.fetch(command.execution_id)
+        if live is None:
+            raise ExecutionNotFound(command.execution_id)
+        paused = live.record.state.current is StateType.PAUSED and live.held_by is None
+        chosen = None if command.task_run_id is None else live.nodes.get(command.task_run_id)
+        if not paused or (chosen is not None and not is_paused(chosen)):
+            raise IllegalExecutionState(f"Execution '{command.execution_id}' is not paused, can't resume it")
+        return await self._round.apply(live, Resume(command.inputs, command.actor, command.task_run_id))
+
+    async def _delete(self, command: DeleteExecution) -> Change:
+        live = await self._round.fetch(command.execution_id)
+        if live is None:
+            raise ExecutionNotFound(command.execution_id)
+        state = live.record.state.current
+        if not state.is_terminated:
+            raise IllegalExecutionState(
+                f"Execution '{command.execution_id}' is {state.value}; kill it before deleting it"
+            )
+        change = self._round.changes.setdefault(live.record.id, Change(live))
+        change.deleted = True
+        await self._round.release(self._house.admission.leave(live.record))
+        change.delete_logs = command.logs
+        change.delete_metrics = command.metrics
+        return change

@@ -1,0 +1,31 @@
+"""What the parts of an executor share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.live import LiveExecution
+from windhover.executor.actions import Actions
+from windhover.executor.admission import Admission
+from windhover.executor.children import ChildFactory
+from windhover.repository.executions import ExecutionRepository
+from windhover.repository.flow_definitions import FlowDefinitions
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The repositories and rules that an executor works with, and the executions that it has in memory."""
+
+    executions: ExecutionRepository
+    definitions: FlowDefinitions
+    environment: EngineEnvironment
+    clock: Clock
+    children: ChildFactory
+    actions: Actions
+    admission: Admission
+    live: dict[str, LiveExecution] = field(default_factory=dict)

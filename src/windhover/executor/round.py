@@ -1,0 +1,256 @@
+"""One round of the executor: events applied to executions, with all that they mean for others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from windhover.engine.advance import advance
+from windhover.engine.effects import Effects
+from windhover.engine.events import (
+    Begin,
+    ChildRefused,
+    ChildStarted,
+    EngineEvent,
+    KillRequested,
+    Queued,
+    Refused,
+    Released,
+    Restarted,
+    TimerFired,
+)
+from windhover.engine.live import LiveExecution
+from windhover.engine.messages import (
+    CommandRefused,
+    ExecutionNotFound,
+    RestartExecution,
+    StartChild,
+)
+from windhover.engine.restart import replay
+from windhover.engine.step import SCHEDULE_TIMER
+from windhover.executor.actions import ReworkCommand
+from windhover.executor.admission import Verdict
+from windhover.executor.change import Change
+from windhover.executor.children import ChildRefusedError, child_ended, link
+from windhover.executor.failure import BrokenExecution, fail_execution
+from windhover.executor.house import House
+from windhover.model.execution import AwaitedBy, Execution
+from windhover.model.flow import Flow
+from windhover.model.state import TERMINATED, StateType
+from windhover.repository.batch import Timer
+from windhover.repository.execution_query import ExecutionQuery
+from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
+
+logger = logging.getLogger(__name__)
+
+
+class Round:
+    """What is applied together and written in one commit; ``changes`` by execution."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.changes: dict[str, Change] = {}
+
+    async def apply_to(self, execution_id: str, event: EngineEvent) -> None:
+        try:
+            live = await self.fetch(execution_id)
+        except BrokenExecution as broken:
+            await self.give_up(Change(LiveExecution(broken.flow, broken.record)))
+            return
+        if live is not None:
+            await self.apply(live, event)
+
+    async def fire(self, timer: Timer) -> bool:
+        """Apply a timer that is due; False when its execution is not there."""
+        try:
+            live = await self.fetch(timer.execution_id)
+        except BrokenExecution as broken:
+            await self.give_up(Change(LiveExecution(broken.flow, broken.record)))
+            return True
+        if live is None:
+            return False
+        if timer.key == SCHEDULE_TIMER and live.record.state.current is StateType.CREATED:
+            await self.start(live, TimerFired(timer.key))
+        else:
+            await self.apply(live, TimerFired(timer.key))
+        return True
+
+    async def apply(self, live: LiveExecution, event: EngineEvent) -> Change:
+        """Apply an event, and what it means for other executions, within the same commit."""
+        change = self.changes.get(live.record.id)
+        if change is None:
+            change = self.changes[live.record.id] = Change(live)
+        try:
+            effects = advance(live, event, self._house.clock(), self._house.environment)
+        except Exception:
+            # A defect of ours must cost one execution and not the server.
+            logger.exception("Execution %s cannot go on", live.record.id)
+            return await self.give_up(change)
+        change.effects.append(effects)
+        if effects.spreads:
+            await self._spread(live, effects)
+        return change
+
+    async def give_up(self, change: Change) -> Change:
+        """End an execution that the engine cannot move on.
+
+        The step broke off half-way, so the records in memory mean nothing any more: those of the
+        repository are ended, or, of an execution that is only just being created, its header.
+        """
+        execution_id, record = change.execution_id, change.live.record
+        stored = await self._house.executions.load(execution_id)
+        record, task_runs = stored if stored is not None else (record, [])
+        sequence = await self._house.executions.last_log_sequence(execution_id)
+        timers = [timer.key for timer in await self._house.executions.timers(execution_id)]
+        effects = fail_execution(record, task_runs, sequence, timers, self._house.clock())
+        live = LiveExecution(change.live.flow, record, sequence + 1)
+        given_up = Change(live, created=stored is None, effects=[effects], answers=change.answers)
+        self.changes[execution_id] = given_up
+        self._house.live.pop(execution_id, None)
+        await self._spread(live, effects)
+        return given_up
+
+    async def _spread(self, live: LiveExecution, effects: Effects) -> None:
+        for start in effects.children_to_start:
+            await self._start_child(live, start)
+        for execution_id in effects.children_to_kill:
+            await self.apply_to(execution_id, KillRequested("the execution that started it"))
+        for task_run_id in effects.batches_to_kill:
+            for execution_id in await self._executions_of(AwaitedBy(live.record.id, task_run_id), live):
+                await self.apply_to(execution_id, KillRequested("the execution that started it"))
+        if effects.replay:
+            new = replay(
+                live.record,
+                (),
+                live.flow,
+                self._house.clock(),
+                self._house.environment.new_id,
+                in_its_place=True,
+            )
+            await self._begin(live.flow, new.execution)
+        if effects.ended:
+            await self.release(self._house.admission.leave(live.record))
+        awaited_by = live.record.awaited_by
+        if effects.ended and awaited_by is not None:
+            event = child_ended(live, awaited_by.task_run_id, self._house.environment)
+            await self.apply_to(awaited_by.execution_id, event)
+
+    async def _executions_of(self, waiting: AwaitedBy, parent: LiveExecution) -> list[str]:
+        """The executions under way that a task run waits for."""
+        found = {live.record.id for live in self._house.live.values() if live.record.awaited_by == waiting}
+        query = ExecutionQuery(
+            parent.record.tenant_id,
+            trigger_execution_id=waiting.execution_id,
+            excluded_states=tuple(TERMINATED),
+        )
+        async for record in self._house.executions.stream(query):
+            if record.awaited_by == waiting:
+                found.add(record.id)
+        return sorted(found)
+
+    async def start(self, live: LiveExecution, event: Begin | Restarted | TimerFired) -> None:
+        """Let an execution begin, or go on after a restart, if its flow's concurrency limit lets it."""
+        record = live.record
+        waits = record.schedule_date is not None and record.schedule_date > self._house.clock()
+        verdict = Verdict.RUN if waits else await self._house.admission.ask(live.flow, record)
+        match verdict:
+            case Verdict.RUN:
+                await self.apply(live, event)
+            case Verdict.QUEUE:
+                limit = live.flow.concurrency.limit if live.flow.concurrency is not None else 0
+                await self.apply(live, Queued(limit))
+            case Verdict.CANCEL:
+                await self.apply(live, Refused(StateType.CANCELLED))
+            case Verdict.FAIL:
+                await self.apply(live, Refused(StateType.FAILED))
+
+    async def release(self, execution_ids: Iterable[str]) -> None:
+        for execution_id in execution_ids:
+            await self.apply_to(execution_id, Released())
+
+    async def _start_child(self, parent: LiveExecution, start: StartChild) -> None:
+        if start.restarts is not None and await self._restart_child(parent, start):
+            return
+        try:
+            flow, execution, warnings = await self._house.children.make(parent.record, start)
+        except ChildRefusedError as error:
+            await self.apply(parent, ChildRefused(start.task_run_id, str(error)))
+            return
+        wait = start.request.wait
+        event = ChildStarted(start.task_run_id, execution.id, link(execution), wait, tuple(warnings))
+        await self.apply(parent, event)
+        await self._begin(flow, execution)
+
+    async def _restart_child(self, parent: LiveExecution, start: StartChild) -> bool:
+        """Let a task run that was restarted go on with the execution it had started; False if it cannot."""
+        child = await self.fetch(start.restarts or "")
+        waits = AwaitedBy(parent.record.id, start.task_run_id)
+        if child is None or child.record.awaited_by != waits:
+            return False
+        name = link(child.record)
+        change: Change | None = None
+        if child.record.state.current in (StateType.FAILED, StateType.KILLED):
+            try:
+                change = await self.rework(RestartExecution(child.record.id))
+            except CommandRefused:
+                return False
+        event = ChildStarted(start.task_run_id, child.record.id, name, True, restarted=change is not None)
+        await self.apply(parent, event)
+        if change is not None:
+            await self.go_ahead(change)
+        elif child.record.state.current.is_terminated:
+            ended = child_ended(child, start.task_run_id, self._house.environment)
+            await self.apply(parent, ended)
+        return True
+
+    async def _begin(self, flow: Flow, execution: Execution) -> None:
+        live = self._house.live[execution.id] = LiveExecution(flow, execution)
+        self.changes[execution.id] = Change(live, created=True)
+        await self.start(live, Begin())
+
+    async def fetch(self, execution_id: str) -> LiveExecution | None:
+        """The execution in memory, read back if it is not there; None when there is none."""
+        live = self._house.live.get(execution_id)
+        if live is not None:
+            return live
+        found = await self._house.executions.load(execution_id)
+        if found is None:
+            return None
+        record, task_runs = found
+        try:
+            flow = await self._house.definitions.get(
+                record.tenant_id, record.namespace, record.flow_id, record.flow_revision
+            )
+        except (FlowNotFound, FlowUnreadable) as error:
+            logger.error("Execution %s cannot go on: %s", execution_id, error)
+            return None
+        sequence = await self._house.executions.last_log_sequence(execution_id)
+        try:
+            live = LiveExecution.restore(flow, record, task_runs, sequence)
+        except Exception as error:
+            logger.exception("Execution %s cannot be taken up again", execution_id)
+            raise BrokenExecution(flow, record) from error
+        self._house.live[execution_id] = live
+        return live
+
+    async def go_ahead(self, change: Change) -> None:
+        """Let an execution go on whose records were changed."""
+        if change.forced:
+            self._house.admission.force(change.live.record)
+            await self.apply(change.live, change.forced)
+        else:
+            await self.start(change.live, Restarted() if change.live.nodes else Begin())
+
+    async def rework(self, command: ReworkCommand) -> Change:
+        """Carry out a command on an execution that is not under way, or waits."""
+        live = await self.fetch(command.execution_id)
+        if live is None:
+            raise ExecutionNotFound(command.execution_id)
+        change = await self._house.actions.carry_out(command, live)
+        if change.execution_id in self.changes:
+            earlier = self.changes[change.execution_id]
+            change.effects = [*earlier.effects, *change.effects]
+            change.answers = [*earlier.answers, *change.answers]
+        self.changes[change.execution_id] = change
+        self._house.live[change.execution_id] = change.live
+        return change
