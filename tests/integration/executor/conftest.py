@@ -22,4 +22,4 @@ async def flows(database: Database, tmp_path: Path) -> AsyncIterator[Flows]:
     await runtime.start()
     yield Flows(runtime)
     await runtime.stop(timedelta())
-    await runtime.storage.close()
+    await runtime.close()
