@@ -49,9 +49,18 @@ def new_execution(
 
 
 class FlowInputRenderer:
-    """Renders the expressions of a flow's inputs before there is an execution."""
+    """Renders the expressions of a flow's inputs before there is an execution.
 
-    def __init__(self, environment: EngineEnvironment, flow: Flow, execution_id: str) -> None:
+    ``context`` holds names that are known besides, such as ``trigger``.
+    """
+
+    def __init__(
+        self,
+        environment: EngineEnvironment,
+        flow: Flow,
+        execution_id: str,
+        context: Mapping[str, JsonValue] | None = None,
+    ) -> None:
         self._execution_id = execution_id
         self._environment = environment
         self._variables: dict[str, object] = {
@@ -68,6 +77,8 @@ class FlowInputRenderer:
         }
         if flow.variables:
             self._variables["vars"] = flow.variables
+        if context:
+            self._variables.update(context)
 
     def render(self, template: JsonValue, variables: Mapping[str, JsonValue]) -> JsonValue:
         return render_value(template, self._scope(variables))

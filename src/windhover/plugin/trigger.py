@@ -11,7 +11,8 @@ Documentation page: ``docs/plugins.md``.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Generic
@@ -97,6 +98,21 @@ class WebhookTrigger(TriggerType):
     trigger_kind = TriggerKind.WEBHOOK
 
 
+@dataclass(frozen=True, slots=True)
+class Event(Generic[OutputT]):
+    """Something that happened outside, and starts one execution.
+
+    ``output`` becomes the variable ``trigger`` of the execution. ``key`` identifies the event among all of
+    its trigger, as an offset or the id of a message does: one that comes again with the same key starts
+    nothing. ``acknowledge`` is awaited once the execution is committed, or once it is known that the key was
+    seen before; if the process dies in between, the event has to come again.
+    """
+
+    output: OutputT
+    key: str | None = None
+    acknowledge: Callable[[], Awaitable[None]] | None = None
+
+
 class WorkerTrigger(BaseModel, Generic[OutputT]):
     """What the triggers that workers run have in common. Subclasses are the typed form, after rendering."""
 
@@ -128,8 +144,8 @@ class PollingTrigger(WorkerTrigger[OutputT]):
     )
 
     @abstractmethod
-    def poll(self, ctx: RunContext) -> OutputT | Awaitable[OutputT | None] | None:
-        """Look once. What is returned becomes the variable ``trigger`` of a new execution; None starts none.
+    def poll(self, ctx: RunContext) -> Event[OutputT] | Awaitable[Event[OutputT] | None] | None:
+        """Look once. What is found starts one execution; None starts none.
 
         ``async def`` is awaited on the worker's loop, ``def`` runs in a thread.
         """
@@ -141,10 +157,12 @@ class RealtimeTrigger(WorkerTrigger[OutputT]):
     trigger_kind = TriggerKind.REALTIME
 
     @abstractmethod
-    def events(self, ctx: RunContext) -> AsyncIterator[OutputT]:
-        """Yield each event; it becomes the variable ``trigger`` of a new execution.
+    def events(self, ctx: RunContext) -> AsyncIterator[Event[OutputT]]:
+        """Yield each event, as an async generator; every one starts an execution.
 
-        Cancelled when the trigger is disabled or changed, and begun again when the worker is.
+        The generator is asked for more before the events it gave are acknowledged, so it limits by itself
+        how many may be under way. It is cancelled when the trigger is disabled or changed, and begun anew
+        with increasing pauses when it ends or raises.
         """
 
 

@@ -1,0 +1,133 @@
+"""What becomes of an event that a trigger has seen: an execution that starts, or one that failed, and why.
+
+Documentation page: ``docs/triggers.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from windhover.engine.creation import FlowInputRenderer, new_execution
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.inputs import resolve_inputs
+from windhover.expression import ExpressionError
+from windhover.model.execution import Execution, ExecutionTrigger, JsonValue, Label
+from windhover.model.flow import Flow
+from windhover.model.log import LogEntry, LogLevel
+from windhover.model.state import StateType
+from windhover.model.trigger import Trigger
+
+FROM = "system.from"
+FROM_TRIGGER = Label(FROM, "trigger")
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """An execution that is to be stored, CREATED or FAILED, and its first log lines (without numbers)."""
+
+    execution: Execution
+    logs: list[LogEntry] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What a trigger has seen, and what the execution is given for it.
+
+    ``variables`` become ``trigger.*`` of the execution. ``inputs`` are the flow's inputs before rendering and
+    ``given_inputs`` such as are final already, which win. ``labels`` are final; ``context`` is what templates
+    of inputs and labels may read besides ``flow``, ``trigger`` and the names that are always there.
+    """
+
+    trigger: Trigger
+    variables: Mapping[str, JsonValue]
+    inputs: Mapping[str, JsonValue] | None = None
+    given_inputs: Mapping[str, JsonValue] | None = None
+    labels: Sequence[Label] = ()
+    context: Mapping[str, JsonValue] = field(default_factory=dict)
+    schedule_date: datetime | None = None
+
+
+def fire(flow: Flow, occasion: Occasion, environment: EngineEnvironment, now: datetime) -> Firing:
+    """The execution that an occasion starts.
+
+    Inputs that cannot be rendered or do not validate make an execution that has FAILED, with a log line for
+    each reason: the event is not lost, and whoever watches the flow sees it. A label of the trigger that
+    cannot be rendered is left out, with a warning.
+    """
+    trigger = occasion.trigger
+    execution_id = environment.new_id()
+    context = {**occasion.context, "trigger": dict(occasion.variables)}
+    renderer = FlowInputRenderer(environment, flow, execution_id, context)
+    labels, warnings = _labels(trigger, renderer)
+    problems: list[str] = []
+    given: dict[str, JsonValue] = {}
+    for name, template in (occasion.inputs or {}).items():
+        try:
+            given[name] = renderer.evaluate(template, {})
+        except ExpressionError as error:
+            problems.append(f"Input `{name}` of trigger `{trigger.id}` cannot be rendered: {error}")
+    given.update(occasion.given_inputs or {})
+    values: dict[str, JsonValue] = {}
+    if not problems:
+        resolved = resolve_inputs(
+            flow.inputs,
+            given,
+            renderer,
+            workflow=f"{flow.namespace}.{flow.id}",
+            encrypt=environment.encrypt,
+        )
+        values = resolved.values
+        problems = [problem.message for problem in resolved.problems]
+        warnings += resolved.warnings
+    execution = new_execution(
+        flow,
+        {} if problems else values,
+        execution_id,
+        now,
+        labels=[*labels, *occasion.labels],
+        schedule_date=occasion.schedule_date,
+    )
+    execution.trigger = ExecutionTrigger(trigger.id, trigger.type, dict(occasion.variables))
+    if problems:
+        execution.state.become(StateType.FAILED, now)
+    lines = [(LogLevel.WARN, text) for text in warnings] + [(LogLevel.ERROR, text) for text in problems]
+    return Firing(execution, [_line(execution, level, text, now) for level, text in lines])
+
+
+def failed_firing(
+    flow: Flow, occasion: Occasion, reason: str, environment: EngineEnvironment, now: datetime
+) -> Firing:
+    """An execution that never ran, for an event that the trigger could not make sense of."""
+    execution = new_execution(flow, {}, environment.new_id(), now, labels=occasion.labels)
+    execution.trigger = ExecutionTrigger(occasion.trigger.id, occasion.trigger.type, dict(occasion.variables))
+    execution.state.become(StateType.FAILED, now)
+    return Firing(execution, [_line(execution, LogLevel.ERROR, reason, now)])
+
+
+def _labels(trigger: Trigger, renderer: FlowInputRenderer) -> tuple[list[Label], list[str]]:
+    labels: list[Label] = []
+    warnings: list[str] = []
+    for label in trigger.labels:
+        try:
+            rendered = renderer.render(label.value, {})
+        except ExpressionError as error:
+            warnings.append(f"Label `{label.key}` of trigger `{trigger.id}` is left out: {error}")
+            continue
+        if rendered not in (None, ""):
+            labels.append(Label(label.key, str(rendered)))
+    return labels, warnings
+
+
+def _line(execution: Execution, level: LogLevel, message: str, now: datetime) -> LogEntry:
+    return LogEntry(
+        tenant_id=execution.tenant_id,
+        namespace=execution.namespace,
+        flow_id=execution.flow_id,
+        execution_id=execution.id,
+        timestamp=now,
+        level=level,
+        message=message,
+        trigger_id=execution.trigger.id if execution.trigger is not None else None,
+    )
