@@ -189,11 +189,12 @@ class PostgresDatabase:
 
 
 def _groups(writes: Sequence[Write]) -> list[list[Write]]:
-    """Writes that can run as one statement: none may see what another of them does to the same table."""
+    """Writes that can run as one statement: none of them sees what another of them does."""
     groups: list[list[Write]] = []
     tables: set[str] = set()
     for write in writes:
-        if not groups or write.statement.table in tables:
+        needed = {write.statement.table, *write.statement.reads}
+        if not groups or not tables.isdisjoint(needed):
             groups.append([])
             tables = set()
         groups[-1].append(write)

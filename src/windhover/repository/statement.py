@@ -31,7 +31,8 @@ class BulkStatement:
     """A statement for many rows at once.
 
     SQLite runs it once a row, or with many rows of values where there are ``sqlite_values``. PostgreSQL
-    runs it once for all rows and takes each column as an array, so no two may have the same key.
+    runs it once for all rows and takes each column as an array, so no two may have the same key. ``reads``
+    are other tables in which it must see what statements before it have written.
     """
 
     table: str
@@ -39,6 +40,7 @@ class BulkStatement:
     postgresql: str
     #: What stands in ``sqlite`` for one row of values and may be repeated, separated by commas.
     sqlite_values: str = ""
+    reads: tuple[str, ...] = ()
 
 
 class Write(NamedTuple):

@@ -265,6 +265,100 @@ namespace_files = Table(
     ),
 )
 
+#: ``due`` is when the scheduler looks next; ``lease_owner`` names the evaluation under way.
+triggers = Table(
+    "triggers",
+    metadata,
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("flow_id", Key, nullable=False),
+    Column("trigger_id", Key, nullable=False),
+    Column("kind", Key, nullable=False),
+    Column("flow_revision", Integer, nullable=False),
+    Column("fingerprint", Key, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("updated", Instant, nullable=False),
+    Column("due", Instant),
+    Column("next_date", Instant),
+    Column("last_triggered", Instant),
+    Column("execution_id", Key),
+    Column("worker_id", Key),
+    Column("lease_owner", Key),
+    Column("lease_until", Instant),
+    Column("data", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "namespace", "flow_id", "trigger_id"),
+    Index(
+        "triggers_by_due",
+        "due",
+        sqlite_where=text("due IS NOT NULL"),
+        postgresql_where=text("due IS NOT NULL"),
+    ),
+    Index(
+        "triggers_by_execution",
+        "execution_id",
+        sqlite_where=text("execution_id IS NOT NULL"),
+        postgresql_where=text("execution_id IS NOT NULL"),
+    ),
+    Index(
+        "triggers_by_lease",
+        "lease_owner",
+        sqlite_where=text("lease_owner IS NOT NULL"),
+        postgresql_where=text("lease_owner IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+#: One row for each event that has started an execution: its key makes sure that no event starts two.
+trigger_events = Table(
+    "trigger_events",
+    metadata,
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("flow_id", Key, nullable=False),
+    Column("trigger_id", Key, nullable=False),
+    Column("key", Key, nullable=False),
+    Column("execution_id", Key, nullable=False),
+    Column("slot", Instant),
+    Column("created", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "namespace", "flow_id", "trigger_id", "key"),
+    Index("trigger_events_by_execution", "execution_id"),
+    Index("trigger_events_by_age", "created"),
+    Index(
+        "trigger_events_by_slot",
+        "tenant_id",
+        "namespace",
+        "flow_id",
+        "trigger_id",
+        "slot",
+        sqlite_where=text("slot IS NOT NULL"),
+        postgresql_where=text("slot IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+#: ``due`` is null while a backfill is paused, or has as many executions under way as it may.
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("flow_id", Key, nullable=False),
+    Column("trigger_id", Key, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("due", Instant),
+    Column("data", Text, nullable=False),
+    Index("backfills_by_trigger", "tenant_id", "namespace", "flow_id", "trigger_id"),
+    Index(
+        "backfills_by_due",
+        "due",
+        sqlite_where=text("due IS NOT NULL"),
+        postgresql_where=text("due IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
 #: How many rows an index has, and how many of them share a value of its first column, its first two, and so
 #: on, in a large database. SQLite chooses its plans by these. Left to itself it would know nothing of a young
 #: database and take the column that all rows share (the tenant) for a better start than a label or an id.
@@ -287,4 +381,12 @@ SQLITE_STATISTICS = (
     ("logs", "logs_by_flow", "10000000 10000000 500000 50000 1"),
     ("metrics", "metrics", "1000000 2 1"),
     ("metrics", "metrics_by_flow", "1000000 1000000 50000 5000 1000 1"),
+    ("triggers", "triggers", "100000 100000 5000 5 1"),
+    ("triggers", "triggers_by_due", "100000 2"),
+    ("triggers", "triggers_by_execution", "1000 1"),
+    ("triggers", "triggers_by_lease", "1000 100"),
+    ("trigger_events", "trigger_events", "1000000 1000000 50000 5000 1000 1"),
+    ("trigger_events", "trigger_events_by_execution", "1000000 1"),
+    ("trigger_events", "trigger_events_by_age", "1000000 2"),
+    ("trigger_events", "trigger_events_by_slot", "1000000 1000000 50000 5000 1000 1"),
 )

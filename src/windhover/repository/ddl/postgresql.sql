@@ -1,4 +1,18 @@
 -- Made from tables.py by `python -m windhover.repository.migrate`.
+CREATE TABLE backfills (
+    id TEXT COLLATE "C" NOT NULL,
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    namespace TEXT COLLATE "C" NOT NULL,
+    flow_id TEXT COLLATE "C" NOT NULL,
+    trigger_id TEXT COLLATE "C" NOT NULL,
+    version INTEGER NOT NULL,
+    ended BOOLEAN NOT NULL,
+    due BIGINT,
+    data TEXT NOT NULL,
+    PRIMARY KEY (id)
+);
+CREATE INDEX backfills_by_due ON backfills (due) WHERE due IS NOT NULL;
+CREATE INDEX backfills_by_trigger ON backfills (tenant_id, namespace, flow_id, trigger_id);
 CREATE TABLE execution_labels (
     execution_id TEXT COLLATE "C" NOT NULL,
     key TEXT COLLATE "C" NOT NULL,
@@ -146,5 +160,42 @@ CREATE TABLE timers (
     PRIMARY KEY (execution_id, key)
 );
 CREATE INDEX timers_by_due ON timers (due);
+CREATE TABLE trigger_events (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    namespace TEXT COLLATE "C" NOT NULL,
+    flow_id TEXT COLLATE "C" NOT NULL,
+    trigger_id TEXT COLLATE "C" NOT NULL,
+    key TEXT COLLATE "C" NOT NULL,
+    execution_id TEXT COLLATE "C" NOT NULL,
+    slot BIGINT,
+    created BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, namespace, flow_id, trigger_id, key)
+);
+CREATE INDEX trigger_events_by_age ON trigger_events (created);
+CREATE INDEX trigger_events_by_execution ON trigger_events (execution_id);
+CREATE INDEX trigger_events_by_slot ON trigger_events (tenant_id, namespace, flow_id, trigger_id, slot) WHERE slot IS NOT NULL;
+CREATE TABLE triggers (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    namespace TEXT COLLATE "C" NOT NULL,
+    flow_id TEXT COLLATE "C" NOT NULL,
+    trigger_id TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    flow_revision INTEGER NOT NULL,
+    fingerprint TEXT COLLATE "C" NOT NULL,
+    disabled BOOLEAN NOT NULL,
+    updated BIGINT NOT NULL,
+    due BIGINT,
+    next_date BIGINT,
+    last_triggered BIGINT,
+    execution_id TEXT COLLATE "C",
+    worker_id TEXT COLLATE "C",
+    lease_owner TEXT COLLATE "C",
+    lease_until BIGINT,
+    data TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, namespace, flow_id, trigger_id)
+);
+CREATE INDEX triggers_by_due ON triggers (due) WHERE due IS NOT NULL;
+CREATE INDEX triggers_by_execution ON triggers (execution_id) WHERE execution_id IS NOT NULL;
+CREATE INDEX triggers_by_lease ON triggers (lease_owner) WHERE lease_owner IS NOT NULL;
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 INSERT INTO alembic_version (version_num) VALUES ('0001');

@@ -1,4 +1,19 @@
 -- Made from tables.py by `python -m windhover.repository.migrate`.
+CREATE TABLE backfills (
+    id TEXT NOT NULL,
+    tenant_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    flow_id TEXT NOT NULL,
+    trigger_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    ended BOOLEAN NOT NULL,
+    due BIGINT,
+    data TEXT NOT NULL,
+    PRIMARY KEY (id)
+)
+ WITHOUT ROWID;
+CREATE INDEX backfills_by_due ON backfills (due) WHERE due IS NOT NULL;
+CREATE INDEX backfills_by_trigger ON backfills (tenant_id, namespace, flow_id, trigger_id);
 CREATE TABLE execution_labels (
     execution_id TEXT NOT NULL,
     "key" TEXT NOT NULL,
@@ -152,6 +167,45 @@ CREATE TABLE timers (
 )
  WITHOUT ROWID;
 CREATE INDEX timers_by_due ON timers (due);
+CREATE TABLE trigger_events (
+    tenant_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    flow_id TEXT NOT NULL,
+    trigger_id TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    execution_id TEXT NOT NULL,
+    slot BIGINT,
+    created BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, namespace, flow_id, trigger_id, "key")
+)
+ WITHOUT ROWID;
+CREATE INDEX trigger_events_by_age ON trigger_events (created);
+CREATE INDEX trigger_events_by_execution ON trigger_events (execution_id);
+CREATE INDEX trigger_events_by_slot ON trigger_events (tenant_id, namespace, flow_id, trigger_id, slot) WHERE slot IS NOT NULL;
+CREATE TABLE triggers (
+    tenant_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    flow_id TEXT NOT NULL,
+    trigger_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    flow_revision INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    disabled BOOLEAN NOT NULL,
+    updated BIGINT NOT NULL,
+    due BIGINT,
+    next_date BIGINT,
+    last_triggered BIGINT,
+    execution_id TEXT,
+    worker_id TEXT,
+    lease_owner TEXT,
+    lease_until BIGINT,
+    data TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, namespace, flow_id, trigger_id)
+)
+ WITHOUT ROWID;
+CREATE INDEX triggers_by_due ON triggers (due) WHERE due IS NOT NULL;
+CREATE INDEX triggers_by_execution ON triggers (execution_id) WHERE execution_id IS NOT NULL;
+CREATE INDEX triggers_by_lease ON triggers (lease_owner) WHERE lease_owner IS NOT NULL;
 ANALYZE sqlite_schema;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('executions', 'sqlite_autoindex_executions_1', '1000000 1'),
@@ -171,6 +225,14 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('logs', 'logs_by_time', '10000000 10000000 1'),
     ('logs', 'logs_by_flow', '10000000 10000000 500000 50000 1'),
     ('metrics', 'metrics', '1000000 2 1'),
-    ('metrics', 'metrics_by_flow', '1000000 1000000 50000 5000 1000 1');
+    ('metrics', 'metrics_by_flow', '1000000 1000000 50000 5000 1000 1'),
+    ('triggers', 'triggers', '100000 100000 5000 5 1'),
+    ('triggers', 'triggers_by_due', '100000 2'),
+    ('triggers', 'triggers_by_execution', '1000 1'),
+    ('triggers', 'triggers_by_lease', '1000 100'),
+    ('trigger_events', 'trigger_events', '1000000 1000000 50000 5000 1000 1'),
+    ('trigger_events', 'trigger_events_by_execution', '1000000 1'),
+    ('trigger_events', 'trigger_events_by_age', '1000000 2'),
+    ('trigger_events', 'trigger_events_by_slot', '1000000 1000000 50000 5000 1000 1');
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 INSERT INTO alembic_version (version_num) VALUES ('0001');

@@ -35,7 +35,17 @@ SQLITE_STATISTICS = (
     ("logs", "logs_by_flow", "10000000 10000000 500000 50000 1"),
     ("metrics", "metrics", "1000000 2 1"),
     ("metrics", "metrics_by_flow", "1000000 1000000 50000 5000 1000 1"),
+    ("triggers", "triggers", "100000 100000 5000 5 1"),
+    ("triggers", "triggers_by_due", "100000 2"),
+    ("triggers", "triggers_by_execution", "1000 1"),
+    ("triggers", "triggers_by_lease", "1000 100"),
+    ("trigger_events", "trigger_events", "1000000 1000000 50000 5000 1000 1"),
+    ("trigger_events", "trigger_events_by_execution", "1000000 1"),
+    ("trigger_events", "trigger_events_by_age", "1000000 2"),
+    ("trigger_events", "trigger_events_by_slot", "1000000 1000000 50000 5000 1000 1"),
 )
+
+TRIGGER_KEY = ("tenant_id", "namespace", "flow_id", "trigger_id")
 
 
 def where(condition: str) -> dict[str, Any]:
@@ -222,6 +232,58 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("timers_by_due", "timers", ["due"])
+    op.create_table(
+        "triggers",
+        *(sa.Column(name, Key, nullable=False) for name in TRIGGER_KEY),
+        sa.Column("kind", Key, nullable=False),
+        sa.Column("flow_revision", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", Key, nullable=False),
+        sa.Column("disabled", sa.Boolean(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("due", sa.BigInteger()),
+        sa.Column("next_date", sa.BigInteger()),
+        sa.Column("last_triggered", sa.BigInteger()),
+        sa.Column("execution_id", Key),
+        sa.Column("worker_id", Key),
+        sa.Column("lease_owner", Key),
+        sa.Column("lease_until", sa.BigInteger()),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint(*TRIGGER_KEY),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("triggers_by_due", "triggers", ["due"], **where("due IS NOT NULL"))
+    op.create_index(
+        "triggers_by_execution", "triggers", ["execution_id"], **where("execution_id IS NOT NULL")
+    )
+    op.create_index("triggers_by_lease", "triggers", ["lease_owner"], **where("lease_owner IS NOT NULL"))
+    op.create_table(
+        "trigger_events",
+        *(sa.Column(name, Key, nullable=False) for name in TRIGGER_KEY),
+        sa.Column("key", Key, nullable=False),
+        sa.Column("execution_id", Key, nullable=False),
+        sa.Column("slot", sa.BigInteger()),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(*TRIGGER_KEY, "key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("trigger_events_by_execution", "trigger_events", ["execution_id"])
+    op.create_index("trigger_events_by_age", "trigger_events", ["created"])
+    op.create_index(
+        "trigger_events_by_slot", "trigger_events", [*TRIGGER_KEY, "slot"], **where("slot IS NOT NULL")
+    )
+    op.create_table(
+        "backfills",
+        sa.Column("id", Key, nullable=False),
+        *(sa.Column(name, Key, nullable=False) for name in TRIGGER_KEY),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("ended", sa.Boolean(), nullable=False),
+        sa.Column("due", sa.BigInteger()),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("backfills_by_trigger", "backfills", [*TRIGGER_KEY])
+    op.create_index("backfills_by_due", "backfills", ["due"], **where("due IS NOT NULL"))
     if op.get_context().dialect.name == "sqlite":
         op.execute("ANALYZE sqlite_schema")
         for table, index, statistics in SQLITE_STATISTICS:
