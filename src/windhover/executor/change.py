@@ -11,6 +11,7 @@ from windhover.engine.effects import Effects
 from windhover.engine.events import EngineEvent
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import Accepted
+from windhover.executor.failure import Report
 from windhover.model.execution import TaskRun
 from windhover.repository.batch import CommitBatch, Timer
 
@@ -38,6 +39,8 @@ class Change:
     forced: EngineEvent | None = None
     effects: list[Effects] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    #: What workers reported in this round, to be kept should the engine break off.
+    reports: list[Report] = field(default_factory=list)
 
     @property
     def execution_id(self) -> str:

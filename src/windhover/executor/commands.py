@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 
 from windhover.engine.events import (
@@ -26,14 +27,17 @@ from windhover.engine.messages import (
 )
 from windhover.executor.change import Answer, Change
 from windhover.executor.children import started_by
-from windhover.executor.failure import BrokenExecution
+from windhover.executor.failure import NOT_CARRIED_OUT, BrokenExecution
 from windhover.executor.house import House
 from windhover.executor.round import Round
 from windhover.model.execution import Execution
 from windhover.model.state import StateType
 from windhover.queue.local import PendingCommand
+from windhover.repository.errors import RepositoryError, RepositoryUnavailable
 from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
+
+logger = logging.getLogger(__name__)
 
 _IDS_AT_ONCE = 200
 
@@ -61,7 +65,6 @@ class Commands:
                 case command:
                     change = await self._round.rework(command)
         except BrokenExecution as broken:
-            await self._round.give_up(Change(LiveExecution(broken.flow, broken.record)))
             if not pending.answer.done():
                 pending.answer.set_exception(CommandRefused(str(broken)))
             return
@@ -70,12 +73,32 @@ class Commands:
                 pending.answer.set_exception(error)
             self._forget_if_idle(pending.command)
             return
+        except (RepositoryError, RepositoryUnavailable):
+            raise
+        except Exception:
+            # A defect of ours must cost one command and not the server.
+            logger.exception("%s cannot be carried out", type(pending.command).__name__)
+            if not pending.answer.done():
+                pending.answer.set_exception(CommandRefused(NOT_CARRIED_OUT))
+            await self._throw_away(pending.command)
+            return
         change.answers.append(Answer(pending.answer, change.accepted()))
         # Answered as accepted, before what follows begins in the same commit.
         if isinstance(pending.command, CreateExecution):
             await self._round.start(change.live, Begin())
         elif change.reworked:
             await self._round.go_ahead(change)
+
+    async def _throw_away(self, command: Command) -> None:
+        """Let go of an execution on which a command broke off half-way."""
+        id_ = command.execution.id if isinstance(command, CreateExecution) else command.execution_id
+        change = self._round.changes.get(id_)
+        if change is None:
+            self._house.live.pop(id_, None)
+        elif isinstance(command, CreateExecution):
+            del self._round.changes[id_], self._house.live[id_]
+        else:
+            await self._round.give_up(change)
 
     def _forget_if_idle(self, command: Command) -> None:
         """Let go of an execution that was read back for a command which was refused."""
@@ -101,12 +124,16 @@ class Commands:
         return change
 
     async def _kill(self, command: KillExecution) -> Change:
-        live = await self._round.fetch(command.execution_id)
-        if live is None:
-            raise ExecutionNotFound(command.execution_id)
-        change = await self._round.apply(live, KillRequested(command.actor, command.cascade))
+        try:
+            live = await self._round.fetch(command.execution_id)
+        except BrokenExecution as broken:
+            change = await self._round.end(broken, StateType.KILLED)
+        else:
+            if live is None:
+                raise ExecutionNotFound(command.execution_id)
+            change = await self._round.apply(live, KillRequested(command.actor, command.cascade))
         if command.cascade:
-            await self._kill_started_by(live.record)
+            await self._kill_started_by(change.live.record)
         return change
 
     async def _kill_started_by(self, execution: Execution) -> None:
@@ -152,7 +179,10 @@ class Commands:
         return await self._round.apply(live, Resume(command.inputs, command.actor, command.task_run_id))
 
     async def _delete(self, command: DeleteExecution) -> Change:
-        live = await self._round.fetch(command.execution_id)
+        try:
+            live = await self._round.fetch(command.execution_id)
+        except BrokenExecution as broken:
+            live = LiveExecution(broken.flow, broken.record)
         if live is None:
             raise ExecutionNotFound(command.execution_id)
         state = live.record.state.current

@@ -32,12 +32,19 @@ from windhover.executor.actions import ReworkCommand
 from windhover.executor.admission import Verdict
 from windhover.executor.change import Change
 from windhover.executor.children import ChildRefusedError, child_ended, link
-from windhover.executor.failure import BrokenExecution, fail_execution
+from windhover.executor.failure import (
+    INTERNAL_ERROR,
+    NOT_CARRIED_OUT,
+    BrokenExecution,
+    Report,
+    end_execution,
+)
 from windhover.executor.house import House
 from windhover.model.execution import AwaitedBy, Execution
 from windhover.model.flow import Flow
 from windhover.model.state import TERMINATED, StateType
 from windhover.repository.batch import Timer
+from windhover.repository.errors import RepositoryError, RepositoryUnavailable
 from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
 
@@ -55,7 +62,8 @@ class Round:
         try:
             live = await self.fetch(execution_id)
         except BrokenExecution as broken:
-            await self.give_up(Change(LiveExecution(broken.flow, broken.record)))
+            killed = isinstance(event, KillRequested)
+            await self.end(broken, StateType.KILLED if killed else StateType.FAILED)
             return
         if live is not None:
             await self.apply(live, event)
@@ -65,7 +73,7 @@ class Round:
         try:
             live = await self.fetch(timer.execution_id)
         except BrokenExecution as broken:
-            await self.give_up(Change(LiveExecution(broken.flow, broken.record)))
+            await self.end(broken)
             return True
         if live is None:
             return False
@@ -80,6 +88,8 @@ class Round:
         change = self.changes.get(live.record.id)
         if change is None:
             change = self.changes[live.record.id] = Change(live)
+        if isinstance(event, Report):
+            change.reports.append(event)
         try:
             effects = advance(live, event, self._house.clock(), self._house.environment)
         except Exception:
@@ -91,22 +101,39 @@ class Round:
             await self._spread(live, effects)
         return change
 
-    async def give_up(self, change: Change) -> Change:
+    async def end(self, broken: BrokenExecution, state: StateType = StateType.FAILED) -> Change:
+        """End an execution that cannot be taken up."""
+        return await self.give_up(Change(LiveExecution(broken.flow, broken.record)), broken.reason, state)
+
+    async def give_up(
+        self, change: Change, reason: str = INTERNAL_ERROR, state: StateType = StateType.FAILED
+    ) -> Change:
         """End an execution that the engine cannot move on.
 
         The step broke off half-way, so the records in memory mean nothing any more: those of the
-        repository are ended, or, of an execution that is only just being created, its header.
+        repository are ended, or, of an execution that is only just being created, its header. What workers
+        have reported meanwhile is kept.
         """
         execution_id, record = change.execution_id, change.live.record
         stored = await self._house.executions.load(execution_id)
         record, task_runs = stored if stored is not None else (record, [])
         sequence = await self._house.executions.last_log_sequence(execution_id)
         timers = [timer.key for timer in await self._house.executions.timers(execution_id)]
-        effects = fail_execution(record, task_runs, sequence, timers, self._house.clock())
-        live = LiveExecution(change.live.flow, record, sequence + 1)
+        effects = end_execution(
+            record,
+            task_runs,
+            sequence,
+            timers,
+            self._house.clock(),
+            reason=reason,
+            state=state,
+            reports=change.reports,
+        )
+        live = LiveExecution(change.live.flow, record, sequence + len(effects.logs))
         given_up = Change(live, created=stored is None, effects=[effects], answers=change.answers)
         self.changes[execution_id] = given_up
-        self._house.live.pop(execution_id, None)
+        # What else the round has for it meets an execution that is over, and not the records of before.
+        self._house.live[execution_id] = live
         await self._spread(live, effects)
         return given_up
 
@@ -176,6 +203,12 @@ class Round:
         except ChildRefusedError as error:
             await self.apply(parent, ChildRefused(start.task_run_id, str(error)))
             return
+        except (RepositoryError, RepositoryUnavailable):
+            raise
+        except Exception:
+            logger.exception("Execution %s cannot start another one", parent.record.id)
+            await self.apply(parent, ChildRefused(start.task_run_id, NOT_CARRIED_OUT))
+            return
         wait = start.request.wait
         event = ChildStarted(start.task_run_id, execution.id, link(execution), wait, tuple(warnings))
         await self.apply(parent, event)
@@ -183,7 +216,10 @@ class Round:
 
     async def _restart_child(self, parent: LiveExecution, start: StartChild) -> bool:
         """Let a task run that was restarted go on with the execution it had started; False if it cannot."""
-        child = await self.fetch(start.restarts or "")
+        try:
+            child = await self.fetch(start.restarts or "")
+        except BrokenExecution:
+            return False
         waits = AwaitedBy(parent.record.id, start.task_run_id)
         if child is None or child.record.awaited_by != waits:
             return False
@@ -209,7 +245,11 @@ class Round:
         await self.start(live, Begin())
 
     async def fetch(self, execution_id: str) -> LiveExecution | None:
-        """The execution in memory, read back if it is not there; None when there is none."""
+        """The execution in memory, read back if it is not there; None when there is none.
+
+        Raises:
+            BrokenExecution: there is one, and it cannot be taken up.
+        """
         live = self._house.live.get(execution_id)
         if live is not None:
             return live
@@ -223,13 +263,13 @@ class Round:
             )
         except (FlowNotFound, FlowUnreadable) as error:
             logger.error("Execution %s cannot go on: %s", execution_id, error)
-            return None
+            raise BrokenExecution(record, f"The execution cannot go on: {error}") from error
         sequence = await self._house.executions.last_log_sequence(execution_id)
         try:
             live = LiveExecution.restore(flow, record, task_runs, sequence)
         except Exception as error:
             logger.exception("Execution %s cannot be taken up again", execution_id)
-            raise BrokenExecution(flow, record) from error
+            raise BrokenExecution(record, INTERNAL_ERROR, flow) from error
         self._house.live[execution_id] = live
         return live
 

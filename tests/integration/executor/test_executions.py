@@ -357,7 +357,11 @@ async def test_a_defect_of_the_engine_costs_one_execution(
             type: io.kestra.plugin.core.flow.Sequential
             tasks: [{id: t, type: io.kestra.plugin.core.debug.Return, format: x}]
     """)
-    assert (ended.state, ended.states()) == ("FAILED", {"before": "FAILED"})
+    # What the task had done and said before the defect is kept.
+    assert (ended.state, ended.states()) == ("FAILED", {"before": "SUCCESS"})
+    assert ended.run("before").outputs == {"value": "x"}
+    assert ended.run_history("before") == ["CREATED", "SUBMITTED", "RUNNING", "SUCCESS"]
+    assert [entry.sequence for entry in ended.logs] == list(range(1, len(ended.logs) + 1))
     assert "internal error" in ended.messages("ERROR")[0]
     assert (await flows.run(SLEEPER.format(extra="", duration="PT0.01S"))).state == "SUCCESS"
 
