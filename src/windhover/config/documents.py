@@ -11,6 +11,11 @@ from windhover.config.tree import ListNode, MapNode, Node, Origin, ScalarNode
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: How deep a document may nest, and how many values it may have once its aliases are resolved. No
+#: configuration comes near; without bounds a few lines could use up the stack or the memory.
+_MAX_DEPTH = 100
+_MAX_VALUES = 100_000
+
 _BASE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -65,6 +70,7 @@ def parse(text: str, source: str) -> MapNode:
     """
     loader = _ConfigurationLoader(text)
     try:
+        _refuse_deep_nesting(text, source)
         root = loader.get_single_node()
         if root is None:
             return MapNode(Origin(source))
@@ -84,13 +90,45 @@ def parse(text: str, source: str) -> MapNode:
     return node
 
 
+def _refuse_deep_nesting(text: str, source: str) -> None:
+    """Must run before nodes are composed, which is done recursively."""
+    depth = 0
+    for event in yaml.parse(text, _ConfigurationLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH and event.start_mark is not None:
+                place = f"{source}:{event.start_mark.line + 1}:{event.start_mark.column + 1}"
+                raise _document_error(place, _TOO_DEEP)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+_TOO_DEEP = f"values are nested more than {_MAX_DEPTH} deep"
+
+
 class _NodeReader:
     def __init__(self, loader: yaml.SafeLoader, source: str) -> None:
         self._loader = loader
         self._source = source
+        self._depth = 0
+        self._count = 0
 
     def read(self, node: yaml.Node) -> Node:
         origin = self._origin(node)
+        self._count += 1
+        if self._count > _MAX_VALUES:
+            raise _document_error(
+                str(origin), f"more than {_MAX_VALUES} values, with all that aliases repeat"
+            )
+        self._depth += 1
+        # An alias may stand inside of what it names.
+        if self._depth > _MAX_DEPTH:
+            raise _document_error(str(origin), _TOO_DEEP)
+        read = self._read(node, origin)
+        self._depth -= 1
+        return read
+
+    def _read(self, node: yaml.Node, origin: Origin) -> Node:
         if isinstance(node, yaml.MappingNode):
             return self._read_mapping(node, origin)
         if isinstance(node, yaml.SequenceNode):

@@ -154,6 +154,9 @@ def test_an_ill_typed_value_is_an_error_that_says_what_was_expected(
         ("kestra:\n  url: a\n  url: b\n", ":3:3", "written twice"),
         ("- a\n- b\n", ":1:1", "expected a mapping"),
         ("kestra: {url: !!python/object:os.system x}\n", ":1:15", "not valid YAML"),
+        ("[" * 100_000, ":1:101", "nested more than 100 deep"),
+        ("kestra: &a [*a]\n", ":1:9", "nested more than 100 deep"),
+        (f"a: &a {[1] * 400}\nb: &b [{'*a,' * 400}]\nc: [*b]\n", ":1:", "more than 100000 values"),
     ],
 )
 def test_a_broken_document_is_an_error_with_its_place(
