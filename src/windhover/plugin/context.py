@@ -243,8 +243,54 @@ class Purged:
     files: int = 0
 
 
+class MetricStore(Protocol):
+    """The metrics of executions."""
+
+    async def purge(
+        self, *, namespace: str | None, flow_id: str | None, since: datetime | None, until: datetime
+    ) -> int:
+        """Delete values for good; how many there were.
+
+        ``namespace`` alone includes the namespaces below it.
+        """
+
+
+class FlowStore(Protocol):
+    """The flows of the server, with all their revisions."""
+
+    async def namespaces(self) -> Sequence[str]:
+        """The namespaces that hold flows, sorted."""
+
+    async def purge(
+        self, namespaces: Collection[str], selected: Callable[[str], bool], what: VersionPurge
+    ) -> int:
+        """Delete, for good, old revisions of the flows whose id ``selected`` takes; how many there were."""
+
+
 class ExecutionAccess(Protocol):
     """Other executions."""
+
+    async def count(
+        self,
+        *,
+        flows: Collection[tuple[str, str]],
+        namespaces: Collection[str],
+        states: Collection[StateType],
+        since: datetime | None,
+        until: datetime | None,
+    ) -> Mapping[tuple[str, str], int]:
+        """How many executions were started in a span of time, by namespace and id of their flow.
+
+        Looked at are ``flows`` and all flows in ``namespaces`` and below them; those without any
+        execution are there with 0. No ``states``: in whatever state they are.
+        """
+
+    async def kill(self, execution_id: str, *, cascade: bool) -> None:
+        """Kill an execution, and with ``cascade`` those that it has started; one that has ended stays.
+
+        Raises:
+            ExecutionRefused: there is no such execution.
+        """
 
     async def purge(self, purge: ExecutionPurge) -> Purged:
         """Delete executions that have ended, for good; those that have not are left alone."""
@@ -279,6 +325,10 @@ class ServerAccess(Protocol):
     def subflow_outputs(self) -> SubflowOutputs: ...
     @property
     def executions(self) -> ExecutionAccess: ...
+    @property
+    def metrics(self) -> MetricStore: ...
+    @property
+    def flows(self) -> FlowStore: ...
 
 
 class TaskIdentity(Protocol):
@@ -363,6 +413,13 @@ class RunContext(Protocol):
 
         Raises:
             windhover.expression.ExpressionError: the template is wrong or names something undefined.
+        """
+
+    def encrypt(self, text: str) -> JsonValue:
+        """A secret as it may be stored: expressions of later tasks read its text.
+
+        Raises:
+            TaskFailure: the server has no key to encrypt with.
         """
 
     def metric(

@@ -64,6 +64,12 @@ def counts_by_state(query: ExecutionQuery) -> Select[Any]:
     return select(executions.c.state, func.count()).where(_conditions(query)).group_by(executions.c.state)
 
 
+def counts_by_flow(query: ExecutionQuery) -> Select[Any]:
+    c = executions.c
+    counted = select(c.namespace, c.flow_id, func.count())
+    return counted.where(_conditions(query)).group_by(c.namespace, c.flow_id)
+
+
 def counts_over_time(query: ExecutionQuery, bucket_micros: int) -> Select[Any]:
     """Start of the bucket, state, number and total duration of what started in it."""
     bucket = (executions.c.start_date - executions.c.start_date % bucket_micros).label("bucket")

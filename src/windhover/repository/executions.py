@@ -182,6 +182,15 @@ class ExecutionRepository:
         rows = await fetch(self._database, execution_search.counts_by_state(query))
         return {StateType(state): count for state, count in rows}
 
+    async def count_by_flow(self, query: ExecutionQuery) -> dict[tuple[str, str], int]:
+        """How many executions meet the conditions, by namespace and id of their flow."""
+        await load_search()
+        from windhover.repository import execution_search
+        from windhover.repository.searching import fetch
+
+        rows = await fetch(self._database, execution_search.counts_by_flow(query))
+        return {(namespace, flow_id): count for namespace, flow_id, count in rows}
+
     async def count_over_time(self, query: ExecutionQuery, bucket: timedelta) -> list[ExecutionCount]:
         """How many executions started in each span of time, by state, in order; empty spans are left out.
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from windhover.model.log import Metric
 from windhover.repository.database import Database
-from windhover.repository.filters import TimeRange
+from windhover.repository.filters import TextMatch, TimeRange
 from windhover.repository.instants import duration_micros, from_micros
 from windhover.repository.lazy_search import load_search
 from windhover.repository.records import metric_of
@@ -120,6 +120,28 @@ class MetricRepository:
         )
         rows = await fetch(self._database, query)
         return [MetricAggregate(from_micros(start), float(value)) for start, value in rows]
+
+    async def delete(
+        self, tenant_id: str, *, namespace: tuple[TextMatch, ...], flow_id: str | None, time: TimeRange
+    ) -> int:
+        """Delete the values that meet the conditions and return how many there were."""
+        await load_search()
+        from sqlalchemy import delete
+
+        from windhover.repository.searching import all_match, all_of, compiled, within
+        from windhover.repository.tables import metrics
+
+        c = metrics.c
+        conditions = all_of(
+            (
+                c.tenant_id == tenant_id,
+                all_match(c.namespace, namespace),
+                None if flow_id is None else c.flow_id == flow_id,
+                within(c.timestamp, time),
+            )
+        )
+        statement = delete(metrics).where(conditions)
+        return await self._database.execute(*compiled(statement, self._database.dialect))
 
     async def delete_execution(self, execution_id: str) -> int:
         """Delete all metrics of one execution and return how many there were."""

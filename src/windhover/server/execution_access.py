@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.messages import CommandRefused, DeleteExecution, ExecutionNotFound, ResumeExecution
+from windhover.engine.messages import (
+    CommandRefused,
+    DeleteExecution,
+    ExecutionNotFound,
+    KillExecution,
+    ResumeExecution,
+)
 from windhover.engine.pause_inputs import pause_form, resolve_pause_inputs
 from windhover.model.execution import Execution, JsonValue
-from windhover.model.state import TERMINATED
+from windhover.model.state import TERMINATED, StateType
 from windhover.plugin.context import ExecutionPurge, ExecutionRefused, Purged
 from windhover.queue.local import ExecutorQueue
 from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.executions import ExecutionRepository
-from windhover.repository.filters import TextMatch, TimeRange
+from windhover.repository.filters import Page, Paging, TextMatch, TimeRange
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
+from windhover.repository.flows import FlowQuery, FlowRecord, FlowRepository
 from windhover.repository.logs import LogRepository
 from windhover.repository.metrics import MetricRepository
 from windhover.storage import Storage, execution_prefix
+
+_FLOWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,7 @@ class ExecutorAccess:
     """Implements :class:`windhover.plugin.context.ExecutionAccess` by asking the executor."""
 
     executions: ExecutionRepository
+    flows: FlowRepository
     logs: LogRepository
     metrics: MetricRepository
     storage: Storage
@@ -78,6 +89,48 @@ class ExecutorAccess:
                 if isinstance(answer, BaseException) and not isinstance(answer, CommandRefused):
                     raise answer
                 purged.executions += not isinstance(answer, BaseException)
+
+    async def count(
+        self,
+        *,
+        flows: Collection[tuple[str, str]],
+        namespaces: Collection[str],
+        states: Collection[StateType],
+        since: datetime | None,
+        until: datetime | None,
+    ) -> Mapping[tuple[str, str], int]:
+        started = TimeRange(since, until) if since is not None or until is not None else None
+        counts = dict.fromkeys(flows, 0)
+        if flows:
+            query = ExecutionQuery(self.tenant_id, flows=tuple(flows), states=tuple(states), started=started)
+            counts |= await self.executions.count_by_flow(query)
+        for namespace in namespaces:
+            below = (TextMatch.prefix(namespace),)
+            number = 1
+            while (page := await self._flow_page(below, number)).results:
+                counts |= {
+                    (flow.namespace, flow.id): 0
+                    for flow in page.results
+                    if (flow.namespace, flow.id) not in counts
+                }
+                number += 1
+            query = ExecutionQuery(self.tenant_id, namespace=below, states=tuple(states), started=started)
+            counts |= await self.executions.count_by_flow(query)
+        return counts
+
+    async def _flow_page(self, namespace: tuple[TextMatch, ...], number: int) -> Page[FlowRecord]:
+        return await self.flows.search(
+            FlowQuery(self.tenant_id, namespace=namespace, paging=Paging(number, _FLOWS_AT_ONCE))
+        )
+
+    async def kill(self, execution_id: str, *, cascade: bool) -> None:
+        header = await self.executions.header(execution_id)
+        if header is None or header.tenant_id != self.tenant_id:
+            raise ExecutionRefused(str(ExecutionNotFound(execution_id)))
+        try:
+            await self.executor.ask(KillExecution(execution_id, "a task", cascade))
+        except CommandRefused as error:
+            raise ExecutionRefused(str(error)) from None
 
     async def resume(
         self,

@@ -42,7 +42,9 @@ from windhover.secret.environment import EnvironmentSecrets
 from windhover.server.execution_access import ExecutorAccess
 from windhover.server.executor_port import ExecutorAnswers
 from windhover.server.expression_port import ExpressionSources, JobExpressionPort, waiting_for
+from windhover.server.flow_access import RepositoryFlowStore
 from windhover.server.log_access import RepositoryLogSearch
+from windhover.server.metric_access import RepositoryMetricStore
 from windhover.server.server_access import RepositoryAccess
 from windhover.server.subflow_outputs import RepositorySubflowOutputs
 from windhover.storage import Storage
@@ -282,6 +284,7 @@ class Runtime:
                 RepositorySubflowOutputs(self.executions, DEFAULT_TENANT),
                 ExecutorAccess(
                     self.executions,
+                    FlowRepository(self.database),
                     self.logs,
                     MetricRepository(self.database),
                     self.storage,
@@ -290,7 +293,10 @@ class Runtime:
                     self.environment,
                     DEFAULT_TENANT,
                 ),
+                RepositoryMetricStore(MetricRepository(self.database), DEFAULT_TENANT),
+                RepositoryFlowStore(FlowRepository(self.database), DEFAULT_TENANT),
             ),
+            encrypt=self.environment.encrypt,
             temporary=settings.temporary,
             home_id=self.home_id,
             expression_port=lambda job: self._expression_port(job.identity, job.variables),

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from windhover.repository.tenant_kv import TenantKv
 from windhover.server.execution_access import ExecutorAccess
+from windhover.server.flow_access import RepositoryFlowStore
 from windhover.server.log_access import RepositoryLogSearch
+from windhover.server.metric_access import RepositoryMetricStore
 from windhover.server.subflow_outputs import RepositorySubflowOutputs
 from windhover.storage.namespace_files import TenantNamespaceFiles
 
@@ -20,3 +22,5 @@ class RepositoryAccess:
     namespace_files: TenantNamespaceFiles
     subflow_outputs: RepositorySubflowOutputs
     executions: ExecutorAccess
+    metrics: RepositoryMetricStore
+    flows: RepositoryFlowStore

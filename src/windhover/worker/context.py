@@ -13,6 +13,7 @@ from windhover.core.runner.process_tree import process_marker
 from windhover.engine.messages import Job, JobIdentity
 from windhover.model.execution import JsonValue
 from windhover.plugin.context import FileStore, MetricType, ServerAccess, TaskLogger
+from windhover.plugin.task import TaskFailure
 from windhover.worker.environment import WorkerEnvironment
 from windhover.worker.files import TaskFiles
 from windhover.worker.journal import AttemptJournal
@@ -121,6 +122,11 @@ class AttemptContext:
 
     def render(self, template: JsonValue, variables: Mapping[str, JsonValue] | None = None) -> JsonValue:
         return self.renderer.render(template, variables)
+
+    def encrypt(self, text: str) -> JsonValue:
+        if self._environment.encrypt is None:
+            raise TaskFailure("Nothing can be encrypted: `kestra.encryption.secret-key` is not configured")
+        return self._environment.encrypt(text)
 
     def metric(
         self, type: MetricType, name: str, value: float, tags: Mapping[str, str] | None = None

@@ -89,6 +89,7 @@ class WorkerEnvironment:
     expression_port: gives what the expression functions of a job (``secret()``, ``kv()``, ..) reach.
         Its methods are called in threads of the worker, never on the event loop.
     configurations: the values of ``kestra.plugins.configurations`` by plugin type.
+    encrypt: makes a stored secret of a text; None where no key is configured.
     clock: the present instant, in UTC.
     """
 
@@ -99,4 +100,5 @@ class WorkerEnvironment:
     expression_port: Callable[[Job], ServerPort | None] = _no_port
     configurations: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     settings: WorkerSettings = field(default_factory=WorkerSettings)
+    encrypt: Callable[[str], JsonValue] | None = None
     clock: Callable[[], datetime] = _now

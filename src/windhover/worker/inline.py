@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from windhover.engine.messages import Job, JobIdentity, LogsWritten, TaskEnded, 
 from windhover.engine.spill import holds_stored_values
 from windhover.model.execution import JsonValue
 from windhover.model.log import LogEntry, LogLevel, Metric
+from windhover.model.purge import VersionPurge
 from windhover.model.state import StateType
 from windhover.plugin.context import ExecutionPurge, Purged
 from windhover.plugin.task import Output, RunnableTask, TaskDefinition
@@ -127,11 +128,32 @@ class InlineExecutions:
     """Executions that nobody runs: what is asked of them is kept; see ``ExecutionAccess``."""
 
     def __init__(self) -> None:
+        #: What :meth:`count` answers for the flows it is asked about.
+        self.counts: dict[tuple[str, str], int] = {}
+        #: The ids of executions that were killed.
+        self.killed: list[str] = []
         #: The ids of executions that were resumed, with the inputs given.
         self.resumed: list[tuple[str, Mapping[str, JsonValue]]] = []
 
     async def purge(self, purge: ExecutionPurge) -> Purged:
         return Purged()
+
+    async def count(
+        self,
+        *,
+        flows: Collection[tuple[str, str]],
+        namespaces: Collection[str],
+        states: Collection[StateType],
+        since: datetime | None,
+        until: datetime | None,
+    ) -> Mapping[tuple[str, str], int]:
+        asked = dict.fromkeys(flows, 0)
+        return asked | {
+            key: count for key, count in self.counts.items() if key in asked or key[0] in namespaces
+        }
+
+    async def kill(self, execution_id: str, *, cascade: bool) -> None:
+        self.killed.append(execution_id)
 
     async def resume(
         self,
@@ -142,6 +164,27 @@ class InlineExecutions:
         flow_id: str | None = None,
     ) -> None:
         self.resumed.append((execution_id, inputs))
+
+
+class InlineMetrics:
+    """Metrics that nobody keeps; see ``MetricStore``."""
+
+    async def purge(
+        self, *, namespace: str | None, flow_id: str | None, since: datetime | None, until: datetime
+    ) -> int:
+        return 0
+
+
+class InlineFlows:
+    """Flows that are not there; see ``FlowStore``."""
+
+    async def namespaces(self) -> Sequence[str]:
+        return []
+
+    async def purge(
+        self, namespaces: Collection[str], selected: Callable[[str], bool], what: VersionPurge
+    ) -> int:
+        return 0
 
 
 class InlineServer:
@@ -156,6 +199,8 @@ class InlineServer:
         self.logs = InlineLogs()
         self.subflow_outputs = InlineSubflowOutputs()
         self.executions = InlineExecutions()
+        self.metrics = InlineMetrics()
+        self.flows = InlineFlows()
         self.kv = TenantKv(KvRepository(self._database), TENANT, _now)
         self.namespace_files = TenantNamespaceFiles(
             NamespaceFileRepository(self._database), storage.for_tenant(TENANT), _now

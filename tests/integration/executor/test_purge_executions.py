@@ -48,3 +48,84 @@ async def test_a_purge_of_logs_leaves_other_levels_and_flows(flows: Flows) -> No
     assert (purged.run("purge").outputs or {})["count"] == len(said.logs) > 0
     assert not (await flows.ended(said.execution.id)).logs
     assert (await flows.ended(said.execution.id)).state == "SUCCESS"
+
+
+COUNT = """
+    id: count
+    namespace: company
+    tasks:
+      - id: count
+        type: io.kestra.plugin.core.execution.Count
+        namespaces: [company]
+        states: [SUCCESS]
+        startDate: "2000-01-01T00:00:00Z"
+        expression: "{{ count != 2 }}"
+    """
+PURGE_FLOWS = """
+    id: purge_flows
+    namespace: company
+    tasks:
+      - id: purge
+        type: io.kestra.plugin.core.flow.PurgeFlows
+        namespaces: [company]
+        behavior: {type: version, keepAmount: 2}
+    """
+REPORT = """
+    id: report
+    namespace: company.team
+    tasks:
+      - id: publish
+        type: io.kestra.plugin.core.metric.Publish
+        metrics: [{type: counter, name: rows, value: 3}]
+    """
+PURGE_METRICS = """
+    id: purge_metrics
+    namespace: company
+    tasks:
+      - id: purge
+        type: io.kestra.plugin.core.metric.PurgeMetrics
+        namespace: company
+        endDate: "2100-01-01T00:00:00Z"
+    """
+KILL = """
+    id: kill
+    namespace: company
+    inputs: [{id: target, type: STRING}]
+    tasks:
+      - {id: kill, type: io.kestra.plugin.core.execution.Kill, executionId: "{{ inputs.target }}"}
+    """
+
+
+async def test_executions_are_counted_by_flow(flows: Flows) -> None:
+    for _ in range(2):
+        await flows.run(HELLO)
+    await flows.run(REPORT)
+    await flows.save(PAUSED)
+    outputs = (await flows.run(COUNT)).run("count").outputs or {}
+    counts = {each["flowId"]: each["count"] for each in outputs["results"]}
+    assert counts == {"report": 1, "paused": 0, "count": 0}
+    assert outputs["total"] == 1
+
+
+async def test_a_purge_of_flows_keeps_the_latest_revisions(flows: Flows) -> None:
+    for number in range(4):
+        await flows.save(HELLO.replace("hello}", f"hello {number}}}"))
+    purged = await flows.run(PURGE_FLOWS)
+    assert (purged.run("purge").outputs or {})["size"] == 2
+    left = await flows.runtime.definitions.flows.revisions("main", "company.team", "hello")
+    assert [record.revision for record in left] == [3, 4]
+
+
+async def test_a_purge_of_metrics_deletes_them(flows: Flows) -> None:
+    await flows.run(REPORT)
+    purged = await flows.run(PURGE_METRICS)
+    assert (purged.run("purge").outputs or {})["count"] == 1
+    assert ((await flows.run(PURGE_METRICS)).run("purge").outputs or {})["count"] == 0
+
+
+async def test_a_task_kills_another_execution(flows: Flows) -> None:
+    waiting = await flows.start(await flows.save(PAUSED))
+    await flows.run(KILL, inputs={"target": waiting})
+    assert (await flows.ended(waiting)).state == "KILLED"
+    unknown = await flows.run(KILL, inputs={"target": "nobody"})
+    assert unknown.state == "FAILED"

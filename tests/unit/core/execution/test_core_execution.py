@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from windhover.core.execution.assert_ import Assert
+from windhover.core.execution.count import Count
 from windhover.core.execution.fail import Fail
+from windhover.core.execution.kill import Kill
 from windhover.model.execution import JsonValue
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
@@ -55,3 +57,36 @@ async def test_assert_holds(worker: InlineWorker) -> None:
     run = await worker.run(Assert, {"conditions": ["{{ inputs.n == 1 }}", "true"]}, {"inputs": {"n": 1}})
     assert run.state is StateType.SUCCESS
     assert run.logs == []
+
+
+async def test_count_finds_the_flows_that_meet_a_condition(worker: InlineWorker) -> None:
+    worker.server.executions.counts = {("company.team", "busy"): 7, ("company.team", "idle"): 0}
+    run = await worker.run(
+        Count,
+        {
+            "namespaces": ["company.team"],
+            "flows": [{"namespace": "company", "flowId": "gone"}],
+            "startDate": "2026-01-01T00:00:00Z",
+            "expression": "{{ count < inputs.least }}",
+        },
+        {"inputs": {"least": 5}},
+    )
+    assert run.state is StateType.SUCCESS, run.messages
+    assert run.outputs == {
+        "results": [
+            {"namespace": "company", "flowId": "gone", "count": 0},
+            {"namespace": "company.team", "flowId": "idle", "count": 0},
+        ],
+        "total": 0,
+    }
+
+
+async def test_count_needs_something_to_look_at(worker: InlineWorker) -> None:
+    run = await worker.run(Count, {"startDate": "2026-01-01T00:00:00Z", "expression": "true"})
+    assert "either `flows` or `namespaces` must be set" in run.at(LogLevel.ERROR)[0]
+
+
+async def test_kill_names_the_execution(worker: InlineWorker) -> None:
+    run = await worker.run(Kill, {"executionId": "{{ inputs.id }}"}, {"inputs": {"id": "abc"}})
+    assert worker.server.executions.killed == ["abc"]
+    assert run.messages == ["Killed execution abc"]

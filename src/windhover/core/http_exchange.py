@@ -1,0 +1,243 @@
+"""One HTTP request and its answer, as the HTTP tasks make it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+from pydantic import BaseModel, Field
+
+from windhover.core.http_options import (
+    BasicAuthentication,
+    BearerAuthentication,
+    HttpOptions,
+    LoggedPart,
+    SslOptions,
+)
+from windhover.core.record_files import local_copy
+from windhover.expression import to_json, to_text
+from windhover.model.execution import JsonValue
+from windhover.plugin.context import RunContext
+from windhover.plugin.task import TaskFailure
+
+if TYPE_CHECKING:
+    import httpx
+
+_MULTIPART = "multipart/form-data"
+_STORED = "kestra://"
+_LOGGED_CHARACTERS = 10_000
+_ERROR_BODY_BYTES = 64 * 1024
+
+
+class HttpProperties(BaseModel):
+    """The properties that all HTTP tasks have."""
+
+    uri: Annotated[str, Field(description="The address; spaces in it are encoded.")]
+    method: str = "GET"
+    params: Annotated[
+        dict[str, str | int | float | bool | list[str | int | float | bool]] | None,
+        Field(description="Added to the query of the address; a list gives one parameter an element."),
+    ] = None
+    body: str | None = None
+    form_data: Annotated[
+        dict[str, JsonValue] | None,
+        Field(
+            description="Fields of a form, sent instead of `body`. With the content type "
+            "`multipart/form-data` the URI of a stored file is uploaded; `name` and `content` give a file "
+            "another name."
+        ),
+    ] = None
+    content_type: str = "application/json"
+    headers: dict[str, str] | None = None
+    options: HttpOptions = HttpOptions()
+    ssl_options: Annotated[SslOptions | None, Field(deprecated=True)] = None
+
+    @property
+    def effective_options(self) -> HttpOptions:
+        """The options, with what older properties say."""
+        changed: dict[str, object] = {}
+        # Deprecated properties are not read as attributes, which would warn each time.
+        if vars(self).get("allow_failed"):
+            changed["allow_failed"] = True
+        if self.options.ssl is None and vars(self)["ssl_options"] is not None:
+            changed["ssl"] = vars(self)["ssl_options"]
+        return self.options.model_copy(update=changed) if changed else self.options
+
+
+@asynccontextmanager
+async def exchange(
+    properties: HttpProperties, ctx: RunContext, *, accept: str = "*/*", check: bool = True
+) -> AsyncIterator[httpx.Response]:
+    """Send the request and give the answer, whose body is still to be read.
+
+    Raises:
+        TaskFailure: it cannot be sent, or (with ``check``) the answer's status is not accepted.
+    """
+    import httpx
+
+    options = properties.effective_options
+    address = properties.uri.strip().replace(" ", "%20")
+    if not address.startswith(("http://", "https://")):
+        raise TaskFailure(f"'{properties.uri}' is no address of HTTP: it begins with http:// or https://")
+    try:
+        async with AsyncExitStack() as opened:
+            client = await opened.enter_async_context(_client(options))
+            request = client.build_request(
+                properties.method.upper(),
+                _with_params(address, properties.params),
+                headers={"accept": accept} | _headers(properties, options),
+                **await _content(properties, options, ctx, opened),
+            )
+            _log_request(ctx, options.logged(), request, properties)
+            answer = await client.send(request, stream=True, auth=_auth(options) or httpx.USE_CLIENT_DEFAULT)
+            opened.push_async_callback(answer.aclose)
+            if "RESPONSE_HEADERS" in options.logged():
+                ctx.logger.debug(f"Response: {answer.status_code}\n{_header_lines(answer.headers)}")
+            if check and not options.accepts(answer.status_code):
+                raise TaskFailure(await _refusal(answer))
+            yield answer
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError, ImportError) as error:
+        raise TaskFailure(f"The request to {address} failed: {error or type(error).__name__}") from None
+
+
+def header_lists(answer: httpx.Response) -> dict[str, list[str]]:
+    """The headers of an answer, each with all its values."""
+    return {name: answer.headers.get_list(name) for name in answer.headers}
+
+
+async def read_limited(answer: httpx.Response, maximum: int) -> bytes:
+    """The body of an answer.
+
+    Raises:
+        TaskFailure: it has more than ``maximum`` bytes.
+    """
+    content = bytearray()
+    async for chunk in answer.aiter_bytes():
+        content += chunk
+        if len(content) > maximum:
+            raise TaskFailure(
+                f"The answer has more than {maximum} bytes; use io.kestra.plugin.core.http.Download for it"
+            )
+    return bytes(content)
+
+
+def _client(options: HttpOptions) -> httpx.AsyncClient:
+    import httpx
+
+    limits = options.timeouts()
+    connect = limits.connect_timeout
+    idle = limits.read_idle_timeout.total_seconds()
+    trusts_all = options.ssl is not None and options.ssl.insecure_trust_all_certificates is True
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(idle, connect=None if connect is None else connect.total_seconds()),
+        verify=not trusts_all,
+        follow_redirects=options.follow_redirects,
+        proxy=options.proxy_url(),
+    )
+
+
+def _auth(options: HttpOptions) -> httpx.Auth | None:
+    import httpx
+
+    found = options.credentials()
+    if found is None or isinstance(found, BearerAuthentication):
+        return None
+    user, password = found.username or "", found.password or ""
+    if isinstance(found, BasicAuthentication):
+        return httpx.BasicAuth(user, password)
+    return httpx.DigestAuth(user, password)
+
+
+def _headers(properties: HttpProperties, options: HttpOptions) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if not properties.form_data:  # that of a form is written with its body
+        content_type = properties.content_type
+        says_charset = "charset=" in content_type.lower() or properties.body is None
+        headers["content-type"] = (
+            content_type if says_charset else f"{content_type}; charset={options.default_charset}"
+        )
+    found = options.credentials()
+    if isinstance(found, BearerAuthentication):
+        headers["authorization"] = f"Bearer {found.token or ''}"
+    return headers | {name.lower(): value for name, value in (properties.headers or {}).items()}
+
+
+def _with_params(address: str, params: Mapping[str, object] | None) -> httpx.URL:
+    import httpx
+
+    url = httpx.URL(address)
+    for name, value in (params or {}).items():
+        for item in value if isinstance(value, list) else [value]:
+            url = url.copy_add_param(name, to_text(item))
+    return url
+
+
+async def _content(
+    properties: HttpProperties, options: HttpOptions, ctx: RunContext, opened: AsyncExitStack
+) -> dict[str, Any]:
+    """What the request carries, as arguments of ``build_request``."""
+    if properties.form_data and _media_type(properties) == _MULTIPART:
+        return {"files": [await _part(each, ctx, opened) for each in properties.form_data.items()]}
+    if properties.form_data:
+        return {"data": {name: _form_text(value) for name, value in properties.form_data.items()}}
+    if properties.body is not None:
+        return {"content": properties.body.encode(options.default_charset)}
+    return {}
+
+
+async def _part(
+    field: tuple[str, JsonValue], ctx: RunContext, opened: AsyncExitStack
+) -> tuple[str, tuple[str | None, str | BinaryIO]]:
+    """One part of a multipart body: a stored file, content under a file's name, or a plain field."""
+    name, value = field
+    file_name: str | None = None
+    if isinstance(value, Mapping) and set(value) == {"name", "content"}:
+        file_name, value = to_text(value["name"]), value["content"]
+    if isinstance(value, str) and value.startswith(_STORED):
+        path = await local_copy(ctx, value)
+        file: BinaryIO = opened.enter_context(path.open("rb"))
+        return name, (file_name or value.rpartition("/")[2], file)
+    return name, (file_name, _form_text(value))
+
+
+def _form_text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else to_json(value)
+
+
+def _media_type(properties: HttpProperties) -> str:
+    return properties.content_type.partition(";")[0].strip().lower()
+
+
+def _log_request(
+    ctx: RunContext, logged: frozenset[LoggedPart], request: httpx.Request, properties: HttpProperties
+) -> None:
+    if "REQUEST_HEADERS" in logged:
+        ctx.logger.debug(f"Request: {request.method} {request.url}\n{_header_lines(request.headers)}")
+    if "REQUEST_BODY" in logged and properties.body:
+        ctx.logger.debug(f"Request body:\n{properties.body[:_LOGGED_CHARACTERS]}")
+
+
+def log_body(ctx: RunContext, properties: HttpProperties, body: str) -> None:
+    """Write the body of an answer to the log, if that is wanted."""
+    if "RESPONSE_BODY" in properties.effective_options.logged():
+        ctx.logger.debug(f"Response body:\n{body[:_LOGGED_CHARACTERS]}")
+
+
+def _header_lines(headers: httpx.Headers) -> str:
+    hidden = ("authorization", "proxy-authorization", "cookie", "set-cookie")
+    return "\n".join(
+        f"{name}: {'******' if name.lower() in hidden else value}" for name, value in headers.multi_items()
+    )
+
+
+async def _refusal(answer: httpx.Response) -> str:
+    """What to say of an answer that is not accepted, with the beginning of its body."""
+    content = bytearray()
+    async for chunk in answer.aiter_bytes():
+        content += chunk
+        if len(content) >= _ERROR_BODY_BYTES:
+            break
+    text = bytes(content[:_ERROR_BODY_BYTES]).decode(answer.encoding or "utf-8", errors="replace")
+    said = f" and body:\n{text}" if text else ""
+    return f"Failed http request with response code '{answer.status_code}'{said}"

@@ -1,0 +1,1 @@
+"""Tasks that publish and purge metrics."""
