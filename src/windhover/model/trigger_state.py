@@ -53,9 +53,9 @@ class TriggerMemory(msgspec.Struct, omit_defaults=True, rename="camel"):
 class TriggerState(msgspec.Struct, frozen=True):
     """The state of a trigger that is scheduled, polls or listens.
 
-    ``due`` is when the scheduler looks at it next, and ``next_date`` the date of the schedule that it waits
-    for. ``execution_id`` is the execution that must end before it may fire again. ``lease`` names the
-    evaluation under way, which loses the trigger to another at ``lease_until``.
+    ``due`` is when a scheduler looks at it next, and ``next_date`` the date of the schedule that it waits for.
+    ``execution_id`` is the execution that must end before it may fire again. ``lease`` names the evaluation
+    under way, if there is one, which loses the trigger to another when it is ``due``.
     """
 
     key: TriggerKey
@@ -71,7 +71,6 @@ class TriggerState(msgspec.Struct, frozen=True):
     execution_id: str | None = None
     worker_id: str | None = None
     lease: str | None = None
-    lease_until: datetime | None = None
 
     @property
     def health(self) -> Health:

@@ -18,6 +18,7 @@ from windhover.model.problem import FlowInvalid
 from windhover.model.yaml.limits import DEFAULT_LIMITS, SourceLimits
 from windhover.plugin.parsing import ParsedFlow, parse_flow
 from windhover.plugin.registry import Registry
+from windhover.repository.declared_triggers import declared_triggers
 from windhover.repository.flows import FlowDraft, FlowRecord, FlowRepository
 
 _Key = tuple[str, str, str, int]
@@ -88,6 +89,7 @@ class FlowDefinitions:
             description=flow.description,
             labels=tuple(flow.labels),
             disabled=flow.disabled,
+            triggers=declared_triggers(flow),
         )
         record = await self.repository.save(draft, self._clock(), base_revision)
         return self._keep(record, flow)

@@ -5,6 +5,7 @@ Documentation page: ``docs/databases.md``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +27,7 @@ from windhover.repository.instants import from_micros, to_micros
 from windhover.repository.lazy_search import load_search
 from windhover.repository.records import json_text, labels_of, labels_text, storable_text
 from windhover.repository.statement import BulkStatement, Row, Write, delete, insert, sql
+from windhover.repository.trigger_statements import DECLARE, FORGET_OTHERS
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -72,8 +74,22 @@ _SAVE_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredTrigger:
+    """A trigger of a flow whose state is kept.
+
+    ``fingerprint`` changes with its definition. One that is not ``active``, because it or its flow is
+    disabled, is never due.
+    """
+
+    id: str
+    kind: str
+    fingerprint: str
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class FlowDraft:
-    """A flow to be saved: its source, and what of it is searched for."""
+    """A flow to be saved: its source, what of it is searched for, and its triggers that have a state."""
 
     tenant_id: str
     namespace: str
@@ -82,6 +98,7 @@ class FlowDraft:
     description: str | None = None
     labels: tuple[Label, ...] = ()
     disabled: bool = False
+    triggers: tuple[DeclaredTrigger, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +177,7 @@ class FlowRepository:
                 description=draft.description,
                 labels=list(draft.labels),
             )
-            if await self._append(record, latest):
+            if await self._append(record, latest, draft.triggers):
                 return record
         raise FlowConflict(f"Flow '{draft.namespace}.{draft.id}' is being saved by others all the time.")
 
@@ -297,12 +314,18 @@ class FlowRepository:
         rows = await self._database.fetch(_LATEST, (tenant_id, namespace, flow_id))
         return _record(rows[0]) if rows else None
 
-    async def _append(self, record: FlowRecord, latest: FlowRecord | None) -> bool:
-        """Write the next revision; False when someone else has just written it."""
+    async def _append(
+        self, record: FlowRecord, latest: FlowRecord | None, triggers: Sequence[DeclaredTrigger] = ()
+    ) -> bool:
+        """Write the next revision and its triggers; False when someone else has just written it."""
         key = (record.tenant_id, record.namespace, record.id)
         writes = [Write(_INSERT, [_row(record)])]
         if latest is not None:
             writes.insert(0, Write(_SUPERSEDE, [(*key, latest.revision)]))
+        if triggers:
+            writes.append(Write(DECLARE, [_trigger_row(record, trigger) for trigger in triggers]))
+        if latest is not None:
+            writes.append(Write(FORGET_OTHERS, [(*key, record.revision)]))
         try:
             await self._database.write(writes)
         except ConstraintViolated:
@@ -335,6 +358,24 @@ def _row(record: FlowRecord) -> Row:
         None if record.description is None else storable_text(record.description),
         labels_text(record.labels),
         record.source,
+    )
+
+
+def _trigger_row(record: FlowRecord, trigger: DeclaredTrigger) -> Row:
+    now = to_micros(record.updated)
+    due = now if trigger.active else None
+    return (
+        record.tenant_id,
+        record.namespace,
+        record.id,
+        trigger.id,
+        trigger.kind,
+        record.revision,
+        trigger.fingerprint,
+        False,
+        now,
+        due,
+        "{}",
     )
 
 

@@ -265,7 +265,7 @@ namespace_files = Table(
     ),
 )
 
-#: ``due`` is when the scheduler looks next; ``lease_owner`` names the evaluation under way.
+#: ``due`` is when a scheduler looks next, or, while ``lease_owner`` names an evaluation, when that loses it.
 triggers = Table(
     "triggers",
     metadata,
@@ -284,7 +284,6 @@ triggers = Table(
     Column("execution_id", Key),
     Column("worker_id", Key),
     Column("lease_owner", Key),
-    Column("lease_until", Instant),
     Column("data", Text, nullable=False),
     PrimaryKeyConstraint("tenant_id", "namespace", "flow_id", "trigger_id"),
     Index(

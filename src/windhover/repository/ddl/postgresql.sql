@@ -190,7 +190,6 @@ CREATE TABLE triggers (
     execution_id TEXT COLLATE "C",
     worker_id TEXT COLLATE "C",
     lease_owner TEXT COLLATE "C",
-    lease_until BIGINT,
     data TEXT NOT NULL,
     PRIMARY KEY (tenant_id, namespace, flow_id, trigger_id)
 );

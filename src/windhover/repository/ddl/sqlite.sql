@@ -198,7 +198,6 @@ CREATE TABLE triggers (
     execution_id TEXT,
     worker_id TEXT,
     lease_owner TEXT,
-    lease_until BIGINT,
     data TEXT NOT NULL,
     PRIMARY KEY (tenant_id, namespace, flow_id, trigger_id)
 )

@@ -246,7 +246,6 @@ def upgrade() -> None:
         sa.Column("execution_id", Key),
         sa.Column("worker_id", Key),
         sa.Column("lease_owner", Key),
-        sa.Column("lease_until", sa.BigInteger()),
         sa.Column("data", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint(*TRIGGER_KEY),
         sqlite_with_rowid=False,

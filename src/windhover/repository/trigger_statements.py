@@ -1,0 +1,234 @@
+"""The statements of triggers: taking what is due, and storing what fired together with what it started.
+
+Whether an event has started an execution before is decided by the key of its row in ``trigger_events``: only
+the execution that this row names is written. So a whole batch is one transaction without a question in it.
+"""
+
+from __future__ import annotations
+
+from windhover.repository.statement import BulkStatement, Statement, delete, insert, sql
+from windhover.repository.statements import ENDED, EXECUTION_COLUMNS, LABEL_COLUMNS, LOG_COLUMNS
+
+KEY_COLUMNS = {"tenant_id": "text", "namespace": "text", "flow_id": "text", "trigger_id": "text"}
+STATE_COLUMNS = {
+    **KEY_COLUMNS,
+    "kind": "text",
+    "flow_revision": "integer",
+    "fingerprint": "text",
+    "disabled": "boolean",
+    "updated": "bigint",
+    "due": "bigint",
+    "next_date": "bigint",
+    "last_triggered": "bigint",
+    "execution_id": "text",
+    "worker_id": "text",
+    "lease_owner": "text",
+    "data": "text",
+}
+THIS_TRIGGER = "tenant_id = ? AND namespace = ? AND flow_id = ? AND trigger_id = ?"
+SELECT_STATES = f"SELECT {', '.join(STATE_COLUMNS)} FROM triggers"
+
+
+def _same(alias: str) -> str:
+    return " AND ".join(f"triggers.{name} = {alias}.{name}" for name in KEY_COLUMNS)
+
+
+def _unnest(columns: dict[str, str], alias: str) -> str:
+    arrays = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(columns.values(), 1))
+    return f"unnest({arrays}) AS {alias} ({', '.join(columns)})"
+
+
+def _guarded(table: str, columns: dict[str, str], execution: str) -> BulkStatement:
+    """Insert rows of executions that an event has started."""
+    names = ", ".join(columns)
+    numbered = ", ".join(f"?{number}" for number in range(1, len(columns) + 1))
+    own = list(columns).index(execution) + 1
+    return BulkStatement(
+        table=table,
+        sqlite=(
+            f"INSERT INTO {table} ({names}) SELECT {numbered} WHERE EXISTS "
+            f"(SELECT 1 FROM trigger_events AS e WHERE e.execution_id = ?{own}) ON CONFLICT DO NOTHING"
+        ),
+        postgresql=(
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM {_unnest(columns, 'given')} WHERE EXISTS "
+            f"(SELECT 1 FROM trigger_events AS e WHERE e.execution_id = given.{execution}) "
+            "ON CONFLICT DO NOTHING"
+        ),
+        reads=("trigger_events",),
+    )
+
+
+_EVENT_COLUMNS = {
+    **KEY_COLUMNS,
+    "key": "text",
+    "execution_id": "text",
+    "slot": "bigint",
+    "created": "bigint",
+}
+_OFFERED_COLUMNS = {**_EVENT_COLUMNS, "lease": "text"}
+_HELD = (
+    "SELECT 1 FROM triggers AS t WHERE t.tenant_id = {0} AND t.namespace = {1} AND t.flow_id = {2} "
+    "AND t.trigger_id = {3} AND t.lease_owner = {4} AND NOT t.disabled"
+)
+_EVENT_NAMES = ", ".join(_EVENT_COLUMNS)
+
+#: Rows are those of ``trigger_events`` and the lease under which the event was seen, or NULL for those that
+#: need none. An event of a lease that is lost, or of a trigger that was disabled meanwhile, is not taken.
+TAKE_EVENTS = BulkStatement(
+    table="trigger_events",
+    sqlite=(
+        f"INSERT INTO trigger_events ({_EVENT_NAMES}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 "
+        f"WHERE ?9 IS NULL OR EXISTS ({_HELD.format('?1', '?2', '?3', '?4', '?9')}) ON CONFLICT DO NOTHING"
+    ),
+    postgresql=(
+        f"INSERT INTO trigger_events ({_EVENT_NAMES}) SELECT {_EVENT_NAMES} "
+        f"FROM {_unnest(_OFFERED_COLUMNS, 'o')} WHERE o.lease IS NULL OR EXISTS "
+        f"({_HELD.format('o.tenant_id', 'o.namespace', 'o.flow_id', 'o.trigger_id', 'o.lease')}) "
+        "ON CONFLICT DO NOTHING"
+    ),
+    reads=("triggers",),
+)
+INSERT_FIRED = _guarded("executions", EXECUTION_COLUMNS, "id")
+INSERT_FIRED_LABELS = _guarded("execution_labels", LABEL_COLUMNS, "execution_id")
+INSERT_FIRED_LOGS = _guarded("logs", LOG_COLUMNS, "execution_id")
+
+_EVALUATED_COLUMNS = {
+    **KEY_COLUMNS,
+    "held": "text",
+    "updated": "bigint",
+    "due": "bigint",
+    "next_date": "bigint",
+    "last_triggered": "bigint",
+    "execution_id": "text",
+    "worker_id": "text",
+    "lease_owner": "text",
+    "data": "text",
+    "stop": "boolean",
+}
+#: What an evaluation makes of its trigger, if it still holds it. ``lease_owner`` is NULL when it lets go of
+#: it, ``stop`` disables the trigger. Whoever disabled it meanwhile wins.
+EVALUATED = BulkStatement(
+    table="triggers",
+    sqlite=(
+        "UPDATE triggers SET updated = ?6, due = CASE WHEN disabled OR ?14 THEN NULL ELSE ?7 END, "
+        "next_date = ?8, last_triggered = ?9, execution_id = ?10, worker_id = ?11, lease_owner = ?12, "
+        "data = ?13, disabled = disabled OR ?14 WHERE tenant_id = ?1 AND namespace = ?2 "
+        "AND flow_id = ?3 AND trigger_id = ?4 AND lease_owner = ?5"
+    ),
+    postgresql=(
+        "UPDATE triggers SET updated = e.updated, "
+        "due = CASE WHEN triggers.disabled OR e.stop THEN NULL ELSE e.due END, next_date = e.next_date, "
+        "last_triggered = e.last_triggered, execution_id = e.execution_id, worker_id = e.worker_id, "
+        "lease_owner = e.lease_owner, data = e.data, "
+        f"disabled = triggers.disabled OR e.stop FROM {_unnest(_EVALUATED_COLUMNS, 'e')} "
+        f"WHERE {_same('e')} AND triggers.lease_owner = e.held"
+    ),
+    reads=("trigger_events",),
+)
+
+#: Take triggers that are due, until another instant. Parameters: the lease, its end, now, how many at most.
+CLAIM_DUE = Statement(
+    sqlite=(
+        "UPDATE triggers SET lease_owner = ?1, due = ?2 WHERE (tenant_id, namespace, flow_id, trigger_id) "
+        "IN (SELECT tenant_id, namespace, flow_id, trigger_id FROM triggers WHERE due <= ?3 "
+        "ORDER BY due LIMIT ?4)"
+    ),
+    postgresql=(
+        "UPDATE triggers SET lease_owner = $1, due = $2 FROM (SELECT tenant_id, namespace, flow_id, "
+        "trigger_id FROM triggers WHERE due <= $3 ORDER BY due LIMIT $4 FOR UPDATE SKIP LOCKED) AS d "
+        f"WHERE {_same('d')}"
+    ),
+)
+CLAIMED = sql(f"{SELECT_STATES} WHERE lease_owner = ?")
+NEXT_DUE = sql("SELECT min(due) FROM triggers WHERE due IS NOT NULL")
+#: Triggers whose execution is over, or was never written, or is gone; and its state.
+HELD_BY_ENDED = sql(
+    "SELECT t.tenant_id, t.namespace, t.flow_id, t.trigger_id, t.execution_id, e.state FROM triggers AS t "
+    "LEFT JOIN executions AS e ON e.id = t.execution_id WHERE t.execution_id IS NOT NULL "
+    f"AND (e.id IS NULL OR e.state IN ({ENDED}))"
+)
+_RELEASE_COLUMNS = {
+    **KEY_COLUMNS,
+    "execution_id": "text",
+    "due": "bigint",
+    "updated": "bigint",
+    "stop": "boolean",
+}
+#: The execution that held a trigger is over: it is due again, or, with ``stop``, disabled.
+RELEASE = BulkStatement(
+    table="triggers",
+    sqlite=(
+        "UPDATE triggers SET execution_id = NULL, updated = ?7, due = CASE WHEN disabled OR ?8 THEN NULL "
+        "ELSE max(?6, coalesce(next_date, ?6)) END, disabled = disabled OR ?8 WHERE tenant_id = ?1 "
+        "AND namespace = ?2 AND flow_id = ?3 AND trigger_id = ?4 AND execution_id = ?5"
+    ),
+    postgresql=(
+        "UPDATE triggers SET execution_id = NULL, updated = r.updated, "
+        "due = CASE WHEN triggers.disabled OR r.stop THEN NULL "
+        "ELSE greatest(r.due, coalesce(triggers.next_date, r.due)) END, "
+        f"disabled = triggers.disabled OR r.stop FROM {_unnest(_RELEASE_COLUMNS, 'r')} "
+        f"WHERE {_same('r')} AND triggers.execution_id = r.execution_id"
+    ),
+)
+#: Keep a trigger for longer; changes no row when it is lost.
+RENEW = sql("UPDATE triggers SET due = ? WHERE lease_owner = ? AND NOT disabled")
+
+_DECLARATION_COLUMNS = {
+    **KEY_COLUMNS,
+    "kind": "text",
+    "flow_revision": "integer",
+    "fingerprint": "text",
+    "disabled": "boolean",
+    "updated": "bigint",
+    "due": "bigint",
+    "data": "text",
+}
+_DECLARATION_NAMES = ", ".join(_DECLARATION_COLUMNS)
+#: What saving a flow makes of the triggers it declares. One whose definition changed begins anew, but stays
+#: disabled if somebody disabled it, and waits for its execution if it has one.
+_REDECLARE = (
+    "ON CONFLICT (tenant_id, namespace, flow_id, trigger_id) DO UPDATE SET kind = excluded.kind, "
+    "flow_revision = excluded.flow_revision, updated = excluded.updated, "
+    "fingerprint = excluded.fingerprint, "
+    "next_date = CASE WHEN triggers.fingerprint = excluded.fingerprint THEN triggers.next_date END, "
+    "lease_owner = CASE WHEN triggers.fingerprint = excluded.fingerprint THEN triggers.lease_owner END, "
+    "due = CASE WHEN triggers.disabled OR triggers.execution_id IS NOT NULL THEN NULL "
+    "WHEN excluded.due IS NULL THEN NULL "
+    "WHEN triggers.fingerprint = excluded.fingerprint THEN coalesce(triggers.due, excluded.due) "
+    "ELSE excluded.due END"
+)
+DECLARE = BulkStatement(
+    table="triggers",
+    sqlite=(
+        f"INSERT INTO triggers ({_DECLARATION_NAMES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {_REDECLARE}"
+    ),
+    postgresql=(
+        f"INSERT INTO triggers ({_DECLARATION_NAMES}) SELECT {_DECLARATION_NAMES} "
+        f"FROM {_unnest(_DECLARATION_COLUMNS, 'd')} {_REDECLARE}"
+    ),
+)
+#: Forget the triggers of a flow that its revision does not declare.
+FORGET_OTHERS = BulkStatement(
+    table="triggers",
+    sqlite=(
+        "DELETE FROM triggers WHERE tenant_id = ? AND namespace = ? AND flow_id = ? AND flow_revision <> ?"
+    ),
+    postgresql=(
+        "DELETE FROM triggers USING unnest($1::text[], $2::text[], $3::text[], $4::integer[]) "
+        "AS f (tenant_id, namespace, flow_id, flow_revision) WHERE triggers.tenant_id = f.tenant_id "
+        "AND triggers.namespace = f.namespace AND triggers.flow_id = f.flow_id "
+        "AND triggers.flow_revision <> f.flow_revision"
+    ),
+)
+
+BACKFILL_COLUMNS = {
+    "id": "text",
+    **KEY_COLUMNS,
+    "version": "integer",
+    "ended": "boolean",
+    "due": "bigint",
+    "data": "text",
+}
+INSERT_BACKFILL = insert("backfills", BACKFILL_COLUMNS)
+DELETE_BACKFILLS = delete("backfills", {"id": "text"})
+DELETE_BACKFILLS_OF = delete("backfills", KEY_COLUMNS)
