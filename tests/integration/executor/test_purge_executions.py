@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.integration.executor.flows import Flows
 
+from windhover.repository.flows import FlowRepository
+
 HELLO = """
     id: hello
     namespace: company.team
@@ -88,7 +90,7 @@ PURGE_METRICS = """
         endDate: "2100-01-01T00:00:00Z"
     """
 KILL = """
-    id: kill
+    id: stop_another
     namespace: company
     inputs: [{id: target, type: STRING}]
     tasks:
@@ -112,7 +114,7 @@ async def test_a_purge_of_flows_keeps_the_latest_revisions(flows: Flows) -> None
         await flows.save(HELLO.replace("hello}", f"hello {number}}}"))
     purged = await flows.run(PURGE_FLOWS)
     assert (purged.run("purge").outputs or {})["size"] == 2
-    left = await flows.runtime.definitions.flows.revisions("main", "company.team", "hello")
+    left = await FlowRepository(flows.runtime.database).revisions("main", "company.team", "hello")
     assert [record.revision for record in left] == [3, 4]
 
 
