@@ -82,7 +82,7 @@ class Model:
         if container is self.top:
             return state
         counts = {s: states.count(s) for s in states}
-        return softened(container.task, container.task.end_state(counts))
+        return container.task.end_state(counts)
 
     # -- what happens
 

@@ -17,8 +17,7 @@ from windhover.expression import ExpressionError, truthy
 from windhover.model.execution import Attempt, Phase, Stage, TaskRun
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
-from windhover.model.task import Task
-from windhover.plugin.flowable import FlowableTask, guess_state
+from windhover.plugin.flowable import FlowableTask, guess_state, soften
 
 #: The phase that follows when one is over.
 _NEXT_PHASE = {Phase.TASKS: Phase.FINALLY, Phase.ERRORS: Phase.FINALLY}
@@ -349,7 +348,7 @@ class FlowControl(Recorder):
         counts = frame.end_counts
         if frame.owner.record.outcome is not None:
             counts = {**counts, frame.owner.record.outcome: 1}
-        return soften(task, task.end_state(counts))
+        return task.end_state(counts)
 
     def _end_flow(self, state: StateType) -> None:
         root = self.live.root
@@ -473,15 +472,6 @@ def is_paused(node: Node) -> bool:
 
 def is_cut(frame: Frame) -> bool:
     return frame.cut_state is not None
-
-
-def soften(task: Task, state: StateType) -> StateType:
-    """Apply ``allowFailure`` and ``allowWarning`` to an end state."""
-    if state is StateType.FAILED and task.allow_failure:
-        state = StateType.WARNING
-    if state is StateType.WARNING and task.allow_warning:
-        state = StateType.SUCCESS
-    return state
 
 
 #: The timer that ends the wait for killed task runs.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from windhover.engine.flow_control import is_paused, soften
+from windhover.engine.flow_control import is_paused
 from windhover.engine.frame import Frame, Node
 from windhover.engine.subflows import Subflows
 from windhover.model.execution import JsonValue, Phase, TaskRun
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
-from windhover.plugin.flowable import FlowableTask, PauseBehavior
+from windhover.plugin.flowable import FlowableTask, PauseBehavior, soften
 from windhover.util.instants import instant_text
 
 PAUSE_TIMER = "pause:"

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from windhover.engine.batches import BATCH_TIMER, is_batch_task, is_batch_under_way
 from windhover.engine.events import Resume
-from windhover.engine.flow_control import KILL_TIMER, LOOP_TIMER, is_paused, soften
+from windhover.engine.flow_control import KILL_TIMER, LOOP_TIMER, is_paused
 from windhover.engine.frame import Node
 from windhover.engine.messages import (
     Job,
@@ -29,7 +29,7 @@ from windhover.model.state import State, StateChange, StateType
 from windhover.plugin.definition import static_properties
 from windhover.plugin.executable import ExecutableTask
 from windhover.plugin.execution_update import ExecutionUpdate, ExecutionUpdateTask
-from windhover.plugin.flowable import FlowableTask
+from windhover.plugin.flowable import FlowableTask, soften
 from windhover.plugin.problems import InvalidProperties
 from windhover.plugin.task import TaskDefinition
 
@@ -340,7 +340,6 @@ class Step(Pauses):
     # ---------------------------------------------------------------- tasks that change the execution
 
     def _update_execution(self, node: Node, task: TaskDefinition) -> None:
-        self._take_up(node, self.now, None)
         try:
             bound = task.bind(self.rendered(node, task))
             assert isinstance(bound, ExecutionUpdateTask)
@@ -348,6 +347,8 @@ class Step(Pauses):
         except (ExpressionError, InvalidProperties, ValueError) as error:
             self.refuse_task(node, error)
             return
+        # Not earlier: `taskrun.attemptsCount` counts the attempts before this one.
+        self._take_up(node, self.now, None)
         self._apply_update(node, update)
 
     def _apply_update(self, node: Node, update: ExecutionUpdate) -> None:

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from windhover.engine.batches import BatchSteps, is_batch_under_way
 from windhover.engine.events import ChildEnded, ChildRefused, ChildStarted
-from windhover.engine.flow_control import soften
 from windhover.engine.frame import Node
 from windhover.engine.messages import StartChild
 from windhover.engine.retries import retry_of
@@ -16,6 +15,7 @@ from windhover.model.execution import Attempt
 from windhover.model.log import LogLevel
 from windhover.model.state import State, StateChange, StateType
 from windhover.plugin.executable import ExecutableTask
+from windhover.plugin.flowable import soften
 from windhover.plugin.problems import InvalidProperties
 from windhover.plugin.task import TaskDefinition
 

@@ -146,6 +146,15 @@ def guess_state(states: Mapping[StateType, int]) -> StateType:
     return StateType.SUCCESS
 
 
+def soften(task: Task, state: StateType) -> StateType:
+    """Apply a task's ``allowFailure`` and ``allowWarning`` to an end state."""
+    if state is StateType.FAILED and task.allow_failure:
+        state = StateType.WARNING
+    if state is StateType.WARNING and task.allow_warning:
+        state = StateType.SUCCESS
+    return state
+
+
 class FlowableTask(Task):
     """Base class of flow-control tasks.
 
@@ -206,8 +215,11 @@ class FlowableTask(Task):
         return None
 
     def end_state(self, children: Mapping[StateType, int]) -> StateType:
-        """The end state, from how many children of the normal branch ended in which state."""
-        return guess_state(children)
+        """The end state, from how many children of the normal branch ended in which state.
+
+        ``allowFailure`` and ``allowWarning`` are applied.
+        """
+        return soften(self, guess_state(children))
 
     def check(self) -> Iterator[Fault]:
         """Find what is wrong with this task when a flow is saved."""

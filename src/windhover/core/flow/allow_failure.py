@@ -10,7 +10,10 @@ from windhover.model.state import StateType
 
 
 class AllowFailure(Sequential):
-    """Run tasks one after the other; a failure ends the group with WARNING and the flow goes on."""
+    """Run tasks one after the other; a failure ends the group with WARNING and the flow goes on.
+
+    With `allowWarning`, warnings of its tasks count as success; a failure still ends it with WARNING.
+    """
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.flow.AllowFailure"
     aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.tasks.flows.AllowFailure",)

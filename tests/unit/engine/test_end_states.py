@@ -1,0 +1,64 @@
+"""Which state a task run ends in, by its own flags and by what its children came to."""
+
+from __future__ import annotations
+
+import pytest
+from flow_run import FlowRun
+
+from windhover.model.state import StateType
+
+ALLOW_FAILURE = """
+tasks:
+  - id: group
+    type: io.kestra.plugin.core.flow.AllowFailure
+    {flags}
+    tasks:
+      - {{id: work, type: io.kestra.plugin.core.log.Log, message: hi}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "work", "group"),
+    [
+        ("", StateType.FAILED, StateType.WARNING),
+        ("", StateType.WARNING, StateType.WARNING),
+        ("allowWarning: true", StateType.FAILED, StateType.WARNING),
+        ("allowWarning: true", StateType.WARNING, StateType.SUCCESS),
+        ("allowFailure: true", StateType.FAILED, StateType.WARNING),
+        ("{allowFailure: true, allowWarning: true}", StateType.FAILED, StateType.SUCCESS),
+    ],
+)
+def test_a_failure_that_is_allowed_is_a_warning_even_where_warnings_are(
+    flags: str, work: StateType, group: StateType
+) -> None:
+    lines = flags.strip("{}").replace(", ", "\n    ")
+    run = FlowRun(ALLOW_FAILURE.format(flags=lines))
+    run.end(work)
+    assert run.run("group").state.current is group
+    assert run.state is group
+
+
+@pytest.mark.parametrize("kind", ["Labels", "SetVariables"])
+def test_a_task_that_changes_the_execution_counts_the_attempts_before_its_own(kind: str) -> None:
+    named = {"Labels": "labels", "SetVariables": "variables"}[kind]
+    run = FlowRun(f"""
+tasks:
+  - id: change
+    type: io.kestra.plugin.core.execution.{kind}
+    {named}: {{tries: "{{{{ taskrun.attemptsCount }}}}"}}
+""")
+    record = run.live.record
+    seen = {label.key: label.value for label in record.labels} | (record.variables or {})
+    assert seen["tries"] == "0"
+    assert run.state is StateType.SUCCESS
+
+
+def test_a_change_that_cannot_be_rendered_is_an_attempt_that_never_began() -> None:
+    run = FlowRun("""
+tasks:
+  - {id: change, type: io.kestra.plugin.core.execution.Labels, labels: {a: "{{ nope.x }}"}}
+""")
+    assert run.history("change") == "CREATED FAILED"
+    (attempt,) = run.run("change").attempts or ()
+    assert [change.state for change in attempt.state.histories] == [StateType.FAILED]
+    assert "Unable to find `nope`" in run.logs[0]
