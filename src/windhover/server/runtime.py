@@ -201,12 +201,11 @@ class Runtime:
         }
 
     def _gauges(self) -> dict[str, float]:
+        """Numbers of this process, by the names that Kestra's dashboards ask for, without their prefix."""
         return {
-            "windhover_executor_live_executions": self.executor.live_count,
-            "windhover_executor_queue_size": len(self.queue.executor),
-            "windhover_worker_queue_size": len(self.queue.jobs),
-            "windhover_worker_running": len(self.worker.running()),
-            "windhover_worker_threads": self.worker.concurrency,
+            "executor_live_executions": self.executor.live_count,
+            "worker_job_running": len(self.worker.running()),
+            "worker_job_thread": self.worker.concurrency,
         }
 
     def sweep(self) -> None:

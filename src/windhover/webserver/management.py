@@ -158,17 +158,20 @@ def _components(services: WebServices) -> list[HealthJson]:
 
 def _exposition(services: WebServices) -> Iterator[str]:
     prefix = services.settings.telemetry.metrics_prefix
-    queue = services.queue
+    own = {
+        "queue_executor_pending": len(services.queue.executor),
+        "webserver_followers": services.feed.listener_count,
+        "worker_job_pending": len(services.queue.jobs),
+        **services.gauges(),
+    }
+    for name, value in own.items():
+        yield from _family(f"{prefix}_{name}", "gauge", [("", float(value))], _HELP.get(name))
     gauges = {
-        f"{prefix}_worker_job_pending": float(len(queue.jobs)),
-        f"{prefix}_queue_executor_pending": float(len(queue.executor)),
-        f"{prefix}_webserver_followers": float(services.feed.listener_count),
         "process_start_time_seconds": _STARTED,
         "process_uptime_seconds": time.time() - _STARTED,
         "process_resident_memory_bytes": float(_resident_bytes()),
         "system_cpu_count": float(os.cpu_count() or 1),
         "system_load_average_1m": os.getloadavg()[0],
-        **services.gauges(),
     }
     for name, value in gauges.items():
         yield from _family(name, "gauge", [("", value)])
@@ -188,14 +191,29 @@ def _requests(services: WebServices) -> Iterator[str]:
     yield from _family("http_server_requests_seconds_max", "gauge", longest)
 
 
-def _family(name: str, kind: str, samples: Iterable[tuple[str, float]]) -> Iterator[str]:
+def _family(
+    name: str, kind: str, samples: Iterable[tuple[str, float]], description: str | None = None
+) -> Iterator[str]:
     """One metric; each sample is what follows the name, and the value."""
-    yield f"# HELP {name} {_HELP.get(name, name.replace('_', ' '))}\n# TYPE {name} {kind}\n"
+    text = description or _HELP.get(name) or name.replace("_", " ")
+    yield f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
     for suffix, value in samples:
         yield f"{name}{suffix} {value!r}\n"
 
 
 _HELP = {
+    "executor_live_executions": "Executions that the executor has in memory",
+    "queue_executor_pending": "Events and commands that wait for the executor",
+    "webserver_followers": "Clients that follow an execution or its logs",
+    "worker_job_pending": "Tasks that wait for a place in the worker",
+    "worker_job_running": "Tasks that the worker runs now",
+    "worker_job_thread": "Tasks that the worker can run at once",
+    "process_start_time_seconds": "When this process was started, in seconds since 1970",
+    "process_uptime_seconds": "For how long this process has been running",
+    "process_resident_memory_bytes": "Memory that this process holds",
+    "process_cpu_seconds_total": "Time that processors have spent on this process",
+    "system_cpu_count": "Processors of this machine",
+    "system_load_average_1m": "Load of this machine in the last minute",
     "http_server_requests_seconds": "Answered requests of the API and the time they took",
     "http_server_requests_seconds_max": "The longest time that a request of the API took",
 }

@@ -46,8 +46,8 @@ class WebServices:
     ``environment`` is the executor's, for expressions in inputs. ``expression_port`` gives what the
     functions of an evaluated expression reach of the server; its methods are called in threads. ``encrypt``
     keeps SECRET inputs; None refuses them. ``components`` tells by name which parts of this server run, and
-    ``gauges`` numbers of this process by metric name; both are read at every request of the management
-    port.
+    ``gauges`` numbers of this process by metric name, without prefix; both are read at every request of the
+    management port.
     """
 
     database: Database

@@ -202,7 +202,8 @@ async def test_the_management_port(local_server: Server) -> None:
         assert (await client.get("/health/readiness")).status_code == 200
         assert (await client.get("/info")).json()["build"]["name"] == "windhover"
         text = (await client.get("/prometheus")).text
-        assert "# TYPE kestra_worker_job_pending gauge\nkestra_worker_job_pending 0.0\n" in text
+        for name in ("worker_job_pending", "queue_executor_pending"):
+            assert f"# TYPE kestra_{name} gauge\nkestra_{name} 0.0\n" in text
         route = 'method="GET",uri="/api/v1/{tenant}/flows/search",status="200"'
         assert f"http_server_requests_seconds_count{{{route}}} 1.0\n" in text
         assert (await client.get("/flows")).status_code == 404
