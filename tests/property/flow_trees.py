@@ -14,6 +14,7 @@ from windhover.core.flow.parallel import Parallel
 from windhover.core.flow.sequential import Sequential
 from windhover.core.flow.switch import Switch
 from windhover.core.flow.working_directory import WorkingDirectory
+from windhover.model.sla import Sla
 from windhover.model.task import Task
 from windhover.plugin.context import RunContext
 from windhover.plugin.flowable import FlowableTask
@@ -39,6 +40,8 @@ class FlowTree:
     outputs: tuple[object, ...] = field(default=())
     retry: None = None
     revision: int = 1
+    sla: tuple[Sla, ...] = ()
+    concurrency: None = None
     variables: dict[str, object] = field(default_factory=dict)
 
     def task_by_id(self, task_id: str) -> Task | None:

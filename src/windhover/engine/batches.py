@@ -126,9 +126,9 @@ class BatchSteps(Directories):
         self.changed(node)
         self._end_if_done(node)
 
-    def stop_batches(self, node: Node) -> None:
-        """Start no more, and kill the executions that run."""
-        node.record.outcome = StateType.KILLED
+    def stop_batches(self, node: Node, outcome: StateType = StateType.KILLED) -> None:
+        """Start no more, and kill the executions that run; the task run ends as ``outcome``."""
+        node.record.outcome = outcome
         self.clear_timer(BATCH_TIMER + node.record.id)
         self.effects.batches_to_kill.append(node.record.id)
         self.changed(node)

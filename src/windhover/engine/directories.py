@@ -7,7 +7,6 @@ from datetime import datetime
 
 from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.flow_control import is_cut
 from windhover.engine.frame import Node
 from windhover.engine.live import LiveExecution, flowable_frame
 from windhover.engine.messages import SharedDirectory, TaskEnded
@@ -39,7 +38,7 @@ class Directories(Rounds):
     def open_directory(self, node: Node) -> None:
         frame = node.body_frame
         assert frame is not None, "a flow-control task that has begun has a frame"
-        opening = None if is_cut(frame) else _flowable(node).opening()
+        opening = None if frame.is_cut else _flowable(node).opening()
         if opening is None:
             node.record.stage = Stage.BODY
             self.later(self.fill, frame)
@@ -83,7 +82,7 @@ class Directories(Rounds):
         record.stage = Stage.BODY
         self.changed(node)
         if event.state is StateType.KILLED:
-            self.cut(frame, frame.cut_state or StateType.KILLED)
+            self.cut(frame, frame.cut_state or StateType.KILLED, finalize=frame.finalizes)
         elif event.state is StateType.FAILED:
             record.outcome = StateType.FAILED
             self.release_directory(node)
@@ -114,8 +113,10 @@ class Directories(Rounds):
         They are opened when all else is settled: what is cut short then is not begun any more.
         """
         for node in list(self.live.nodes.values()):
-            is_begun = node.directory is node and node.body_frame is not None and not node.ended
-            if is_begun and node.record.stage is not Stage.CLOSED:
+            frame = node.body_frame
+            is_begun = node.directory is node and frame is not None and not node.ended
+            is_stopped = frame is not None and (frame.cut_state is not None or frame.is_expired)
+            if is_begun and not is_stopped and node.record.stage is not Stage.CLOSED:
                 self._begin_again(node)
                 self._to_open.append(node)
 

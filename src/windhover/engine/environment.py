@@ -20,7 +20,8 @@ class EngineEnvironment:
     ``scope`` makes the scope in which an expression is rendered, with the server access that the
     executor grants; ``load_stored`` reads an output that is kept in the storage;
     ``encrypt`` and ``decrypt`` are for SECRET values. ``kill_grace`` is how
-    long a killed task run may take to end before its result is no longer waited for.
+    long a killed task run may take to end before its result is no longer waited for. ``country`` is the
+    server's, by two letters, for conditions on public holidays that name none.
     """
 
     new_id: Callable[[], str] = new_id
@@ -32,3 +33,6 @@ class EngineEnvironment:
     envs: Mapping[str, str] = field(default_factory=dict)
     server: Mapping[str, JsonValue] = field(default_factory=dict)
     kill_grace: timedelta = timedelta(seconds=30)
+    finally_limit: timedelta = timedelta(hours=1)
+    queue_limit: timedelta | None = None
+    country: str | None = None

@@ -34,6 +34,8 @@ class FlowControl(Recorder):
         super().__init__(live, now, environment)
         self._todo: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         self._goes_on = False
+        #: The flow asserts what must hold all the time.
+        self.watches_assertions = False
         #: The last loop that began to wait for its next round in this step.
         self.began_waiting: Node | None = None
 
@@ -44,6 +46,26 @@ class FlowControl(Recorder):
     @abstractmethod
     def stop_leaf(self, node: Node) -> None:
         """Stop a task run under way; it ends when its worker, or its own execution, says so."""
+
+    @abstractmethod
+    def cut(self, frame: Frame, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
+        """End a frame from outside."""
+
+    @abstractmethod
+    def set_deadline(self, node: Node) -> None:
+        """Limit how long a task run may take by the ``timeout`` of its task."""
+
+    @abstractmethod
+    def stop_at_breakpoint(self, node: Node) -> bool:
+        """Whether the execution stops before a task run begins; nothing new starts then."""
+
+    @abstractmethod
+    def look_at_assertions(self) -> None:
+        """See whether what the flow asserts still holds."""
+
+    @abstractmethod
+    def execution_ends(self) -> None:
+        """Clear what watches over an execution that takes its end state."""
 
     @abstractmethod
     def begin_pause(self, node: Node, task: FlowableTask) -> None:
@@ -74,6 +96,8 @@ class FlowControl(Recorder):
         todo = self._todo
         while todo or self._goes_on:
             if todo:
+                if self.watches_assertions:
+                    self.look_at_assertions()
                 action, arguments = todo.popleft()
                 action(*arguments)
             else:
@@ -109,8 +133,9 @@ class FlowControl(Recorder):
 
     @property
     def resting(self) -> bool:
-        """Nothing new starts: the execution is paused. What is under way goes on."""
-        return self.live.record.state.current is StateType.PAUSED and self.live.held_by is None
+        """Nothing new starts: the execution is paused, or at a breakpoint. What is under way goes on."""
+        state = self.live.record.state.current
+        return state is StateType.BREAKPOINT or (state is StateType.PAUSED and self.live.held_by is None)
 
     def _rests(self, frame: Frame) -> bool:
         """Nothing new starts in a frame: what runs while a pause waits does not rest."""
@@ -120,7 +145,7 @@ class FlowControl(Recorder):
 
     def fill(self, frame: Frame) -> None:
         """Start as many lanes of the normal branch as may be under way."""
-        while not (frame.phase is not Phase.TASKS or frame.failed or is_cut(frame) or self._rests(frame)):
+        while not (frame.phase is not Phase.TASKS or frame.failed or frame.is_cut or self._rests(frame)):
             lane = frame.take_lane()
             if lane is None:
                 break
@@ -166,10 +191,12 @@ class FlowControl(Recorder):
         """Begin a task run that was created."""
         if not may_start(node):
             return
-        if is_cut(node.frame):
+        if node.frame.is_cut:
             self.end(node, node.frame.cut_state or StateType.KILLED)
             return
         if node.record.phase is not Phase.MEANWHILE and self._rests(node.frame):
+            return
+        if self.live.record.breakpoints and self.stop_at_breakpoint(node):
             return
         try:
             wanted = self._wanted(node)
@@ -223,6 +250,8 @@ class FlowControl(Recorder):
         self.live.keep_outputs(node)
         node.body_frame = flowable_frame(node, body)
         self.changed(node)
+        if task.timeout is not None and body.pause is None:
+            self.set_deadline(node)
         if body.missing:
             flow = self.live.record
             self.log(
@@ -263,6 +292,8 @@ class FlowControl(Recorder):
             record.stage = Stage.BODY
         if node.directory is node:
             self.release_directory(node)
+        if node.task.timeout is not None:
+            self.clear_timer(DEADLINE_TIMER + record.id)
 
     def _after_child(self, node: Node) -> None:
         """Decide what the end of a child lets begin."""
@@ -270,7 +301,7 @@ class FlowControl(Recorder):
         last = frame.is_last(node)
         if record.phase is Phase.TASKS and last:
             frame.lane_done(record.lane)
-        if is_cut(frame) or record.phase is Phase.MEANWHILE or self._rests(frame):
+        if frame.is_cut or record.phase is Phase.MEANWHILE or self._rests(frame):
             self.settle(frame)
         elif record.phase is Phase.TASKS:
             if last or frame.failed or frame.phase is not Phase.TASKS:
@@ -287,13 +318,15 @@ class FlowControl(Recorder):
         owner = frame.owner
         if owner is not None and owner.at_work:
             return
-        if is_cut(frame) or frame.closing:
-            if not frame.open:
+        if frame.is_cut or frame.closing:
+            if not frame.open and frame.finalizes and not frame.closing:
+                self._enter(frame, Phase.FINALLY)
+            elif not frame.open:
                 self._close(frame)
-        elif owner is not None and (owner.waits_for_round or is_paused(owner)):
+        elif owner is not None and (owner.waits_for_round or is_paused(owner) or frame.waits_for_the_stopped):
             return
         elif frame.phase is Phase.TASKS and not self._rests(frame) and (frame.failed or frame.exhausted):
-            if owner is not None and frame.body.directory and owner.record.stage is not Stage.CLOSED:
+            if owner is not None and frame.body.directory and owner.record.stage is Stage.BODY:
                 self.close_directory(owner)
             elif frame.body.rounds and not frame.failed:
                 self.end_round(frame)
@@ -346,7 +379,9 @@ class FlowControl(Recorder):
         task = frame.owner.task
         assert isinstance(task, FlowableTask)
         counts = frame.end_counts
-        if frame.owner.record.outcome is not None:
+        if frame.is_expired:
+            counts = {StateType.FAILED: 1}
+        elif frame.owner.record.outcome is not None:
             counts = {**counts, frame.owner.record.outcome: 1}
         return task.end_state(counts)
 
@@ -354,12 +389,11 @@ class FlowControl(Recorder):
         root = self.live.root
         if self.live.record.state.current.is_terminated:
             return
-        self.clear_timer(KILL_TIMER)
         self.header_state(state)
         # Outputs belong to an end that was reached, not to one that was ordered.
-        if not is_cut(root) and not self._render_outputs():
+        if root.cut_state is None and not self._render_outputs():
             self.header_state(StateType.FAILED)
-        root.cut_state = None
+        self.execution_ends()
         if root.has(Phase.AFTER_EXECUTION):
             self._enter(root, Phase.AFTER_EXECUTION)
         else:
@@ -369,6 +403,7 @@ class FlowControl(Recorder):
         """End an execution of which nothing has run."""
         root = self.live.root
         self.header_state(state)
+        self.execution_ends()
         root.closing = True
         if root.has(Phase.AFTER_EXECUTION):
             self._enter(root, Phase.AFTER_EXECUTION)
@@ -391,25 +426,7 @@ class FlowControl(Recorder):
         record.outputs = resolved.values
         return True
 
-    # ---------------------------------------------------------------- cutting short and going on
-
-    def cut(self, frame: Frame, state: StateType, *, stop: bool = False) -> None:
-        """End a frame from outside: nothing more starts; it takes ``state`` when its last child has ended.
-
-        With ``stop`` those still running are stopped, else they may finish.
-        """
-        frame.cut_state = state
-        for child in list(frame.open.values()):
-            if child.body_frame is not None:
-                self.cut(child.body_frame, state, stop=stop)
-                if stop and child.at_work:
-                    self.stop_leaf(child)
-            elif child.record.dispatch == 0 or child.record.state.current is StateType.RETRYING:
-                self.end(child, state)
-            elif stop:
-                self.stop_leaf(child)
-        if not frame.open:
-            self.later(self.settle, frame)
+    # ---------------------------------------------------------------- going on
 
     def go_on(self) -> None:
         """Start what may start anywhere, after a rest or a restart of the server.
@@ -436,7 +453,7 @@ class FlowControl(Recorder):
         owner = frame.owner
         if owner is not None and (owner.at_work or owner.waits_for_round):
             return
-        if is_cut(frame) or frame.closing:
+        if frame.is_cut or frame.closing:
             self.settle(frame)
         elif owner is not None and is_paused(owner):
             return
@@ -470,12 +487,11 @@ def is_paused(node: Node) -> bool:
     return node.record.state.current is StateType.PAUSED and not node.waits_for_round
 
 
-def is_cut(frame: Frame) -> bool:
-    return frame.cut_state is not None
+#: The timers of the next tries; the task run's id follows.
+RETRY_TIMER = "retry:"
 
-
-#: The timer that ends the wait for killed task runs.
-KILL_TIMER = "kill"
+#: The timers that limit how long a task run may take; its id follows.
+DEADLINE_TIMER = "timeout:"
 
 #: The timers that begin the next round of a loop; the task run's id follows.
 LOOP_TIMER = "loop:"

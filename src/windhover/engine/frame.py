@@ -76,6 +76,7 @@ class Frame:
         "closing",
         "cut_state",
         "end_counts",
+        "finalizes",
         "lanes",
         "next_lane",
         "nodes",
@@ -84,6 +85,7 @@ class Frame:
         "phase",
         "phase_position",
         "phase_tasks",
+        "stops",
     )
 
     def __init__(self, owner: Node | None, body: Body, phase_tasks: dict[Phase, tuple[Task, ...]]) -> None:
@@ -107,6 +109,10 @@ class Frame:
         #: Set when the frame is ended from outside: no child is started any more, and the owner takes
         #: this state as soon as the last running one has ended.
         self.cut_state: StateType | None = None
+        #: It was cut, and those still running have been told to stop.
+        self.stops = False
+        #: It was cut, and its ``finally`` branch runs nevertheless: when the last running one has ended.
+        self.finalizes = False
         #: The last branch is over; only what still runs in others is waited for.
         self.closing = False
         self._enabled: tuple[Sequence[Task], tuple[Task, ...]] = ((), ())
@@ -125,6 +131,46 @@ class Frame:
                 for other in before:
                     self._dependents.setdefault(other, []).append(lane)
             self._ready = [lane for lane in busy if lane not in self._waiting_for]
+
+    @property
+    def is_cut(self) -> bool:
+        """Nothing is started in it. Its ``finally`` branch, once that runs, is like any other."""
+        return self.cut_state is not None and not (self.finalizes and self.phase is Phase.FINALLY)
+
+    def cut(self, state: StateType, *, stops: bool, finalizes: bool) -> list[Node]:
+        """End this frame from outside; returns the children that have to end before it does.
+
+        A ``finally`` branch that runs already goes on if branches like it are to run.
+        """
+        has_begun = self.owner is not None or bool(self.nodes)
+        self.finalizes = (
+            finalizes
+            and has_begun
+            and not self.closing
+            and self.phase <= Phase.FINALLY
+            and self.has(Phase.FINALLY)
+        )
+        self.cut_state, self.stops = state, stops
+        if self.finalizes:
+            return [node for node in self.open.values() if node.record.phase is not Phase.FINALLY]
+        return list(self.open.values())
+
+    def tells_to_stop(self, child: Node) -> bool:
+        """A child that runs has been told to stop, because of what happened to this frame."""
+        if self.is_expired and child.record.phase is Phase.TASKS:
+            return True
+        finishes = self.finalizes and child.record.phase is Phase.FINALLY
+        return self.cut_state is not None and self.stops and not finishes
+
+    @property
+    def is_expired(self) -> bool:
+        """It is the inside of a task run whose time is over."""
+        return self.owner is not None and self.owner.record.stage is Stage.EXPIRED
+
+    @property
+    def waits_for_the_stopped(self) -> bool:
+        """Its time is over, and something of its normal branch has not stopped yet."""
+        return self.is_expired and self.phase is Phase.TASKS and bool(self.open)
 
     @property
     def failed(self) -> bool:

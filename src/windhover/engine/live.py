@@ -42,9 +42,11 @@ class LiveExecution:
     __slots__ = (
         "flow",
         "held_by",
+        "ignored_slas",
         "log_sequence",
         "nodes",
         "outputs",
+        "passed_breakpoints",
         "record",
         "retrying",
         "revealed",
@@ -67,6 +69,10 @@ class LiveExecution:
         self.retrying = 0
         #: The loop for whose next round the execution is PAUSED, with nothing else under way.
         self.held_by: str | None = None
+        #: The agreements whose assertions could not be rendered, which has been said.
+        self.ignored_slas: set[str] = set()
+        #: Task runs that begin though there is a breakpoint before them: the execution stood there.
+        self.passed_breakpoints: set[str] = set()
         #: The inputs as expressions see them, once somebody looked.
         self.revealed: RevealedInputs | None = None
 
@@ -82,7 +88,19 @@ class LiveExecution:
         live = cls(flow, record, log_sequence)
         for task_run in task_runs:
             live._restore(task_run)
+        live._restore_cuts()
         return live
+
+    def _restore_cuts(self) -> None:
+        """Cut again what was cut short, so that nothing new starts there."""
+        for node in self.nodes.values():
+            if node.record.stage is Stage.EXPIRED and node.body_frame is not None and not node.ended:
+                for child in node.body_frame.open.values():
+                    if child.body_frame is not None and child.record.phase is Phase.TASKS:
+                        _cut_again(child.body_frame, StateType.KILLED, stops=True, finalizes=True)
+        end = self.record.ordered_end
+        if end is not None:
+            _cut_again(self.root, end.state, stops=end.stops, finalizes=end.finalizes)
 
     def _restore(self, task_run: TaskRun) -> None:
         parent = self.nodes.get(task_run.parent_task_run_id or "")
@@ -141,6 +159,12 @@ class LiveExecution:
     def keep_outputs(self, node: Node) -> None:
         """Make the outputs of a task run readable for expressions."""
         self.outputs.put(node.record.task_id, loop_values(node), node.record.outputs or {})
+
+
+def _cut_again(frame: Frame, state: StateType, *, stops: bool, finalizes: bool) -> None:
+    for child in frame.cut(state, stops=stops, finalizes=finalizes):
+        if child.body_frame is not None:
+            _cut_again(child.body_frame, state, stops=stops, finalizes=finalizes)
 
 
 def loop_values(node: Node | None) -> list[str]:

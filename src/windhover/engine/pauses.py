@@ -32,6 +32,10 @@ class Pauses(Subflows):
         assert node.body_frame is not None, "a flow-control task that has begun has a frame"
         until = node.body_frame.body.pause
         assert until is not None, "only a body with a pause comes here"
+        if self.live.record.ordered_end is not None:
+            self.log(LogLevel.WARN, "Nobody is waited for: the execution is about to end.", node)
+            self.later(self.end, node, StateType.SUCCESS)
+            return
         node.record.state.become(StateType.PAUSED, self.now)
         self.changed(node)
         self.header_state(StateType.PAUSED)
@@ -61,7 +65,7 @@ class Pauses(Subflows):
             self.log(LogLevel.INFO, "Execution cancelled: nobody resumed it in time.", node)
             if not frame.open:
                 self.end(node, state)
-            self.cut(self.live.root, state, stop=bool(frame.open))
+            self.order_end(state, stop=bool(frame.open))
             return
         if timeout:
             record.state.become(StateType.RUNNING, self.now)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from windhover.engine.cutting import Cutting
 from windhover.engine.effects import Effects
-from windhover.engine.flow_control import LOOP_TIMER, FlowControl
+from windhover.engine.flow_control import LOOP_TIMER
 from windhover.engine.frame import Frame, Node
 from windhover.engine.live import flowable_frame
 from windhover.expression import ExpressionError
@@ -15,7 +16,7 @@ from windhover.model.state import State, StateType
 from windhover.plugin.flowable import Enough, FlowableTask, Round
 
 
-class Rounds(FlowControl):
+class Rounds(Cutting):
     """What happens between two rounds of a loop.
 
     The execution is PAUSED while it only waits for a round, and runs on when something else does. Such
@@ -68,11 +69,11 @@ class Rounds(FlowControl):
     def next_round(self, task_run_id: str) -> None:
         """Begin the round whose time has come."""
         node = self.live.nodes.get(task_run_id)
-        if node is None or not node.waits_for_round or self.live.record.state.current is StateType.KILLING:
+        if node is None or not node.waits_for_round or node.body_frame is None or node.body_frame.is_cut:
             return
         record, task = node.record, node.task
         assert isinstance(task, FlowableTask), "only flow-control tasks have rounds"
-        self._let_go()
+        self.let_go()
         record.stage = Stage.BODY
         self.drop_children(node)
         node.body_frame = flowable_frame(node, task.body(record.resolved))
@@ -90,7 +91,7 @@ class Rounds(FlowControl):
         if node.record.rounds > 1:
             _forget_earlier_wait(self.live.record.state)
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Something runs again: the execution is no longer PAUSED for the sake of a loop."""
         holder = self.live.nodes.get(self.live.held_by or "")
         if holder is None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from windhover.engine.agreements import SLA_TIMER
 from windhover.engine.batches import BATCH_TIMER, is_batch_task, is_batch_under_way
+from windhover.engine.breakpoints import Breakpoints
+from windhover.engine.cutting import FINALLY_TIMER, KILL_TIMER
 from windhover.engine.events import Resume
-from windhover.engine.flow_control import KILL_TIMER, LOOP_TIMER, is_paused
-from windhover.engine.frame import Node
+from windhover.engine.flow_control import DEADLINE_TIMER, LOOP_TIMER, RETRY_TIMER, is_paused, owners
+from windhover.engine.frame import Frame, Node
 from windhover.engine.messages import (
     Job,
     JobIdentity,
@@ -17,7 +20,7 @@ from windhover.engine.messages import (
     TaskEnded,
     TaskStarted,
 )
-from windhover.engine.pauses import PAUSE_TIMER, Pauses
+from windhover.engine.pauses import PAUSE_TIMER
 from windhover.engine.retries import next_execution, next_try, retry_of
 from windhover.engine.subflows import definition_of
 from windhover.engine.variables import execution_variables, revealed_inputs
@@ -32,13 +35,14 @@ from windhover.plugin.execution_update import ExecutionUpdate, ExecutionUpdateTa
 from windhover.plugin.flowable import FlowableTask, soften
 from windhover.plugin.problems import InvalidProperties
 from windhover.plugin.task import TaskDefinition
+from windhover.util.durations import format_duration, parse_duration
 
 SCHEDULE_TIMER = "schedule"
 REPLAY_TIMER = "replay"
-RETRY_TIMER = "retry:"
+QUEUE_TIMER = "queue"
 
 
-class Step(Pauses):
+class Step(Breakpoints):
     """Handles one event; :meth:`finish` then does all that follows from it."""
 
     # ---------------------------------------------------------------- the execution as a whole
@@ -50,6 +54,7 @@ class Step(Pauses):
         if record.schedule_date is not None and record.schedule_date > self.now:
             self.effects.timers_set[SCHEDULE_TIMER] = record.schedule_date
             return
+        self.watch_durations(max(record.state.start_date, record.schedule_date or record.state.start_date))
         self.later(self.fill, self.live.root)
 
     def timer_fired(self, key: str) -> None:
@@ -57,7 +62,11 @@ class Step(Pauses):
         if key == SCHEDULE_TIMER:
             self.begin()
         elif key == KILL_TIMER:
-            self._give_up_killed()
+            self.give_up_stopped(self.live.root)
+        elif key == FINALLY_TIMER:
+            self.finally_took_too_long()
+        elif key == QUEUE_TIMER:
+            self._waited_too_long()
         elif key == REPLAY_TIMER:
             self.effects.replay = True
         elif key.startswith(RETRY_TIMER):
@@ -68,24 +77,31 @@ class Step(Pauses):
             self.next_round(key.removeprefix(LOOP_TIMER))
         elif key.startswith(BATCH_TIMER):
             self.start_more_batches(key.removeprefix(BATCH_TIMER))
+        elif key.startswith(DEADLINE_TIMER):
+            self.deadline_is_over(key.removeprefix(DEADLINE_TIMER))
+        elif key.startswith(SLA_TIMER):
+            self.duration_is_over(key.removeprefix(SLA_TIMER))
 
     def kill(self, actor: str | None, *, cascade: bool = True) -> None:
+        """End the execution as KILLED. Its ``finally`` branches run, unless it is killed again meanwhile."""
         record = self.live.record
-        if record.state.current.is_terminated or record.state.current is StateType.KILLING:
+        if record.state.current.is_terminated:
             return
-        self.log(LogLevel.INFO, f"Execution killed by {actor}." if actor else "Execution killed.")
+        by = f" by {actor}" if actor else ""
+        again = record.state.current is StateType.KILLING
+        if again and not self.runs_finally():
+            return
+        self.log(LogLevel.INFO, f"Execution killed{' again' * again}{by}.")
         self.header_state(StateType.KILLING)
-        self.effects.timers_cleared.add(SCHEDULE_TIMER)
-        self.cut(self.live.root, StateType.KILLED, stop=True)
+        self.effects.timers_cleared.update((SCHEDULE_TIMER, QUEUE_TIMER))
+        self.order_end(StateType.KILLED, stop=True, finalize=not again)
         if not cascade:
             # Nobody stops the executions that are waited for, so they are waited for no longer.
             self.effects.children_to_kill.clear()
             self.effects.batches_to_kill.clear()
             for node in self.open_leaves():
-                if self.is_child_under_way(node):
+                if self.is_child_under_way(node) and _told_to_stop(node):
                     self.end(node, StateType.KILLED)
-        if self.live.root.open:
-            self.effects.timers_set[KILL_TIMER] = self.now + self.environment.kill_grace
 
     def resume(self, event: Resume) -> None:
         """Go on after a pause; what was given for its inputs has been checked."""
@@ -104,7 +120,8 @@ class Step(Pauses):
 
     def pause(self) -> None:
         """Let nothing new start until the execution is resumed."""
-        if self.live.record.state.current is StateType.RUNNING:
+        record = self.live.record
+        if record.state.current is StateType.RUNNING and record.ordered_end is None:
             self.header_state(StateType.PAUSED)
 
     def recover(self) -> None:
@@ -112,13 +129,7 @@ class Step(Pauses):
         if record.state.current is StateType.CREATED and not self.live.nodes:
             self.begin()
             return
-        if record.state.current is StateType.KILLING:
-            self.cut(self.live.root, StateType.KILLED)
-            for node in self.open_leaves():
-                if not self.is_child_under_way(node):
-                    self._close_attempt(node, StateType.KILLED, self.now)
-                    self.end(node, StateType.KILLED)
-            return
+        self._end_stopped()
         self.begin_directories_again()
         if not self.resting:
             self.go_on()
@@ -127,14 +138,47 @@ class Step(Pauses):
         if record.state.current is StateType.RETRYING and not self.live.retrying:
             self.header_state(StateType.RUNNING)
 
+    def _end_stopped(self) -> None:
+        """What was told to stop has stopped: its worker is gone."""
+        for node in self.open_leaves():
+            if _told_to_stop(node) and not self.is_child_under_way(node):
+                self._close_attempt(node, StateType.KILLED, self.now)
+                self.end(node, StateType.KILLED)
+
     def go_ahead(self) -> None:
         """Go on with an execution that was reworked, or whose turn has come."""
+        record = self.live.record
+        if record.state.current is StateType.RESTARTED:
+            self.watch_durations(self.now)
+            self.set_deadlines_again()
+        if record.waits_for is not None:
+            record.waits_for = None
+            self.clear_timer(QUEUE_TIMER)
         self.header_state(StateType.RUNNING)
         self.go_on()
 
     def queue(self, limit: int) -> None:
+        record = self.live.record
+        self.watch_durations(record.state.histories[-1].date)
         self.log(LogLevel.INFO, f"Execution is queued due to concurrency limit exceeded: {limit} running.")
+        record.waits_for = f"The flow runs at most {limit} executions at once (`concurrency.limit`)."
         self.header_state(StateType.QUEUED)
+        longest = self._longest_wait()
+        if longest is not None:
+            self.effects.timers_set[QUEUE_TIMER] = self.now + longest
+
+    def _longest_wait(self) -> timedelta | None:
+        concurrency = self.live.flow.concurrency
+        if concurrency is not None and concurrency.max_wait is not None:
+            return parse_duration(concurrency.max_wait)
+        return self.environment.queue_limit
+
+    def _waited_too_long(self) -> None:
+        if self.live.record.state.current is not StateType.QUEUED:
+            return
+        longest = format_duration(self._longest_wait() or timedelta())
+        self.log(LogLevel.ERROR, f"Execution is FAILED because it waited for its turn longer than {longest}.")
+        self.end_unstarted(StateType.FAILED)
 
     def refuse(self, state: StateType) -> None:
         level = LogLevel.ERROR if state is StateType.FAILED else LogLevel.INFO
@@ -201,7 +245,7 @@ class Step(Pauses):
 
     def end_attempt(self, node: Node, state: StateType, at: datetime) -> None:
         """End the task run, or try it again."""
-        if state is StateType.FAILED and node.frame.cut_state is None:
+        if state is StateType.FAILED and not _told_to_stop(node) and not node.frame.is_cut:
             retry = retry_of(self.live, node)
             if retry is not None and self._retry(node, retry, at):
                 return
@@ -215,6 +259,8 @@ class Step(Pauses):
     def _retry(self, node: Node, retry: Retry, at: datetime) -> bool:
         """Arrange for another try; False when none is left."""
         if retry.behavior == "CREATE_NEW_EXECUTION":
+            if self.live.record.ordered_end is not None:
+                return False
             due = next_execution(self.live, retry, self.now)
             if due is not None:
                 self._retry_as_new_execution(node, due, at)
@@ -228,7 +274,7 @@ class Step(Pauses):
         self.changed(node)
         self.effects.timers_set[RETRY_TIMER + record.id] = due
         self.live.retrying += 1
-        if not self.resting:
+        if not self.resting and self.live.record.ordered_end is None:
             self.header_state(StateType.RETRYING)
         return True
 
@@ -248,13 +294,15 @@ class Step(Pauses):
         node.record.state.become(StateType.FAILED, at)
         self.effects.timers_set[REPLAY_TIMER] = due
         self.end(node, StateType.RETRIED)
-        self.cut(self.live.root, StateType.RETRIED, stop=True)
+        self.order_end(StateType.RETRIED, stop=True)
 
     # ---------------------------------------------------------------- beginning tasks
 
     def start_leaf(self, node: Node) -> None:
         assert isinstance(node.task, TaskDefinition), "only flow-control tasks are anything else"
         plugin = node.task.plugin
+        if node.task.timeout is not None and issubclass(plugin, ExecutableTask):
+            self.set_deadline(node)
         if is_batch_task(node):
             self.begin_batches(node, node.task)
         elif issubclass(plugin, ExecutableTask):
@@ -283,7 +331,8 @@ class Step(Pauses):
             self.live.retrying += 1
         elif (
             isinstance(node.task, FlowableTask)
-            or record.state.current is StateType.CREATED
+            or record.state.current.is_created
+            or record.state.current is StateType.BREAKPOINT
             or self.is_child_under_way(node)
         ):
             return
@@ -364,14 +413,14 @@ class Step(Pauses):
         self.end(node, state)
         if update.end is not None:
             self.log(LogLevel.INFO, f"Execution ended as {update.end.value} by the task.", node)
-            self.cut(self.live.root, update.end, stop=update.end is StateType.KILLED)
+            self.order_end(update.end, stop=update.end is StateType.KILLED)
 
-    # ---------------------------------------------------------------- killed and silent
+    # ---------------------------------------------------------------- told to stop, and silent
 
-    def _give_up_killed(self) -> None:
-        if self.live.record.state.current is not StateType.KILLING:
-            return
+    def give_up_stopped(self, within: Frame) -> None:
         for node in self.open_leaves():
+            if not _told_to_stop(node) or self.is_child_under_way(node) or not _is_within(node, within):
+                continue
             node.record.dispatch += 1
             self._close_attempt(node, StateType.KILLED, self.now)
             self.log(
@@ -380,6 +429,17 @@ class Step(Pauses):
                 node,
             )
             self.end(node, StateType.KILLED)
+
+
+def _told_to_stop(node: Node) -> bool:
+    """It ends as KILLED as soon as its worker says so."""
+    if node.at_work and node.body_frame is not None:
+        return node.body_frame.cut_state is not None and node.body_frame.stops
+    return node.frame.tells_to_stop(node)
+
+
+def _is_within(node: Node, frame: Frame) -> bool:
+    return node.frame is frame or any(owner.body_frame is frame for owner in owners(node.frame))
 
 
 def first_begun(record: TaskRun) -> datetime | None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from windhover.engine.batches import BatchSteps, is_batch_under_way
 from windhover.engine.events import ChildEnded, ChildRefused, ChildStarted
+from windhover.engine.flow_control import DEADLINE_TIMER
 from windhover.engine.frame import Node
 from windhover.engine.messages import StartChild
 from windhover.engine.retries import retry_of
@@ -34,6 +35,7 @@ class Subflows(BatchSteps):
     def start_child(self, node: Node, task: TaskDefinition) -> None:
         restarted = node.record.state.current is StateType.RESTARTED
         node.record.state.become(StateType.RUNNING, self.now)
+        node.record.outcome = None
         self.changed(node)
         try:
             bound = task.bind(self.rendered(node, task))
@@ -105,6 +107,8 @@ class Subflows(BatchSteps):
         except (ExpressionError, InvalidProperties, ValueError) as error:
             self.log(LogLevel.ERROR, str(error), node)
             state = StateType.FAILED
+        if node.record.outcome is StateType.FAILED and not node.frame.tells_to_stop(node):
+            state = StateType.FAILED  # its time was over, which is why the execution was killed
         # Its attempt is the task run's own history, softened as that is.
         tried_again = retry_of(self.live, node) is not None
         self._add_attempt(node, state if tried_again else soften(node.task, state))
@@ -124,6 +128,8 @@ class Subflows(BatchSteps):
         attempt = State(StateType.RUNNING, histories)
         attempt.become(state, self.now)
         node.record.attempts = [*attempts, Attempt(attempt)]
+        if node.task.timeout is not None:
+            self.clear_timer(DEADLINE_TIMER + node.record.id)
         self.changed(node)
 
     def is_child_under_way(self, node: Node) -> bool:

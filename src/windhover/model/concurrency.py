@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from windhover.model.definition import Definition, whole_number
+from windhover.model.definition import Definition, DurationText, whole_number
 
 
 class ConcurrencyBehavior(StrEnum):
@@ -22,7 +22,11 @@ class ConcurrencyBehavior(StrEnum):
 
 
 class Concurrency(Definition):
-    """At most ``limit`` executions of the flow at once, all revisions together."""
+    """At most ``limit`` executions of the flow at once, all revisions together.
+
+    With ``max_wait`` an execution that waits for its turn longer ends as FAILED.
+    """
 
     limit: Annotated[int, BeforeValidator(whole_number), Field(ge=1)]
     behavior: ConcurrencyBehavior = ConcurrencyBehavior.QUEUE
+    max_wait: DurationText | None = None

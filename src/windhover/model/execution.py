@@ -80,6 +80,8 @@ class Stage(IntEnum):
     WAITING = 4
     #: As WAITING; and the execution is PAUSED meanwhile, since nothing else runs.
     HOLDING = 5
+    #: Its ``timeout`` is over: what ran in its normal branch has been told to stop.
+    EXPIRED = 6
 
 
 class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
@@ -123,8 +125,31 @@ class AwaitedBy(msgspec.Struct, frozen=True, rename="camel"):
     task_run_id: str
 
 
+class OrderedEnd(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """An end that does not follow from the task runs: of a kill, a broken agreement, an ``Exit``.
+
+    Nothing new is started any more, but with ``finalizes`` the ``finally`` branches that are due. With
+    ``stops`` the task runs under way have been told to stop; else they may come to their own end.
+    """
+
+    state: StateType
+    stops: bool = False
+    finalizes: bool = False
+
+
+class Breakpoint(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an execution stops: before the task ``id`` begins, in a loop only for the ``value``, if given."""
+
+    id: str
+    value: str | None = None
+
+
 class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
-    """The header of an execution: everything but its task runs."""
+    """The header of an execution: everything but its task runs.
+
+    ``broken_slas`` are the ids of the agreements that it has broken so far. ``waits_for`` is the reason
+    why an execution in state QUEUED does not run.
+    """
 
     id: str
     tenant_id: str
@@ -144,3 +169,7 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     kind: str | None = None
     awaited_by: AwaitedBy | None = None
     deleted: bool = False
+    ordered_end: OrderedEnd | None = None
+    broken_slas: tuple[str, ...] = ()
+    breakpoints: tuple[Breakpoint, ...] = ()
+    waits_for: str | None = None

@@ -48,6 +48,16 @@ def read_duration(value: object) -> timedelta:
         return parse_duration(text)
 
 
+def read_time_limit(text: str) -> timedelta | None:
+    """The time limit that a rendered ``timeout`` says; one that cannot be read does not count, as flows
+    rely on."""
+    try:
+        limit = parse_duration(text)
+    except (ValueError, OverflowError):
+        return None
+    return limit if limit > timedelta() else None
+
+
 def format_duration(duration: timedelta) -> str:
     """Write a duration in ISO-8601, hours as the largest unit, as Java's ``Duration`` prints it."""
     total = round(duration.total_seconds() * 1_000_000)

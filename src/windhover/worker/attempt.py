@@ -27,7 +27,7 @@ from windhover.model.log import LogEntry, LogLevel, Metric
 from windhover.model.state import StateType
 from windhover.plugin.task import Output, RunnableTask, TaskFailure
 from windhover.queue.local import ExecutorQueue
-from windhover.util.durations import format_clock, parse_duration
+from windhover.util.durations import format_clock, read_time_limit
 from windhover.worker.context import AttemptContext
 from windhover.worker.environment import WorkerEnvironment
 from windhover.worker.journal import AttemptJournal
@@ -173,7 +173,7 @@ class Attempt:
         renderer = self.context.renderer
         timeout = self._job.task.timeout
         if timeout is not None:
-            self._timeout = _time_limit(renderer.text(timeout))
+            self._timeout = read_time_limit(renderer.text(timeout))
         return renderer.properties()
 
     def _bind(self, properties: dict[str, JsonValue]) -> RunnableTask[Output | None]:
@@ -341,15 +341,6 @@ def _caused_by_change(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def _time_limit(text: str) -> timedelta | None:
-    """The time limit that a text says; one that cannot be read does not count, as flows rely on."""
-    try:
-        limit = parse_duration(text)
-    except (ValueError, OverflowError):
-        return None
-    return limit if limit > timedelta() else None
 
 
 def _start(work: Callable[[], object]) -> asyncio.Task[object]:
