@@ -47,3 +47,8 @@ class Trigger(Definition):
     worker_group: WorkerGroup | None = None
     worker_selector: WorkerSelector | None = None
     policy_refs: tuple[str, ...] = ()
+
+    @property
+    def all_conditions(self) -> tuple[BaseModel, ...]:
+        """Everything besides ``when`` that must hold, under whatever property it is written."""
+        return self.conditions

@@ -11,7 +11,7 @@ Documentation page: ``docs/plugins.md``.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -22,9 +22,11 @@ from pydantic.alias_generators import to_camel
 
 from windhover.model.execution import JsonValue
 from windhover.model.trigger import Trigger
+from windhover.plugin.condition import unfit_conditions
 from windhover.plugin.context import RunContext
 from windhover.plugin.definition import bind_properties
 from windhover.plugin.documentation import Example
+from windhover.plugin.flowable import Fault
 from windhover.plugin.kind import PluginKind
 from windhover.plugin.nesting import ConditionList
 from windhover.plugin.task import Output, OutputT
@@ -69,6 +71,11 @@ class TriggerType(Trigger):
         dict[str, JsonValue] | None,
         Field(description="The inputs of the executions that this trigger starts."),
     ] = None
+
+    def check(self) -> Iterator[Fault]:
+        """What is wrong with the trigger beyond what the types of its properties say."""
+        looks_at_executions = self.trigger_kind in (TriggerKind.FLOW, TriggerKind.WEBHOOK)
+        return _unfit(self, executions=looks_at_executions)
 
 
 class ScheduleTrigger(TriggerType):
@@ -177,6 +184,10 @@ class TriggerDefinition(Trigger):
     plugin: SkipValidation[type[WorkerTrigger[Output | None]]]
     properties: Mapping[str, JsonValue] = {}
 
+    def check(self) -> Iterator[Fault]:
+        """What is wrong with the trigger beyond what the types of its properties say."""
+        return _unfit(self, executions=False)
+
     def bind(self, rendered: Mapping[str, JsonValue]) -> WorkerTrigger[Output | None]:
         """Validate rendered properties into the class.
 
@@ -184,3 +195,8 @@ class TriggerDefinition(Trigger):
             InvalidProperties: values do not fit their properties; it has one problem for each.
         """
         return bind_properties(self.plugin, rendered)
+
+
+def _unfit(trigger: Trigger, *, executions: bool) -> Iterator[Fault]:
+    for reason in unfit_conditions(trigger.all_conditions, executions=executions):
+        yield Fault(reason, "conditions")

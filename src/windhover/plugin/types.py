@@ -78,21 +78,31 @@ def _duration(value: object) -> object:
 
 
 _ZONE = re.compile(r"\[(?P<zone>[^\]]+)\]$")
+_OFFSET_TIME_EXAMPLE = "a time of day with an offset, such as 09:30:00+02:00 or 07:30:00Z"
 _DATE_TIME_EXAMPLE = "a date and time with a zone, such as 2024-05-01T10:00:00Z"
 
 
 def _date_time(value: object) -> object:
     if not isinstance(value, str):
         return _only(value, datetime, _DATE_TIME_EXAMPLE)
+    return parse_date_time(value)
+
+
+def parse_date_time(text: str) -> datetime:
+    """The date that a text says, in the zone or offset that it is written with; UTC without one.
+
+    Raises:
+        ValueError: the text is no date.
+    """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-    zone = _ZONE.search(value)
+    zone = _ZONE.search(text)
     try:
-        instant = datetime.fromisoformat(value[: zone.start()] if zone else value)
+        instant = datetime.fromisoformat(text[: zone.start()] if zone else text)
         if zone is not None:
             instant = instant.astimezone(ZoneInfo(zone["zone"]))
     except (ValueError, ZoneInfoNotFoundError):
-        raise ValueError(f"`{value}` is not {_DATE_TIME_EXAMPLE}") from None
+        raise ValueError(f"`{text}` is not {_DATE_TIME_EXAMPLE}") from None
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
 
 
@@ -104,12 +114,20 @@ def _local_time(value: object) -> object:
 
 
 def _offset_time(value: object) -> object:
-    example = "a time of day with an offset, such as 09:30:00+02:00 or 07:30:00Z"
     if not isinstance(value, str):
-        return _only(value, time, example)
-    found = _time(value, example)
+        return _only(value, time, _OFFSET_TIME_EXAMPLE)
+    return parse_offset_time(value)
+
+
+def parse_offset_time(text: str) -> time:
+    """The time of day that a text says, which must name its offset.
+
+    Raises:
+        ValueError: the text is no such time.
+    """
+    found = _time(text, _OFFSET_TIME_EXAMPLE)
     if found.tzinfo is None:
-        raise ValueError(f"`{value}` is not {example}")
+        raise ValueError(f"`{text}` is not {_OFFSET_TIME_EXAMPLE}")
     return found
 
 

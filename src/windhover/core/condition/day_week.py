@@ -6,9 +6,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from windhover.expression.library.calendar import day_of_week
 from windhover.model.definition import Text
-from windhover.plugin.condition import ScheduleConditionType
-from windhover.plugin.types import DayOfWeekText
+from windhover.plugin.condition import ConditionContext, ScheduleConditionType
+from windhover.plugin.types import DayOfWeek, DayOfWeekText
 
 
 class DayWeek(ScheduleConditionType):
@@ -22,3 +23,6 @@ class DayWeek(ScheduleConditionType):
 
     date: Annotated[Text, Field(description="The date that is looked at.")] = "{{ trigger.date }}"
     day_of_week: Annotated[DayOfWeekText, Field(description="The day: `MONDAY` to `SUNDAY`.")]
+
+    def holds(self, context: ConditionContext) -> bool:
+        return day_of_week(context.date(self.date)) == DayOfWeek(context.text(self.day_of_week))

@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from windhover.expression.library.calendar import is_day_week_in_month
 from windhover.model.definition import Text
-from windhover.plugin.condition import ScheduleConditionType
-from windhover.plugin.types import DayOfWeekText, readable_as
+from windhover.plugin.condition import ConditionContext, ScheduleConditionType
+from windhover.plugin.types import DayOfWeek, DayOfWeekText, readable_as
 
 
 class DayInMonth(StrEnum):
@@ -36,3 +37,7 @@ class DayWeekInMonth(ScheduleConditionType):
     day_in_month: Annotated[
         Annotated[Text, readable_as(DayInMonth)], Field(description="Which of these days of the month.")
     ]
+
+    def holds(self, context: ConditionContext) -> bool:
+        day, place = context.text(self.day_of_week), context.text(self.day_in_month)
+        return is_day_week_in_month(context.date(self.date), DayOfWeek(day), DayInMonth(place))

@@ -6,11 +6,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from windhover.plugin.condition import ConditionType
+from windhover.expression import truthy
+from windhover.model.execution import Execution
+from windhover.plugin.condition import ConditionContext, ExecutionConditionType
 from windhover.plugin.types import BooleanText
 
 
-class ExecutionOutputs(ConditionType):
+class ExecutionOutputs(ExecutionConditionType):
     """An expression over the outputs of the execution is true; false when it has none."""
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.condition.ExecutionOutputs"
@@ -20,3 +22,6 @@ class ExecutionOutputs(ConditionType):
     )
 
     expression: Annotated[BooleanText, Field(description="The expression, over `trigger.outputs`.")]
+
+    def holds_for(self, execution: Execution, context: ConditionContext) -> bool:
+        return bool(execution.outputs) and truthy(context.renderer.render(self.expression))

@@ -6,11 +6,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from windhover.plugin.condition import ConditionType
+from windhover.model.execution import Execution
+from windhover.plugin.condition import ConditionContext, ExecutionConditionType
 from windhover.plugin.types import StatesText
 
 
-class ExecutionStatus(ConditionType):
+class ExecutionStatus(ExecutionConditionType):
     """The execution is in one of some states, or in none of some others."""
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.condition.ExecutionStatus"
@@ -21,3 +22,9 @@ class ExecutionStatus(ConditionType):
 
     in_: Annotated[StatesText | None, Field(alias="in", description="The states that count.")] = None
     not_in: Annotated[StatesText | None, Field(description="The states that do not count.")] = None
+
+    def holds_for(self, execution: Execution, context: ConditionContext) -> bool:
+        state = execution.state.current
+        if self.in_ is not None and state not in context.states(self.in_):
+            return False
+        return self.not_in is None or state not in context.states(self.not_in)

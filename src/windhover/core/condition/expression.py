@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from windhover.expression import truthy
 from windhover.model.definition import Text
-from windhover.plugin.condition import ConditionType
+from windhover.plugin.condition import ConditionContext, ConditionType
 
 
 class Expression(ConditionType):
@@ -20,3 +21,6 @@ class Expression(ConditionType):
     )
 
     expression: Annotated[Text, Field(description="The expression.")]
+
+    def holds(self, context: ConditionContext) -> bool:
+        return truthy(context.renderer.render(self.expression))

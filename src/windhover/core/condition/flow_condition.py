@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from windhover.model.definition import Text
-from windhover.plugin.condition import ConditionType
+from windhover.plugin.condition import ConditionContext, ConditionType
 from windhover.plugin.types import Static
 
 
@@ -20,3 +20,6 @@ class FlowCondition(ConditionType):
 
     namespace: Annotated[Static[Text], Field(description="The namespace of the flow.")]
     flow_id: Annotated[Static[Text], Field(description="The id of the flow.")]
+
+    def holds(self, context: ConditionContext) -> bool:
+        return (context.namespace, context.flow_id) == (self.namespace, self.flow_id)

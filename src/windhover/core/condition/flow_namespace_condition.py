@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from windhover.model.definition import Text
-from windhover.plugin.condition import ConditionType
+from windhover.plugin.condition import ConditionContext, ConditionType
 from windhover.plugin.types import Static
 
 
@@ -20,3 +20,8 @@ class FlowNamespaceCondition(ConditionType):
 
     namespace: Annotated[Static[Text], Field(description="The namespace.")]
     prefix: Annotated[bool, Field(description="Namespaces that begin with it count as well.")] = False
+
+    def holds(self, context: ConditionContext) -> bool:
+        if self.prefix:
+            return context.namespace.startswith(self.namespace)
+        return context.namespace == self.namespace

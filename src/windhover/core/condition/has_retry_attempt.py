@@ -6,11 +6,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from windhover.plugin.condition import ConditionType
+from windhover.model.execution import Execution
+from windhover.plugin.condition import ConditionContext, ExecutionConditionType
 from windhover.plugin.types import StatesText
 
 
-class HasRetryAttempt(ConditionType):
+class HasRetryAttempt(ExecutionConditionType):
     """A task run of the execution has an attempt that ended in one of some states."""
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.condition.HasRetryAttempt"
@@ -21,3 +22,12 @@ class HasRetryAttempt(ConditionType):
 
     in_: Annotated[StatesText | None, Field(alias="in", description="The states that count.")] = None
     not_in: Annotated[StatesText | None, Field(description="The states that do not count.")] = None
+
+    def holds_for(self, execution: Execution, context: ConditionContext) -> bool:
+        attempts = [run.attempts or [] for run in context.task_runs()]
+        if self.in_ is None and self.not_in is None:
+            return any(len(tries) > 1 for tries in attempts)
+        states = {attempt.state.current for tries in attempts for attempt in tries}
+        if self.in_ is not None and not states & context.states(self.in_):
+            return False
+        return self.not_in is None or not states & context.states(self.not_in)

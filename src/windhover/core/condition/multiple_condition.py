@@ -8,12 +8,12 @@ from pydantic import Field
 
 from windhover.core.time_window import TimeWindow
 from windhover.model.definition import PluginId
-from windhover.plugin.condition import ConditionType
+from windhover.plugin.condition import RememberedConditionType
 from windhover.plugin.nesting import AnyCondition
 from windhover.plugin.types import WrittenDuration
 
 
-class MultipleCondition(ConditionType):
+class MultipleCondition(RememberedConditionType):
     """All of several named conditions have held within a window of time; use `preconditions` instead."""
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.condition.MultipleCondition"

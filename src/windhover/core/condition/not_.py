@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from windhover.plugin.condition import ScheduleConditionType
+from windhover.plugin.condition import ConditionContext, ConditionType, ScheduleConditionType
 from windhover.plugin.nesting import ConditionList
 
 
@@ -20,3 +21,9 @@ class Not(ScheduleConditionType):
     )
 
     conditions: Annotated[ConditionList, Field(min_length=1, description="The conditions.")]
+
+    def holds(self, context: ConditionContext) -> bool:
+        return not any(part.evaluate(context) for part in self.parts())
+
+    def parts(self) -> Sequence[ConditionType]:
+        return [part for part in self.conditions if isinstance(part, ConditionType)]

@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from windhover.expression.library.calendar import is_weekend
 from windhover.model.definition import Text
-from windhover.plugin.condition import ScheduleConditionType
+from windhover.plugin.condition import ConditionContext, ScheduleConditionType
 
 
 class Weekend(ScheduleConditionType):
@@ -20,3 +21,6 @@ class Weekend(ScheduleConditionType):
     )
 
     date: Annotated[Text, Field(description="The date that is looked at.")] = "{{ trigger.date }}"
+
+    def holds(self, context: ConditionContext) -> bool:
+        return is_weekend(context.date(self.date))

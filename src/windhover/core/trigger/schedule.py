@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from windhover.core.cron import CronExpression, parse_cron
@@ -83,6 +83,11 @@ triggers:
                 {"cron": self.cron, "reason": str(error)},
             ) from None
         return self
+
+    @property
+    def all_conditions(self) -> tuple[BaseModel, ...]:
+        # Read past the attribute, which warns whoever reads it that it is deprecated.
+        return (*self.conditions, *self.__dict__["schedule_conditions"])
 
     def expression(self) -> CronExpression:
         """The dates that ``cron`` names."""

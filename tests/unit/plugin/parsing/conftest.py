@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, ClassVar
 
 import pytest
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from windhover.model.definition import Definition
 from windhover.model.execution import JsonValue
-from windhover.plugin.condition import ConditionType
+from windhover.plugin.condition import ConditionContext, ConditionType
 from windhover.plugin.context import RunContext
 from windhover.plugin.flowable import Body, Fault, FlowableTask, Lane
 from windhover.plugin.kind import PluginKind
@@ -141,6 +141,9 @@ class Is(ConditionType):
 
     expression: str
 
+    def holds(self, context: ConditionContext) -> bool:
+        return context.text(self.expression) == "true"
+
 
 class Not(ConditionType):
     """Turns a condition round."""
@@ -148,6 +151,12 @@ class Not(ConditionType):
     type_name: ClassVar[str] = "test.Not"
 
     condition: AnyCondition
+
+    def holds(self, context: ConditionContext) -> bool:
+        return not any(part.evaluate(context) for part in self.parts())
+
+    def parts(self) -> Sequence[ConditionType]:
+        return [self.condition] if isinstance(self.condition, ConditionType) else []
 
 
 @pytest.fixture(scope="session")
