@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from flow_run import FlowRun
+from tests.unit.engine.flow_run import FlowRun
 
 from windhover.model.state import StateType
 
