@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from windhover.plugin.condition import ConditionType, ScheduleConditionType
+    from windhover.plugin.condition import ConditionContext, ConditionType, ScheduleConditionType
     from windhover.plugin.context import RunContext
     from windhover.plugin.documentation import Example, MetricDescription
     from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane
@@ -34,6 +34,7 @@ __all__ = [
     "AnyTask",
     "AnyTrigger",
     "Body",
+    "ConditionContext",
     "ConditionList",
     "ConditionType",
     "DateTime",
@@ -67,7 +68,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "condition": ("ConditionType", "ScheduleConditionType"),
+    "condition": ("ConditionContext", "ConditionType", "ScheduleConditionType"),
     "context": ("RunContext",),
     "documentation": ("Example", "MetricDescription"),
     "flowable": ("Body", "FlowableContext", "FlowableTask", "Lane"),

@@ -192,6 +192,7 @@ class Runtime:
             clock=self.clock,
             components=self._components,
             gauges=self._gauges,
+            progress=self.worker.progress_of,
         )
 
     def _components(self) -> dict[str, bool]:
@@ -244,6 +245,7 @@ class Runtime:
             },
             server=settings.server,
             kill_grace=settings.kill_grace,
+            country=_country(settings.environ),
         )
 
     def _load_stored(self, stored: StoredValue) -> JsonValue:
@@ -303,6 +305,13 @@ class Runtime:
             settings=settings.worker,
             clock=self.clock,
         )
+
+
+def _country(environ: Mapping[str, str]) -> str | None:
+    """The country of the locale that the server was started with, by two letters."""
+    locale = environ.get("LC_ALL") or environ.get("LANG") or ""
+    _, _, country = locale.partition(".")[0].partition("_")
+    return country or None
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

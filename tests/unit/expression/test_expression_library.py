@@ -51,7 +51,8 @@ def test_is_described(definition: Definition) -> None:
             "appLink assets block credential currentEachOutput dayOfMonth dayOfWeek decrypt "
             "encrypt errorLogs "
             "fetchContext fileExists fileSize fileURI fromIon fromJson hourOfDay http id isDateBetween "
-            "isDayWeekInMonth isFileEmpty isPublicHoliday isWeekend iterationOutput json ksuid kv max min "
+            "isDayWeekInMonth isFileEmpty isLastWorkingDay isPublicHoliday "
+            "isWeekend iterationOutput json ksuid kv max min "
             "monthOfYear nanoId now parent parentOutput printContext randomInt randomPort range read render "
             "renderOnce secret tasksWithState uuid yaml",
         ),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from windhover.expression.errors import EvaluationError
 from windhover.expression.moments import parse_iso
 from windhover.expression.registry import Example, function
+from windhover.expression.values import is_list
 
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _POSITIONS = ("FIRST", "SECOND", "THIRD", "FOURTH", "LAST")
@@ -91,6 +92,29 @@ def is_day_week_in_month(date: object, day_of_week: object, position: object) ->
     if place == "LAST":
         return day.day + 7 > monthrange(day.year, day.month)[1]
     return (day.day - 1) // 7 == _POSITIONS.index(place)
+
+
+@function(
+    "isLastWorkingDay",
+    "Whether a date is the last working day of its month; working days are MONDAY to FRIDAY unless listed.",
+    Example(
+        "{{ isLastWorkingDay('2025-08-29') }} {{ isLastWorkingDay('2025-08-30', ['FRIDAY', 'SATURDAY']) }}",
+        "true true",
+    ),
+    since="2.0",
+)
+def is_last_working_day(date: object, working_days: object = _WEEKDAYS[:5]) -> bool:
+    day = _written("isLastWorkingDay", date)
+    listed = working_days if is_list(working_days) or isinstance(working_days, tuple) else [working_days]
+    names = {name.upper() if isinstance(name, str) else "" for name in listed}
+    if not names or not names.issubset(_WEEKDAYS):
+        raise EvaluationError(
+            f"The 'isLastWorkingDay' function expects weekdays as working days, of {', '.join(_WEEKDAYS)}."
+        )
+    last = day.replace(day=monthrange(day.year, day.month)[1])
+    while _WEEKDAYS[last.weekday()] not in names:
+        last -= timedelta(days=1)
+    return day.day == last.day
 
 
 @function(
