@@ -13,9 +13,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, ClassVar, Generic
+from typing import Annotated, ClassVar, Generic, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 from pydantic.alias_generators import to_camel
@@ -30,7 +30,7 @@ from windhover.plugin.flowable import Fault
 from windhover.plugin.kind import PluginKind
 from windhover.plugin.nesting import ConditionList
 from windhover.plugin.task import Output, OutputT
-from windhover.plugin.types import Duration, Static, TimeZone
+from windhover.plugin.types import Duration, Static, TimeZone, WrittenDuration
 
 
 class TriggerKind(StrEnum):
@@ -78,10 +78,24 @@ class TriggerType(Trigger):
         return _unfit(self, executions=looks_at_executions)
 
 
+class Calendar(Protocol):
+    """The dates of a schedule, in the zone that they are told in."""
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """The first date after an instant; None when there is none."""
+
+    def previous_before(self, instant: datetime) -> datetime | None:
+        """The last date before an instant; None when there is none."""
+
+
 class ScheduleTrigger(TriggerType):
     """Fires at dates that can be computed. The scheduler evaluates it."""
 
     trigger_kind = TriggerKind.SCHEDULE
+
+    late_maximum_delay: Annotated[
+        WrittenDuration | None, Field(description="Dates that are later than this are skipped.")
+    ] = None
 
     timezone: Annotated[
         Static[TimeZone | None],
@@ -91,6 +105,15 @@ class ScheduleTrigger(TriggerType):
         RecoverMissedSchedules | None,
         Field(description="Which dates are made up for that passed while the server was down."),
     ] = None
+
+    @abstractmethod
+    def calendar(self, zone: str, render: Callable[[JsonValue], JsonValue]) -> Calendar:
+        """The dates of the trigger; ``zone`` is for one that names none, ``render`` renders expressions.
+
+        Raises:
+            ValueError: what was rendered holds no dates.
+            windhover.expression.ExpressionError: an expression cannot be rendered.
+        """
 
 
 class FlowTrigger(TriggerType):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, ClassVar, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,8 +18,10 @@ from windhover.model.execution import JsonValue
 from windhover.plugin.documentation import Example
 from windhover.plugin.nesting import ConditionList
 from windhover.plugin.task import Output
-from windhover.plugin.trigger import ScheduleTrigger
-from windhover.plugin.types import DateTime, Static, WrittenDuration
+from windhover.plugin.trigger import Calendar, ScheduleTrigger
+from windhover.plugin.types import DateTime, Static
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class ScheduleOutput(Output):
@@ -23,6 +30,20 @@ class ScheduleOutput(Output):
     date: Annotated[DateTime, Field(description="The date of the schedule.")]
     next: Annotated[DateTime, Field(description="The date after it.")]
     previous: Annotated[DateTime, Field(description="The date before it.")]
+
+
+@dataclass(frozen=True, slots=True)
+class CronCalendar:
+    """The dates of a cron expression in a time zone."""
+
+    cron: CronExpression
+    zone: ZoneInfo
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        return self.cron.next_after(instant, self.zone)
+
+    def previous_before(self, instant: datetime) -> datetime | None:
+        return self.cron.previous_before(instant, self.zone)
 
 
 class Schedule(ScheduleTrigger):
@@ -61,9 +82,6 @@ triggers:
     with_seconds: Annotated[bool, Field(description="The expression has six fields, the seconds first.")] = (
         False
     )
-    late_maximum_delay: Annotated[
-        WrittenDuration | None, Field(description="Dates that are later than this are skipped.")
-    ] = None
     schedule_conditions: Annotated[
         ConditionList, Field(deprecated=True, description="More conditions; write them in `conditions`.")
     ] = ()
@@ -89,6 +107,17 @@ triggers:
         # Read past the attribute, which warns whoever reads it that it is deprecated.
         return (*self.conditions, *self.__dict__["schedule_conditions"])
 
+    def calendar(self, zone: str, render: Callable[[JsonValue], JsonValue]) -> Calendar:
+        return CronCalendar(self.expression(), ZoneInfo(self.timezone or zone))
+
     def expression(self) -> CronExpression:
         """The dates that ``cron`` names."""
-        return parse_cron(self.cron, with_seconds=self.with_seconds)
+        return _expression(self.cron, self.with_seconds)
+
+
+@cache
+def _expression(cron: str, with_seconds: bool) -> CronExpression:
+    expression = parse_cron(cron, with_seconds=with_seconds)
+    if expression.next_after(_LONG_AGO, UTC) is None:
+        raise ValueError("no date ever matches it")
+    return expression

@@ -18,7 +18,7 @@ from windhover.plugin.nesting import AnyCondition, AnyTask, TaskList
 from windhover.plugin.parsing import ParsedFlow, parse_flow
 from windhover.plugin.registry import Registry
 from windhover.plugin.task import RunnableTask
-from windhover.plugin.trigger import FlowTrigger, PollingTrigger, ScheduleTrigger
+from windhover.plugin.trigger import Calendar, Event, FlowTrigger, PollingTrigger, ScheduleTrigger
 
 
 class Say(RunnableTask[None]):
@@ -114,6 +114,9 @@ class Timer(ScheduleTrigger):
         if self.cron == "never":
             yield Fault("invalid cron expression 'never'")
 
+    def calendar(self, zone: str, render: Callable[[JsonValue], JsonValue]) -> Calendar:
+        raise ValueError("no flow of these tests is scheduled")
+
 
 class Upstream(FlowTrigger):
     """Fires on other flows."""
@@ -131,7 +134,7 @@ class Poll(PollingTrigger[None]):
     uri: str
     attempts: int = 1
 
-    def poll(self, ctx: RunContext) -> None: ...
+    def poll(self, ctx: RunContext) -> Event[None] | None: ...
 
 
 class Is(ConditionType):
