@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from windhover.engine.messages import TaskProgressed
 from windhover.model.execution import Execution, TaskRun
 from windhover.model.log import LogEntry, LogLevel
 from windhover.model.state import StateType
@@ -25,6 +26,7 @@ class Reporter(Protocol):
     def started(self, execution: Execution) -> None: ...
     def log(self, entry: LogEntry) -> None: ...
     def changed(self, execution: Execution, task_runs: Sequence[TaskRun]) -> None: ...
+    def progressed(self, progress: TaskProgressed) -> None: ...
     def ended(self, execution: Execution, task_runs: Sequence[TaskRun]) -> None: ...
 
 
@@ -61,6 +63,9 @@ class PlainReporter:
     def changed(self, execution: Execution, task_runs: Sequence[TaskRun]) -> None:
         pass
 
+    def progressed(self, progress: TaskProgressed) -> None:
+        pass
+
     def ended(self, execution: Execution, task_runs: Sequence[TaskRun]) -> None:
         print(summary(execution, task_runs))
         if execution.outputs:
@@ -68,7 +73,7 @@ class PlainReporter:
 
 
 class JsonReporter:
-    """One JSON object a line: ``log``, and at last ``execution``."""
+    """One JSON object a line: ``started``, ``log`` and ``progress`` as they come, at last ``ended``."""
 
     wants_progress = False
 
@@ -92,6 +97,17 @@ class JsonReporter:
 
     def changed(self, execution: Execution, task_runs: Sequence[TaskRun]) -> None:
         pass
+
+    def progressed(self, progress: TaskProgressed) -> None:
+        _emit(
+            {
+                "event": "progress",
+                "taskId": progress.task_id,
+                "taskRunId": progress.task_run_id,
+                "fraction": progress.fraction,
+                "message": progress.message or None,
+            }
+        )
 
     def ended(self, execution: Execution, task_runs: Sequence[TaskRun]) -> None:
         runs = [
@@ -142,6 +158,8 @@ class TerminalReporter:
         self._level = level
         self._console = Console(highlight=False)
         self._live: Live | None = None
+        self._task_runs: Sequence[TaskRun] = ()
+        self._progress: dict[str, TaskProgressed] = {}
 
     def started(self, execution: Execution) -> None:
         from rich.live import Live
@@ -162,21 +180,37 @@ class TerminalReporter:
         self._console.print(line)
 
     def changed(self, execution: Execution, task_runs: Sequence[TaskRun]) -> None:
+        self._task_runs = task_runs
+        self._show()
+
+    def progressed(self, progress: TaskProgressed) -> None:
+        self._progress[progress.task_run_id] = progress
+        self._show()
+
+    def _show(self) -> None:
         from rich.text import Text
 
         if self._live is None:
             return
+        task_runs = self._task_runs
         under_way = [run for run in task_runs if not run.state.current.is_terminated]
         shown = Text()
         for run in under_way[:SHOWN_RUNS]:
             value = f" [{run.value}]" if run.value is not None else ""
             shown.append(f"  {run.state.current.value:<9} ", COLOURS.get(run.state.current, "dim"))
-            shown.append(f"{run.task_id}{value}\n")
+            shown.append(f"{run.task_id}{value}{self._said(run)}\n")
         if len(under_way) > SHOWN_RUNS:
             shown.append(f"  … and {len(under_way) - SHOWN_RUNS} more\n", "dim")
         ended = len(task_runs) - len(under_way)
         shown.append(f"  {ended} of {len(task_runs)} task runs ended", "dim")
         self._live.update(shown)
+
+    def _said(self, run: TaskRun) -> str:
+        """How far a running task says it is: `` 42 % 420 of 1000 rows``."""
+        said = self._progress.get(run.id)
+        if said is None or run.state.current is not StateType.RUNNING:
+            return ""
+        return f" {said.fraction:.0%} {said.message}".replace("%", " %", 1).rstrip()
 
     def ended(self, execution: Execution, task_runs: Sequence[TaskRun]) -> None:
         if self._live is not None:

@@ -16,7 +16,13 @@ from pathlib import Path, PurePath
 from windhover.cli.progress import Reporter, make_reporter
 from windhover.engine.creation import FlowInputRenderer, new_execution
 from windhover.engine.inputs import resolve_inputs
-from windhover.engine.messages import CreateExecution, ExecutionChanged, KillExecution, LogsCommitted
+from windhover.engine.messages import (
+    CreateExecution,
+    ExecutionChanged,
+    KillExecution,
+    LogsCommitted,
+    TaskProgressed,
+)
 from windhover.model.execution import Execution, JsonValue, Label, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.inputs import FileInput
@@ -181,6 +187,8 @@ async def _follow(
             if isinstance(message, LogsCommitted):
                 for entry in message.entries:
                     reporter.log(entry)
+            elif isinstance(message, TaskProgressed):
+                reporter.progressed(message)
             elif isinstance(message, ExecutionChanged) and (reporter.wants_progress or message.ended):
                 loaded = await runtime.executions.load(execution.id)
                 assert loaded is not None, "it was created above"

@@ -262,6 +262,16 @@ class LogsCommitted(msgspec.Struct, frozen=True):
     entries: Sequence[LogEntry] = ()
 
 
+class TaskProgressed(msgspec.Struct, frozen=True):
+    """To all who follow: how far a running task says it is, from 0 to 1. It is not kept anywhere."""
+
+    execution_id: str
+    task_id: str
+    task_run_id: str
+    fraction: float
+    message: str = ""
+
+
 class FlowChanged(msgspec.Struct, frozen=True):
     """To all: a revision of a flow was saved or deleted; what is cached of it is stale."""
 
@@ -271,7 +281,7 @@ class FlowChanged(msgspec.Struct, frozen=True):
     revision: int
 
 
-Broadcast = KillTaskRun | ReleaseDirectory | ExecutionChanged | LogsCommitted | FlowChanged
+Broadcast = KillTaskRun | ReleaseDirectory | ExecutionChanged | LogsCommitted | TaskProgressed | FlowChanged
 
 
 class CommandRefused(Exception):

@@ -428,7 +428,11 @@ class RunContext(Protocol):
         """Report a counter, a timer (milliseconds) or a gauge."""
 
     def progress(self, fraction: float, message: str = "") -> None:
-        """Tell how far the task is, from 0 to 1, for whoever watches the run."""
+        """Tell how far the task is, from 0 to 1, for whoever watches the run.
+
+        It is shown while the task runs (``progress`` of its task run in the API, the live view of
+        ``windhover run``) and not kept; call it as often as is convenient.
+        """
 
     def now(self) -> datetime:
         """The server's clock, in UTC."""

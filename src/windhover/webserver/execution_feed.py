@@ -11,7 +11,7 @@ from collections import deque
 from types import TracebackType
 from typing import Self
 
-from windhover.engine.messages import Broadcast, ExecutionChanged, LogsCommitted
+from windhover.engine.messages import Broadcast, ExecutionChanged, LogsCommitted, TaskProgressed
 from windhover.model.log import LogEntry
 from windhover.queue.local import Broadcasts, Subscription
 
@@ -56,11 +56,11 @@ class ExecutionListener:
         self._entries.clear()
         return entries
 
-    def notice(self, message: ExecutionChanged | LogsCommitted) -> None:
+    def notice(self, message: ExecutionChanged | LogsCommitted | TaskProgressed) -> None:
         """Take a message; called by the feed."""
         if isinstance(message, ExecutionChanged):
             self.ended = message.ended
-        else:
+        elif isinstance(message, LogsCommitted):
             self._entries.extend(message.entries)
             if len(self._entries) > _BACKLOG:
                 self._entries.clear()
@@ -95,7 +95,7 @@ class ExecutionFeed(Subscription):
         return ExecutionListener(self, execution_id)
 
     def offer(self, message: Broadcast) -> None:
-        if isinstance(message, (ExecutionChanged, LogsCommitted)):
+        if isinstance(message, (ExecutionChanged, LogsCommitted, TaskProgressed)):
             for listener in self._listeners.get(message.execution_id, ()):
                 listener.notice(message)
 

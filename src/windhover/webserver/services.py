@@ -12,7 +12,7 @@ from fastapi import Request
 from windhover.config.settings import Settings
 from windhover.engine.encryption import Encrypt
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.messages import JobIdentity
+from windhover.engine.messages import JobIdentity, TaskProgressed
 from windhover.expression import ServerPort
 from windhover.queue.local import LocalQueue
 from windhover.repository.database import Database
@@ -39,6 +39,10 @@ def _all_up() -> Mapping[str, bool]:
     return {}
 
 
+def _no_progress(execution_id: str) -> Mapping[str, TaskProgressed]:
+    return {}
+
+
 @dataclass(frozen=True)
 class WebServices:
     """The parts of a server that its API speaks to.
@@ -47,7 +51,7 @@ class WebServices:
     functions of an evaluated expression reach of the server; its methods are called in threads. ``encrypt``
     keeps SECRET inputs; None refuses them. ``components`` tells by name which parts of this server run, and
     ``gauges`` numbers of this process by metric name, without prefix; both are read at every request of the
-    management port.
+    management port. ``progress`` tells how far the running tasks of an execution say they are, by task run.
     """
 
     database: Database
@@ -61,6 +65,7 @@ class WebServices:
     clock: Callable[[], datetime] = utc_now
     components: Callable[[], Mapping[str, bool]] = _all_up
     gauges: Callable[[], Mapping[str, float]] = dict
+    progress: Callable[[str], Mapping[str, TaskProgressed]] = _no_progress
     tenants: frozenset[str] = frozenset({DEFAULT_TENANT})
     #: Seconds that a command may take before the client is told that it may still be carried out.
     command_timeout: float = 30.0

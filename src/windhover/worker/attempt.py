@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import TypeVar, cast
 
 from windhover.core.runner.process_tree import end_processes
-from windhover.engine.messages import Job, TaskEnded, TaskStarted
+from windhover.engine.messages import Job, TaskEnded, TaskProgressed, TaskStarted
 from windhover.model.execution import JsonValue
 from windhover.model.log import LogEntry, LogLevel, Metric
 from windhover.model.state import StateType
@@ -89,6 +89,7 @@ class Attempt:
         *,
         worker_id: str,
         thread_name: str,
+        publish: Callable[[TaskProgressed], None],
     ) -> None:
         self._job = job
         self._environment = environment
@@ -101,7 +102,7 @@ class Attempt:
         self._log_path: Path | None = None
         self._log_file: LogFile | None = None
         self.started_at = environment.clock()
-        self.context = AttemptContext(job, environment, bridge)
+        self.context = AttemptContext(job, environment, bridge, publish)
         #: A thread or coroutine that did not end though it was told to. It holds the attempt's slot.
         self.lost: asyncio.Future[object] | None = None
         #: Whether the end has been sent.
@@ -130,6 +131,7 @@ class Attempt:
         )
         journal = self.context.journal = self._open_journal()
         end = await self._perform()
+        self.context.progress_report.close()
         if self._must_not_report:
             journal.flush()
         elif end is not None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from windhover.core.runner.process_tree import process_marker
-from windhover.engine.messages import Job, JobIdentity
+from windhover.engine.messages import Job, JobIdentity, TaskProgressed
 from windhover.model.execution import JsonValue
 from windhover.plugin.context import FileStore, MetricType, ServerAccess, TaskLogger
 from windhover.plugin.task import TaskFailure
 from windhover.worker.environment import WorkerEnvironment
 from windhover.worker.files import TaskFiles
 from windhover.worker.journal import AttemptJournal
+from windhover.worker.progress import ProgressReport
 from windhover.worker.rendering import TaskRenderer
 from windhover.worker.spill import LoopBridge, StoredOutputs
 
@@ -26,7 +26,13 @@ _NO_CONFIGURATION: Mapping[str, JsonValue] = {}
 class AttemptContext:
     """The context of one attempt."""
 
-    def __init__(self, job: Job, environment: WorkerEnvironment, bridge: LoopBridge) -> None:
+    def __init__(
+        self,
+        job: Job,
+        environment: WorkerEnvironment,
+        bridge: LoopBridge,
+        publish: Callable[[TaskProgressed], None],
+    ) -> None:
         self._job = job
         self._environment = environment
         self._began = job.began or environment.clock()
@@ -39,8 +45,8 @@ class AttemptContext:
         )
         stored = StoredOutputs(self._files, bridge, environment.settings.outputs.maximum)
         self.renderer = TaskRenderer(job, environment, stored, bridge, lambda: self.working_directory)
-        #: How far the task says it is, from 0 to 1, and what it says about it.
-        self.progress_made: tuple[float, str] = (0.0, "")
+        #: How far the task says it is.
+        self.progress_report = ProgressReport(job.identity, publish)
 
     @property
     def identity(self) -> JobIdentity:
@@ -134,8 +140,7 @@ class AttemptContext:
         self.journal.metric(type, name, value, tags)
 
     def progress(self, fraction: float, message: str = "") -> None:
-        if not math.isnan(fraction):
-            self.progress_made = (min(max(fraction, 0.0), 1.0), message)
+        self.progress_report.say(fraction, self.journal.masked(message))
 
     def now(self) -> datetime:
         return self._environment.clock()

@@ -163,6 +163,16 @@ class AttemptJournal:
                 self._room.notify_all()
         return left
 
+    def masked(self, text: str) -> str:
+        """A text with the secrets that the task has read replaced; for what is shown beside the log."""
+        limit = self._limits.max_message
+        text = text[: 2 * limit]
+        if self._secrets:
+            with self._lock:
+                self._mask.cover(self._secrets)
+                text = self._mask.apply(text)
+        return text[:limit]
+
     def detach_file(self) -> None:
         """Give up the log file; what is still written goes to the executor."""
         with self._lock:

@@ -11,7 +11,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from windhover.engine.messages import Broadcast, Job, JobIdentity, KillTaskRun, ReleaseDirectory, TaskEnded
+from windhover.engine.messages import (
+    Broadcast,
+    Job,
+    JobIdentity,
+    KillTaskRun,
+    ReleaseDirectory,
+    TaskEnded,
+    TaskProgressed,
+)
 from windhover.model.log import LogEntry, LogLevel
 from windhover.model.state import StateType
 from windhover.queue.local import Broadcasts, ExecutorQueue, JobQueue
@@ -34,13 +42,12 @@ _MAX_EARLY_KILLS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RunningAttempt:
-    """An attempt under way; ``progress`` is from 0 to 1, as far as the task tells."""
+    """An attempt under way; ``progress`` is what the task has said of it, if it has."""
 
     identity: JobIdentity
     type: str
     started_at: datetime
-    progress: float
-    message: str
+    progress: TaskProgressed | None
 
 
 class Worker:
@@ -145,11 +152,17 @@ class Worker:
         """What the worker runs at the moment."""
         found = []
         for attempt in self._attempts.values():
-            fraction, message = attempt.context.progress_made
-            job = attempt.job
-            found.append(
-                RunningAttempt(job.identity, job.task.plugin.type_name, attempt.started_at, fraction, message)
-            )
+            said, job = attempt.context.progress_report.last, attempt.job
+            found.append(RunningAttempt(job.identity, job.task.plugin.type_name, attempt.started_at, said))
+        return found
+
+    def progress_of(self, execution_id: str) -> dict[str, TaskProgressed]:
+        """How far the running tasks of an execution say they are, by task run; only those that say it."""
+        found = {}
+        for attempt in self._attempts.values():
+            said = attempt.context.progress_report.last
+            if said is not None and said.execution_id == execution_id:
+                found[said.task_run_id] = said
         return found
 
     async def _take_jobs(self, bridge: LoopBridge) -> None:
@@ -179,6 +192,7 @@ class Worker:
                 bridge,
                 worker_id=self.id,
                 thread_name=f"worker_{slot}",
+                publish=self._broadcasts.publish,
             )
         except Exception as error:
             _log.exception("Task run %s cannot be begun", identity.task_run_id)

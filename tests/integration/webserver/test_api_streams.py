@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.integration.webserver.server import Server
+from tests.integration.webserver.server import Server, running_server
 
-from windhover.engine.messages import LogsWritten
+from windhover.engine.messages import LogsWritten, TaskProgressed
 from windhover.model.log import LogEntry, LogLevel
+from windhover.repository.database import Database
 
 EXECUTIONS = "/api/v1/main/executions"
 LOGS = "/api/v1/main/logs"
@@ -121,6 +123,33 @@ async def test_an_execution_is_followed_to_its_end(server: Server) -> None:
     assert event["data"]["taskRunList"][0]["state"]["current"] == "KILLED"
     await stream.end()
     assert server.services.feed.listener_count == 0
+
+
+async def test_how_far_a_task_is_can_be_read_and_followed_while_it_runs(
+    database: Database, tmp_path: Path
+) -> None:
+    said: dict[str, TaskProgressed] = {}
+    async with running_server(database, tmp_path, progress=lambda execution: said) as server:
+        await server.create_flow(SLOW)
+        id_ = await started(server, "slow")
+        stream = Stream(server, f"{EXECUTIONS}/{id_}/follow")
+        event = await stream.next()
+        while not any(run["state"]["current"] == "RUNNING" for run in event["data"].get("taskRunList", [])):
+            event = await stream.next()
+        (run,) = event["data"]["taskRunList"]
+        assert "progress" not in run
+        said[run["id"]] = TaskProgressed(id_, run["taskId"], run["id"], 0.25, "1 of 4")
+        server.services.queue.broadcasts.publish(said[run["id"]])
+        while "progress" not in event["data"]["taskRunList"][0]:
+            event = await stream.next()
+        assert event["data"]["taskRunList"][0]["progress"] == {"fraction": 0.25, "message": "1 of 4"}
+        shown = (await server.client.get(f"{EXECUTIONS}/{id_}")).json()
+        assert shown["taskRunList"][0]["progress"] == {"fraction": 0.25, "message": "1 of 4"}
+        await server.client.delete(f"{EXECUTIONS}/{id_}/actions/kill")
+        while event["id"] != "end":
+            event = await stream.next()
+        assert "progress" not in event["data"]["taskRunList"][0]
+        await stream.end()
 
 
 async def test_an_ended_execution_is_shown_once_and_no_more(local_server: Server) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from windhover.cli.run import RunOptions, run_flow
+from windhover.core.log.log import Log
+from windhover.plugin.context import RunContext
 
 Run = Callable[..., int]
 
@@ -116,6 +118,21 @@ tasks:
     type: io.kestra.plugin.core.log.Log
     message: "{{ inputs.text }}"
 """
+
+
+def test_json_lines_tell_how_far_a_task_is(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def halfway(self: Log, ctx: RunContext) -> None:
+        ctx.progress(0.5, "half of it")
+        await ctx.sleep(0.1)
+
+    monkeypatch.setattr(Log, "run", halfway)
+    assert run(LOG, as_json=True) == 0
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (progress,) = [line for line in lines if line["event"] == "progress"]
+    assert (progress["taskId"], progress["fraction"], progress["message"]) == ("tell", 0.5, "half of it")
 
 
 def test_an_input_from_a_file(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,7 +80,9 @@ async def test_a_kill_ends_a_task_at_once_and_lets_it_clean_up(worker: InlineWor
     pending = worker.submit(job)
     await pending.logged("waiting")
     [running] = worker.worker.running()
-    assert (running.type, running.progress, running.message) == ("test.stop.Waiting", 0.5, "half-way")
+    assert running.type == "test.stop.Waiting"
+    assert running.progress is not None
+    assert (running.progress.fraction, running.progress.message) == (0.5, "half-way")
     identity = job.identity
     worker.queue.broadcasts.publish(
         KillTaskRun(identity.execution_id, identity.task_run_id, identity.dispatch)

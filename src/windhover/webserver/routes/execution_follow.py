@@ -57,7 +57,7 @@ async def follow_execution(
 async def _follow(services: WebServices, tenant: str, execution_id: str) -> AsyncIterator[bytes]:
     with services.feed.listen(execution_id) as listener:
         execution, task_runs = await find_execution(services, tenant, execution_id)
-        yield _event(execution, task_runs, "start")
+        yield _event(services, execution, task_runs, "start")
         while not has_ended(execution, task_runs):
             if not await listener.wait(services.heartbeat):
                 yield HEARTBEAT
@@ -70,9 +70,9 @@ async def _follow(services: WebServices, tenant: str, execution_id: str) -> Asyn
             except ApiError:
                 return  # deleted meanwhile
             if not has_ended(execution, task_runs):
-                yield _event(execution, task_runs, "progress")
+                yield _event(services, execution, task_runs, "progress")
                 await _pace(time.monotonic() - began)
-        yield _event(execution, task_runs, END)
+        yield _event(services, execution, task_runs, END)
 
 
 async def _pace(spent: float) -> None:
@@ -80,5 +80,6 @@ async def _pace(spent: float) -> None:
         await asyncio.sleep(spent * (1 / _BUSY_SHARE - 1))
 
 
-def _event(execution: Execution, task_runs: list[TaskRun], id_: str) -> bytes:
-    return event(_encode(execution_json(execution, task_runs)), id=id_)
+def _event(services: WebServices, execution: Execution, task_runs: list[TaskRun], id_: str) -> bytes:
+    progress = services.progress(execution.id)
+    return event(_encode(execution_json(execution, task_runs, progress=progress)), id=id_)

@@ -240,7 +240,9 @@ async def validate_inputs(
 @router.get("/{executionId}", responses=answers(ExecutionJson), operation_id="getExecution")
 async def get_execution(services: Services, tenant: Tenant, execution_id: ExecutionId) -> Response:
     """One execution with its task runs."""
-    return JsonResponse(execution_json(*await find_execution(services, tenant, execution_id)))
+    execution, task_runs = await find_execution(services, tenant, execution_id)
+    progress = services.progress(execution_id)
+    return JsonResponse(execution_json(execution, task_runs, progress=progress))
 
 
 @router.delete("/{executionId}", status_code=204, responses=answers_nothing(), operation_id="deleteExecution")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from windhover.engine.messages import TaskProgressed
 from windhover.model.execution import Attempt, Execution, ExecutionTrigger, JsonValue, Label, Phase, TaskRun
 from windhover.model.state import State, StateType
 from windhover.webserver.wire.dates import Instant, instant, optional_instant
@@ -36,8 +37,18 @@ class AttemptJson(msgspec.Struct, rename="camel", omit_defaults=True):
     log_file: str | None = None
 
 
+class ProgressJson(msgspec.Struct, omit_defaults=True):
+    """How far a running task says it is, from 0 to 1, and what it says about it."""
+
+    fraction: float
+    message: str = ""
+
+
 class TaskRunJson(msgspec.Struct, rename="camel", omit_defaults=True):
-    """One run of a task. ``value`` and ``iteration`` are set on the direct children of a loop."""
+    """One run of a task. ``value`` and ``iteration`` are set on the direct children of a loop.
+
+    ``progress`` is there while the task runs, if it tells.
+    """
 
     tenant_id: str
     id: str
@@ -53,6 +64,7 @@ class TaskRunJson(msgspec.Struct, rename="camel", omit_defaults=True):
     outputs: dict[str, JsonValue] | None = None
     dynamic: bool = False
     force_execution: bool = False
+    progress: ProgressJson | None = None
 
 
 class MetadataJson(msgspec.Struct, rename="camel"):
@@ -103,10 +115,20 @@ class LastExecutionJson(msgspec.Struct, rename="camel"):
     status: StateType
 
 
+_NO_PROGRESS: Mapping[str, TaskProgressed] = {}
+
+
 def execution_json(
-    execution: Execution, task_runs: Sequence[TaskRun] = (), *, url: str | None = None
+    execution: Execution,
+    task_runs: Sequence[TaskRun] = (),
+    *,
+    url: str | None = None,
+    progress: Mapping[str, TaskProgressed] = _NO_PROGRESS,
 ) -> ExecutionJson:
-    """An execution as the API shows it; without task runs there is no ``taskRunList``."""
+    """An execution as the API shows it; without task runs there is no ``taskRunList``.
+
+    ``progress`` is what running tasks say, by task run.
+    """
     metadata = execution.metadata
     return ExecutionJson(
         tenant_id=execution.tenant_id,
@@ -119,7 +141,7 @@ def execution_json(
         original_id=execution.original_id,
         deleted=execution.deleted,
         metadata=MetadataJson(metadata.attempt_number, instant(metadata.original_created_date)),
-        task_run_list=[_task_run_json(run, execution) for run in task_runs] or None,
+        task_run_list=[_task_run_json(run, execution, progress.get(run.id)) for run in task_runs] or None,
         inputs=execution.inputs,
         outputs=execution.outputs,
         variables=execution.variables,
@@ -142,7 +164,11 @@ def state_json(state: State) -> StateJson:
     )
 
 
-def _task_run_json(run: TaskRun, execution: Execution) -> TaskRunJson:
+def _task_run_json(run: TaskRun, execution: Execution, progress: TaskProgressed | None) -> TaskRunJson:
+    if progress is None or run.state.current.is_terminated:
+        shown = None
+    else:
+        shown = ProgressJson(progress.fraction, progress.message)
     return TaskRunJson(
         tenant_id=execution.tenant_id,
         id=run.id,
@@ -159,6 +185,7 @@ def _task_run_json(run: TaskRun, execution: Execution) -> TaskRunJson:
         outputs=run.outputs,
         dynamic=run.dynamic,
         force_execution=run.force_execution,
+        progress=shown,
     )
 
 
