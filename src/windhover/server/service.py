@@ -71,6 +71,11 @@ class Service:
         #: Set when others have declared this service dead: it must stop at once.
         self.disowned = asyncio.Event()
 
+    @property
+    def created(self) -> datetime:
+        """When this process began to be a service."""
+        return self._record.created
+
     async def claim(self) -> None:
         """Become the one that owns the executions, or find out who does.
 

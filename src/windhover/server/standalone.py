@@ -11,10 +11,12 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from windhover.config import Settings
 from windhover.repository.database import open_database
+from windhover.repository.errors import RepositoryError, RepositoryUnavailable
 from windhover.repository.kv import KvRepository
 from windhover.repository.services import ServiceRepository
 from windhover.server.assembly import database_settings, runtime_settings
@@ -23,8 +25,12 @@ from windhover.server.flow_folder import load_flows
 from windhover.server.http import HttpServer
 from windhover.server.runtime import Runtime, utc_now
 from windhover.server.service import Service, ServiceState
+from windhover.storage import StorageError
 
 logger = logging.getLogger(__name__)
+
+#: By how much the clock of the storage may be behind that of the server.
+_CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,7 @@ class StandaloneServer:
         await management.start()
         await service.become(ServiceState.RUNNING)
         service.start_beating()
+        sweeping = asyncio.create_task(_sweep_namespace_files(runtime, service.created))
         purge = self._expired_kv_purge(runtime)
         if self._settings.expired_kv.enabled:
             purge.start()
@@ -106,6 +113,9 @@ class StandaloneServer:
             await service.become(ServiceState.TERMINATING)
             graceful = await self._drain(runtime)
         finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+            await purge.stop()
             await service.stop_beating()
             services.feed.close()
             await web.stop()
@@ -157,6 +167,16 @@ class StandaloneServer:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+
+
+async def _sweep_namespace_files(runtime: Runtime, started: datetime) -> None:
+    """Remove uploads to namespaces that a former life of the server did not bring to their end."""
+    try:
+        swept = await runtime.sources.namespace_files.sweep(started - _CLOCK_TOLERANCE)
+        if swept:
+            logger.info("Removed %d files of namespaces whose upload had not been finished.", swept)
+    except (RepositoryUnavailable, RepositoryError, StorageError) as error:
+        logger.warning("Unfinished uploads to namespaces cannot be removed now: %s", error)
 
 
 def _spare_the_garbage_collector() -> None:

@@ -173,9 +173,10 @@ class TenantNamespaceFiles:
         file = NamespaceFile(self.storage.tenant, namespace, wanted, 0, stored.size, now, now, stored.uri)
         try:
             return await self.index.add(file, overwrite=overwrite)
-        except Exception:
+        except NamespaceFileExists:
             await self.storage.delete(place)
             raise
+        # After any other error the index may name it all the same: what it does not is swept later.
 
     async def create_directory(self, namespace: str, path: str) -> None:
         """Make a directory and those around it; one that is there stays."""
@@ -234,6 +235,21 @@ class TenantNamespaceFiles:
             ]
             await self._forget(doomed)
             count += len(doomed)
+        return count
+
+    async def sweep(self, before: datetime) -> int:
+        """Remove what was stored ``before`` and is named by no index: a crash or a lost connection left it.
+
+        Returns how many files there were. Whatever is being stored now must be younger than ``before``.
+        """
+        count = 0
+        for namespace in await self.namespaces():
+            history = await self.index.history(self.storage.tenant, namespace)
+            named = {file.content for file, _ in history}
+            for stored in await self.storage.list_files(_folder(namespace, _VERSIONS)):
+                if stored.modified < before and stored.uri not in named:
+                    await self.storage.delete(stored.uri)
+                    count += 1
         return count
 
     async def _all_versions(self, namespace: str, path: str) -> Sequence[NamespaceFile]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from tests.integration.repository.records import NOW
 
-from windhover.model.namespace_file import InvalidPath, NamespaceFileExists, NamespaceFileMissing
+from windhover.model.namespace_file import (
+    InvalidPath,
+    NamespaceFile,
+    NamespaceFileExists,
+    NamespaceFileMissing,
+)
 from windhover.model.purge import VersionPurge
 from windhover.repository.database import Database
+from windhover.repository.errors import RepositoryUnavailable
 from windhover.repository.namespace_files import NamespaceFileRepository
 from windhover.storage import Storage, StorageLimitError
 from windhover.storage.namespace_files import TenantNamespaceFiles, namespace_file_uri
@@ -64,6 +71,44 @@ async def test_uploads_at_once_never_mix(files: TenantNamespaceFiles) -> None:
     )
     assert sum(isinstance(result, NamespaceFileExists) for result in tries) == 2
     assert await stored(files) == 6
+
+
+async def test_what_an_upload_left_that_was_not_finished_is_swept(
+    files: TenantNamespaceFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await files.put(NS, "a b.sql", b"one")
+    await files.put(NS, "a b.sql", b"two")
+    await files.delete(NS, "a b.sql")
+
+    async def lost(*_: object, **__: object) -> None:
+        raise RepositoryUnavailable("the connection broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NamespaceFileRepository, "add", lost)
+        with pytest.raises(RepositoryUnavailable):
+            await files.put(NS, "c/d.sql", b"lost")
+    assert await stored(files) == 3
+    begun = min(file.modified for file in await files.storage.list_files("kestra:///company"))
+    assert await files.sweep(begun) == 0
+    assert await files.sweep(datetime.now(UTC) + timedelta(seconds=1)) == 1
+    assert await stored(files) == 2
+    await files.put(NS, "a b.sql", b"three")
+    assert await content(files, "a b.sql", 1) == b"one"
+
+
+async def test_an_upload_whose_commit_was_written_and_not_answered_keeps_its_bytes(
+    files: TenantNamespaceFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = NamespaceFileRepository.add
+
+    async def unanswered(self: NamespaceFileRepository, file: NamespaceFile, **options: bool) -> None:
+        await add(self, file, **options)
+        raise RepositoryUnavailable("the connection broke")
+
+    monkeypatch.setattr(NamespaceFileRepository, "add", unanswered)
+    with pytest.raises(RepositoryUnavailable):
+        await files.put(NS, "a.sql", b"one")
+    assert await content(files, "a.sql") == b"one"
 
 
 async def test_uris_name_the_latest_version_or_a_given_one(files: TenantNamespaceFiles) -> None:
