@@ -30,6 +30,8 @@ class Run:
     state: StateType = StateType.CREATED
     phase_now: Phase = Phase.TASKS
     cut: StateType | None = None
+    finalizes: bool = False
+    expired: bool = False
     closing: bool = False
     resolved: object = None
     begun: bool = False
@@ -37,6 +39,11 @@ class Run:
     @property
     def ended(self) -> bool:
         return self.state in TERMINATED
+
+    @property
+    def is_cut(self) -> bool:
+        """Nothing starts in it any more, but its ``finally`` branch if that is to run."""
+        return self.cut is not None and not (self.finalizes and self.phase_now is Phase.FINALLY)
 
 
 @dataclass
@@ -70,7 +77,9 @@ class Model:
         return [r for r in self.runs if r.parent is container and phase in (None, r.phase)]
 
     def failed(self, container: Run) -> bool:
-        return any(r.state is StateType.FAILED for r in self.children(container, Phase.TASKS))
+        return container.expired or any(
+            r.state is StateType.FAILED for r in self.children(container, Phase.TASKS)
+        )
 
     def outcome(self, container: Run) -> StateType:
         states = [r.state for r in self.children(container, Phase.TASKS)]
@@ -82,6 +91,8 @@ class Model:
         if container is self.top:
             return state
         counts = {s: states.count(s) for s in states}
+        if container.expired:
+            counts = {StateType.FAILED: 1}
         return container.task.end_state(counts)
 
     # -- what happens
@@ -95,18 +106,51 @@ class Model:
         self.settle()
 
     def kill(self) -> None:
-        if self.state in TERMINATED:
+        """End as KILLED, with the ``finally`` branches; killed again while one runs, without them."""
+        again = self.state is StateType.KILLING
+        if self.state in TERMINATED or (again and not self.runs_finally()):
             return
         self.state = StateType.KILLING
-        self.cut(self.top, StateType.KILLED)
+        self.cut(self.top, StateType.KILLED, finalize=not again)
         self.settle()
+
+    def runs_finally(self) -> bool:
+        containers = [run for run in [self.top, *self.runs] if self.is_container(run)]
+        return any(run.finalizes and run.phase_now is Phase.FINALLY for run in containers)
+
+    def breach(self, state: StateType) -> None:
+        """An agreement is broken: end in this state, with the ``finally`` branches."""
+        self.cut(self.top, state, finalize=True)
+        self.settle()
+
+    def expire(self, path: Path) -> None:
+        """The time of a flow-control task is over: its normal branch is killed, and it has failed."""
+        run = next(r for r in self.runs if r.path == path)
+        if run.ended or run.cut or run.closing or run.phase_now is not Phase.TASKS:
+            return
+        run.expired = True
+        for child in self.children(run, Phase.TASKS):
+            if self.is_container(child):
+                self.cut(child, StateType.KILLED, finalize=True)
+        self.settle()
+
+    def is_stopped(self, path: Path) -> bool:
+        return self.told_to_stop(next(run for run in self.runs if run.path == path))
+
+    def told_to_stop(self, run: Run) -> bool:
+        """A worker that has it was told to stop."""
+        around = run.parent
+        return around.is_cut or (around.expired and run.phase is Phase.TASKS)
 
     def crash(self) -> None:
         """All workers are gone, and with them the directories that tasks have shared: these begin again."""
-        if self.state is StateType.KILLING:
-            return
+        for run in self.runs:
+            if not run.ended and not isinstance(run.task, FlowableTask) and self.told_to_stop(run):
+                run.state = StateType.KILLED
         for container in list(self.runs):
             if not self.is_container(container) or container.task.type != "directory":
+                continue
+            if container.cut or container.expired:
                 continue
             if container.phase_now is Phase.TASKS and not container.closing:
                 self.runs = [run for run in self.runs if run.parent is not container]
@@ -143,12 +187,17 @@ class Model:
         """Do one thing to a container, if there is one to do."""
         if container is self.top and self.state in TERMINATED:
             return self.after(container)
-        if container.cut or container.closing:
-            if all(r.ended for r in self.children(container)):
-                return self.end(container, container.cut or self.outcome(container))
-            return False
+        if container.is_cut or container.closing:
+            if not all(r.ended for r in self.children(container)):
+                return False
+            if container.finalizes and not container.closing:
+                container.phase_now = Phase.FINALLY
+                return self.go_on(container, Phase.FINALLY)
+            return self.end(container, container.cut or self.outcome(container))
         if container.phase_now is not Phase.TASKS:
             return self.go_on(container, container.phase_now)
+        if container.expired and any(not r.ended for r in self.children(container, Phase.TASKS)):
+            return False
         if self.failed(container):
             wanted = Phase.ERRORS if self.branch(container, Phase.ERRORS) else Phase.FINALLY
             return self.turn_to(container, wanted)
@@ -209,11 +258,15 @@ class Model:
                 self.cut(child, self.outcome(container))
         return True
 
-    def cut(self, container: Run, state: StateType) -> None:
+    def cut(self, container: Run, state: StateType, *, finalize: bool = False) -> None:
+        has_begun = container is not self.top or bool(self.runs)
+        may = has_begun and not container.closing and container.phase_now <= Phase.FINALLY
+        container.finalizes = finalize and may and bool(self.branch(container, Phase.FINALLY))
         container.cut = state
         for child in self.children(container):
-            if self.is_container(child):
-                self.cut(child, state)
+            stays = container.finalizes and child.phase is Phase.FINALLY
+            if self.is_container(child) and not stays:
+                self.cut(child, state, finalize=finalize)
 
     def create(self, container: Run, phase: Phase, lane: int, index: int, tasks: list[Task]) -> None:
         task = tasks[index]
@@ -228,7 +281,7 @@ class Model:
     def begin_run(self, run: Run) -> None:
         task = run.task
         run.begun = True
-        if run.parent.cut:
+        if run.parent.is_cut:
             run.state = run.parent.cut
         elif task.run_if == "false":
             run.state = StateType.SKIPPED
@@ -242,6 +295,7 @@ class Model:
         if container is self.top:
             self.state = state
             container.cut = None
+            container.finalizes = False
         else:
             container.state = state
         return True

@@ -105,6 +105,8 @@ class Harness:
         return {self.path(run_id): node.record.state.current for run_id, node in self.live.nodes.items()}
 
 
+#: What was told to stop may just have come to its end.
+STOPPED = st.sampled_from([StateType.KILLED] * 3 + [StateType.SUCCESS, StateType.FAILED])
 ENDS = st.sampled_from([StateType.SUCCESS] * 4 + [StateType.FAILED, StateType.WARNING])
 
 
@@ -125,7 +127,7 @@ def play(flow: FlowTree, data: st.DataObject, *, crashes: bool, kill: bool) -> N
     harness, model = Harness(flow), Model(flow)
     harness.apply(Begin())
     model.begin()
-    killed = False
+    kills = 0
     late: list[Job] = []
     for _ in range(2000):
         assert harness.live.record.state.current is model.state
@@ -140,8 +142,8 @@ def play(flow: FlowTree, data: st.DataObject, *, crashes: bool, kill: bool) -> N
             model.crash()
             if harness.ended:
                 break
-        if kill and not killed and data.draw(st.integers(0, 5)) == 0:
-            killed = True
+        if kill and kills < 3 and data.draw(st.integers(0, 5)) == 0:
+            kills += 1
             harness.apply(KillRequested("test"))
             model.kill()
             continue
@@ -166,8 +168,8 @@ def play(flow: FlowTree, data: st.DataObject, *, crashes: bool, kill: bool) -> N
         if data.draw(st.booleans()):
             harness.start(job)
         else:
-            state = StateType.KILLED if killed else data.draw(ENDS)
             path = harness.path(run_id)
+            state = data.draw(STOPPED if model.is_stopped(path) else ENDS)
             harness.end(job, state)
             model.leaf_ended(path, state)
     check_ended(harness)
@@ -200,6 +202,12 @@ def test_a_kill_ends_everything(flow: FlowTree, data: st.DataObject) -> None:
 
 @RELAXED
 @given(flow=flows(), data=st.data())
+def test_a_crash_does_not_undo_a_kill(flow: FlowTree, data: st.DataObject) -> None:
+    play(flow, data, crashes=True, kill=True)
+
+
+@RELAXED
+@given(flow=flows(), data=st.data())
 def test_killed_tasks_that_never_answer_are_given_up(flow: FlowTree, data: st.DataObject) -> None:
     harness = Harness(flow)
     harness.apply(Begin())
@@ -207,8 +215,10 @@ def test_killed_tasks_that_never_answer_are_given_up(flow: FlowTree, data: st.Da
         harness.end(next(iter(harness.jobs.values())), data.draw(ENDS))
     if harness.live.record.state.current not in TERMINATED:
         harness.apply(KillRequested())
-        if "kill" in harness.timers:
-            harness.apply(TimerFired("kill"))
+        # What was told to stop is given up, then the `finally` branches, then what those have left.
+        for key in ("kill", "finally", "kill"):
+            if key in harness.timers:
+                harness.apply(TimerFired(key))
         assert harness.live.record.state.current is StateType.KILLED
     while not harness.ended:
         harness.end(next(iter(harness.jobs.values())), StateType.SUCCESS)

@@ -102,7 +102,9 @@ class FlowControl(Recorder):
                 action(*arguments)
             else:
                 self._goes_on = False
-                self._go_on(self.live.root)
+                root, state = self.live.root, self.live.record.state.current
+                if not state.is_terminated or root.phase is Phase.AFTER_EXECUTION:
+                    self._go_on(root)
         return self.effects
 
     def later(self, action: Callable[..., None], *arguments: object) -> None:
