@@ -82,6 +82,12 @@ RUNS = [
     Expected("flow-control/each-sequential.yaml", logs=["Planning Monday.", "Planning Tuesday."]),
     Expected("flow-control/each-parallel.yaml", tasks={"index": 3}),
     Expected("working-directory.yaml", logs=["First is Ada.", "Stored: Ada, Edsger, Grace"]),
+    Expected(
+        "loop.yaml",
+        tasks={"describe": 3},
+        logs=["north asks 3, south asks 8, west asks 1", "3 rounds"],
+    ),
+    Expected("loop.yaml", ["most=5"], tasks={"describe": 2}, logs=["2 rounds"]),
     Expected("loop-until.yaml", tasks={"ask": 1}, logs=["It took 3 rounds."]),
     Expected(
         "loop-until.yaml",

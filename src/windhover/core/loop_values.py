@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import msgspec
 
-from windhover.expression import to_json
+from windhover.expression import ExpressionError, to_json
 from windhover.model.execution import JsonValue
 from windhover.plugin.flowable import FlowableContext, Lane
 from windhover.plugin.nesting import TaskList
+
+_URI = re.compile(r"kestra:///[^'\\{}\s]+")
 
 
 def loop_values(values: JsonValue, ctx: FlowableContext) -> list[str]:
@@ -33,6 +37,70 @@ def loop_values(values: JsonValue, ctx: FlowableContext) -> list[str]:
     if nulls:
         raise ValueError(f"Found '{nulls}' null values on Each, with values={to_json(items)}")
     return list(dict.fromkeys(item if isinstance(item, str) else to_json(item) for item in items))
+
+
+@dataclass(frozen=True, slots=True)
+class LoopItems:
+    """What a loop goes over: each value as text, and its key when they come from a map."""
+
+    values: list[str]
+    keys: list[str] | None = None
+
+
+def loop_items(values: JsonValue, ctx: FlowableContext) -> LoopItems:
+    """Render what a loop goes over: a list, a map, the JSON text of one, or the URI of a file of lines.
+
+    Each value becomes text (maps and lists their JSON); values that are the same stay apart.
+
+    Raises:
+        ValueError: it is none of these, or there is a null in it.
+        windhover.expression.ExpressionError: an expression cannot be rendered, or the file not be read.
+    """
+    rendered = ctx.render(list(values) if isinstance(values, tuple) else values)
+    if isinstance(rendered, str):
+        uri = rendered.strip()
+        if uri.startswith("kestra://"):
+            return LoopItems([_record(line) for line in _lines(uri, ctx)])
+        rendered = _parse(rendered)
+    if isinstance(rendered, Mapping):
+        return LoopItems(_texts(list(rendered.values())), list(rendered))
+    if isinstance(rendered, list):
+        return LoopItems(_texts(rendered))
+    raise ValueError(f"`values` must be a list or a map, not: {_shorten(to_json(rendered))}")
+
+
+def _texts(items: Sequence[JsonValue]) -> list[str]:
+    nulls = sum(1 for item in items if item is None)
+    if nulls:
+        raise ValueError(f"Found '{nulls}' null values on Loop, with values={_shorten(to_json(items))}")
+    return [item if isinstance(item, str) else to_json(item) for item in items]
+
+
+def _lines(uri: str, ctx: FlowableContext) -> list[str]:
+    if not _URI.fullmatch(uri):
+        raise ValueError(f"`values` is no URI of a stored file: {_shorten(uri)}")
+    text = str(ctx.render("{{ read('" + uri + "') }}"))
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _record(line: str) -> str:
+    """The text of one line: JSON for a record of an Ion file, else the line as it is."""
+    if not line.startswith(("{", "[")):
+        return line
+    from windhover.expression.ion_text import read_ion
+
+    try:
+        return to_json(read_ion(line))
+    except ExpressionError:
+        return line
+
+
+def _parse(text: str) -> JsonValue:
+    try:
+        parsed: JsonValue = msgspec.json.decode(text.encode())
+    except msgspec.DecodeError as error:
+        raise ValueError(f"`values` is no JSON list or map ({error}): {_shorten(text)}") from None
+    return parsed
 
 
 def _parse_list(text: str) -> list[JsonValue]:

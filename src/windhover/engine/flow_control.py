@@ -12,6 +12,7 @@ from windhover.engine.environment import EngineEnvironment
 from windhover.engine.flow_outputs import FlowOutputError, resolve_outputs
 from windhover.engine.frame import Frame, Node
 from windhover.engine.live import LiveExecution, flowable_frame
+from windhover.engine.loop_rounds import conclude, look_at_lane
 from windhover.engine.recorder import Recorder
 from windhover.expression import ExpressionError, truthy
 from windhover.model.execution import Attempt, Phase, Stage, TaskRun
@@ -275,6 +276,8 @@ class FlowControl(Recorder):
     def end(self, node: Node, state: StateType, at: datetime | None = None) -> None:
         """End a task run; what follows from that comes later."""
         record = node.record
+        if isinstance(node.task, FlowableTask) and node.task.concludes:
+            state = conclude(self, node, node.task, state)
         record.state.become(state, at or self.now)
         if isinstance(node.task, FlowableTask):
             self._end_flowable(node, state, at or self.now)
@@ -303,6 +306,8 @@ class FlowControl(Recorder):
         last = frame.is_last(node)
         if record.phase is Phase.TASKS and last:
             frame.lane_done(record.lane)
+            if frame.body.watched:
+                look_at_lane(self, frame, node)
         if frame.is_cut or record.phase is Phase.MEANWHILE or self._rests(frame):
             self.settle(frame)
         elif record.phase is Phase.TASKS:

@@ -20,7 +20,7 @@ from windhover.plugin.task import TaskDefinition
 from windhover.util.nearest import nearest
 
 #: The variables of a task, and those that only some executions have.
-VARIABLES = VARIABLE_NAMES | {"files", "namespace", "schedule", "workingDir"}
+VARIABLES = VARIABLE_NAMES | {"files", "iteration", "namespace", "schedule", "workingDir"}
 
 #: Variables whose members are always the same.
 _MEMBERS = {

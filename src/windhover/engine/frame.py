@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 from windhover.model.execution import Phase, Stage, TaskRun
 from windhover.model.state import StateType
 from windhover.model.task import Task
-from windhover.plugin.flowable import Body
+from windhover.plugin.flowable import Body, OnFailure
 
 
 class Node:
@@ -175,7 +175,9 @@ class Frame:
     @property
     def failed(self) -> bool:
         if StateType.FAILED in self.end_counts:
-            return True
+            policy = self.body.on_failure
+            if policy is OnFailure.STOP or (policy is OnFailure.CARRY_ON and self.exhausted):
+                return True
         return self.owner is not None and self.owner.record.outcome is StateType.FAILED
 
     @property

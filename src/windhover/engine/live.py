@@ -171,11 +171,18 @@ def loop_values(node: Node | None) -> list[str]:
     """The values of the loops around a task run and its own, outermost first."""
     values: list[str] = []
     while node is not None:
-        if node.record.value is not None:
-            values.append(node.record.value)
+        record = node.record
+        if record.value is not None:
+            # Rounds of their own may have the same value: their number tells them apart.
+            values.append(str(record.iteration) if isolates(node) else record.value)
         node = node.frame.owner
     values.reverse()
     return values
+
+
+def isolates(node: Node) -> bool:
+    """It is one round of a loop whose rounds know nothing of one another."""
+    return isinstance(node.task, FlowableTask) and node.task.isolates
 
 
 def has_begun(task_run: TaskRun) -> bool:

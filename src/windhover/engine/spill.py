@@ -55,7 +55,8 @@ def resolving(value: JsonValue, load: Load) -> JsonValue:
     stored = stored_value(value)
     if stored is not None:
         return load(stored)
-    if holds_stored_values(value):
+    is_view = isinstance(value, Mapping) and not isinstance(value, dict | ResolvingOutputs)
+    if is_view or holds_stored_values(value):
         return ResolvingOutputs(value, load)
     return value
 

@@ -5,12 +5,12 @@ Documentation page: ``docs/expressions.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from windhover.engine.encryption import is_encrypted
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.frame import Node
-from windhover.engine.live import LiveExecution, RevealedInputs, ancestors
+from windhover.engine.live import LiveExecution, RevealedInputs, ancestors, isolates, loop_values
 from windhover.engine.spill import Load, holds_stored_values, resolving
 from windhover.expression import Secret
 from windhover.model.execution import JsonValue, Label, Phase
@@ -128,6 +128,36 @@ class TaskStates(Mapping[str, JsonValue]):
         return len(self._live.runs_of_task)
 
 
+class RoundOutputs(Mapping[str, JsonValue]):
+    """The outputs that a task in a round of a loop reads: of the tasks in the same round as if there were no
+    others, of all other tasks as everywhere. ``rounds`` are those around the task, the nearest first."""
+
+    __slots__ = ("_live", "_rounds")
+
+    def __init__(self, live: LiveExecution, rounds: Sequence[Node]) -> None:
+        self._live = live
+        self._rounds = rounds
+
+    def __getitem__(self, task_id: str) -> JsonValue:
+        found = self._live.outputs.root[task_id]
+        around = {owner.task.id for owner in ancestors(self._live.runs_of_task[task_id][0])}
+        for own in self._rounds:
+            if own.task.id in around:
+                for value in loop_values(own):
+                    found = found.get(value, {}) if isinstance(found, dict) else {}
+                break
+        return found
+
+    def __contains__(self, task_id: object) -> bool:
+        return task_id in self._live.outputs.root
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._live.outputs.root)
+
+    def __len__(self) -> int:
+        return len(self._live.outputs.root)
+
+
 def execution_variables(
     live: LiveExecution,
     environment: EngineEnvironment,
@@ -167,9 +197,11 @@ def _revealed(
 
 def _outputs(variables: Variables) -> JsonValue:
     outputs = variables.live.outputs
+    rounds = () if variables.node is None else _rounds_around(variables.node)
+    shown: JsonValue = RoundOutputs(variables.live, rounds) if rounds else outputs.root
     if variables.load is not None and outputs.holds_stored:
-        return resolving(outputs.root, variables.load)
-    return outputs.root
+        return resolving(shown, variables.load)
+    return shown
 
 
 def _inputs(variables: Variables) -> JsonValue:
@@ -266,6 +298,26 @@ def _parents(node: Node) -> list[JsonValue]:
     return found
 
 
+def _rounds_around(node: Node) -> list[Node]:
+    """The rounds of loops that stand for themselves, around a task run or this one, the nearest first."""
+    return [owner for owner in (node, *ancestors(node)) if isolates(owner)]
+
+
+def _item(variables: Variables) -> JsonValue:
+    """What the loop around a task goes over, with those of the loops around that one."""
+    items = [_item_of(own) for own in _rounds_around(variables.task_node)]
+    if not items:
+        return ABSENT
+    nearest, *outer = items
+    return {**nearest, "parent": outer[0], "parents": outer} if outer else nearest
+
+
+def _item_of(own: Node) -> dict[str, JsonValue]:
+    item: dict[str, JsonValue] = {"value": own.record.value, "index": own.record.iteration}
+    key = own.frame.body.lanes[own.record.lane].key
+    return item if key is None else {**item, "key": key}
+
+
 def nested_labels(labels: list[Label]) -> dict[str, JsonValue]:
     """Labels as a map in which dots in keys open a level: ``{"system": {"correlationId": ...}}``."""
     found: dict[str, JsonValue] = {}
@@ -303,6 +355,7 @@ _TASK_MAKERS: dict[str, _Maker] = {
     "taskrun": lambda variables: _task_run(variables.task_node, variables.attempts),
     "parent": lambda variables: next(iter(_parents(variables.task_node)), ABSENT),
     "parents": lambda variables: _parents(variables.task_node),
+    "item": _item,
     "previous": lambda variables: _previous(variables.task_node),
 }
 

@@ -20,8 +20,8 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field
 
-from windhover.model.execution import JsonValue
-from windhover.model.inputs import Input
+from windhover.model.execution import JsonValue, TaskRun
+from windhover.model.inputs import FlowOutput, Input
 from windhover.model.state import StateType
 from windhover.model.task import Task
 from windhover.plugin.kind import PluginKind
@@ -47,6 +47,8 @@ class FlowableContext(Protocol):
 class Lane:
     """Tasks that run one after the other; ``value`` and ``iteration`` are given to their task runs.
 
+    ``key`` is that of the value when a loop goes over a map.
+
     In a ``chained`` lane the expressions of each task read the one before it as ``previous``: its
     ``taskRunId`` and its ``outputs``.
     """
@@ -55,6 +57,18 @@ class Lane:
     value: str | None = None
     iteration: int | None = None
     chained: bool = False
+    key: str | None = None
+
+
+class OnFailure(StrEnum):
+    """What the failure of a lane means for the others.
+
+    STOP: none is started any more. CARRY_ON: all are run, then the whole has failed. IGNORE: nothing.
+    """
+
+    STOP = "STOP"
+    CARRY_ON = "CARRY_ON"
+    IGNORE = "IGNORE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +126,8 @@ class Body:
     says that there is no list of tasks to run at all, which ends the flowable FAILED. With ``pause`` the
     whole execution waits first. With ``rounds`` the lanes are run again for as long as
     :meth:`FlowableTask.after_round` says so. With ``directory`` its tasks share one working directory on one
-    worker, which :meth:`FlowableTask.opening` prepares and :meth:`FlowableTask.closing` looks through.
+    worker, which :meth:`FlowableTask.opening` prepares and :meth:`FlowableTask.closing` looks through. With
+    ``watched`` the end of each lane is told to :meth:`FlowableTask.after_lane`.
     """
 
     lanes: Sequence[Lane]
@@ -122,6 +137,8 @@ class Body:
     pause: PauseUntil | None = None
     rounds: bool = False
     directory: bool = False
+    on_failure: OnFailure = OnFailure.STOP
+    watched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +187,12 @@ class FlowableTask(Task):
     #: Its lanes have values, by which the outputs of the tasks in them are kept (``outputs.<task>.<value>``).
     repeats: ClassVar[bool] = False
 
+    #: It stands for one round of a loop: tasks in it read each other's outputs as if there were no others.
+    isolates: ClassVar[bool] = False
+
+    #: It has outputs that only its end brings; see :meth:`declared_outputs` and :meth:`final_outputs`.
+    concludes: ClassVar[bool] = False
+
     errors: TaskList = ()
     finally_: Annotated[TaskList, Field(alias="finally")] = ()
 
@@ -202,6 +225,25 @@ class FlowableTask(Task):
             ValueError: the same, for values that make no sense.
         """
         return Enough()
+
+    def after_lane(self, resolved: JsonValue, ctx: FlowableContext, started: int) -> JsonValue:
+        """Decide about the lanes that have not started, when one has ended; ``started`` have.
+
+        Expressions see the ended lane as ``iteration``. Returns what :meth:`resolve` would have returned for
+        the lanes that are left, or None to change nothing.
+
+        Raises:
+            windhover.expression.ExpressionError: no further lane starts, and the run ends FAILED.
+        """
+        return None
+
+    def declared_outputs(self) -> Sequence[FlowOutput]:
+        """Outputs to be rendered and typed at the end of the run; they become its output ``outputs``."""
+        return ()
+
+    def final_outputs(self, resolved: JsonValue, children: Sequence[TaskRun]) -> dict[str, JsonValue]:
+        """Outputs that follow from the ended task runs of the normal branch, in the order of creation."""
+        return {}
 
     def opening(self) -> TaskDefinition | None:
         """What a worker does in the shared directory before the first task; its outputs are kept."""

@@ -52,7 +52,7 @@ def test_is_described(definition: Definition) -> None:
             "encrypt errorLogs "
             "fetchContext fileExists fileSize fileURI fromIon fromJson hourOfDay http id isDateBetween "
             "isDayWeekInMonth isFileEmpty isLastWorkingDay isPublicHoliday "
-            "isWeekend iterationOutput json ksuid kv max min "
+            "isWeekend iterationOutput json ksuid kv loopOutputs max min "
             "monthOfYear nanoId now parent parentOutput printContext randomInt randomPort range read render "
             "renderOnce secret tasksWithState uuid yaml",
         ),

@@ -61,6 +61,26 @@ def current_each_output(frame: Frame, outputs: object) -> object:
 
 
 @function(
+    "loopOutputs",
+    "Of the output `outputs` of a Loop, the values of one output, a round each in their order.",
+    Example(
+        "{{ loopOutputs(outputs.shops.outputs, 'total') | join(', ') }}",
+        "3, 4",
+        {
+            "outputs": {
+                "shops": {"outputs": [{"outputs": {"total": 3}}, {"outputs": {}}, {"outputs": {"total": 4}}]}
+            }
+        },
+    ),
+)
+def loop_outputs(outputs: object, id: object) -> list[object]:
+    if not is_list(outputs) or not isinstance(id, str):
+        raise EvaluationError("The 'loopOutputs' function expects the outputs of a Loop and the id of one.")
+    rounds = (lookup(each, "outputs") for each in outputs)
+    return [found[id] for found in rounds if is_map(found) and id in found]
+
+
+@function(
     "tasksWithState",
     "The task runs in a state, each with `taskId`, `state` and, in a loop, `value`.",
     Example(
