@@ -1,0 +1,1 @@
+"""Tasks and triggers on the messages of NATS."""

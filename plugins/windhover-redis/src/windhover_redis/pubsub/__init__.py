@@ -1,0 +1,1 @@
+"""Tasks on the channels of Redis."""
