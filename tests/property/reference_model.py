@@ -31,6 +31,7 @@ class Run:
     phase_now: Phase = Phase.TASKS
     cut: StateType | None = None
     finalizes: bool = False
+    stops: bool = False
     expired: bool = False
     closing: bool = False
     resolved: object = None
@@ -111,7 +112,7 @@ class Model:
         if self.state in TERMINATED or (again and not self.runs_finally()):
             return
         self.state = StateType.KILLING
-        self.cut(self.top, StateType.KILLED, finalize=not again)
+        self.cut(self.top, StateType.KILLED, stop=True, finalize=not again)
         self.settle()
 
     def runs_finally(self) -> bool:
@@ -120,7 +121,7 @@ class Model:
 
     def breach(self, state: StateType) -> None:
         """An agreement is broken: end in this state, with the ``finally`` branches."""
-        self.cut(self.top, state, finalize=True)
+        self.cut(self.top, state, stop=True, finalize=True)
         self.settle()
 
     def expire(self, path: Path) -> None:
@@ -131,7 +132,7 @@ class Model:
         run.expired = True
         for child in self.children(run, Phase.TASKS):
             if self.is_container(child):
-                self.cut(child, StateType.KILLED, finalize=True)
+                self.cut(child, StateType.KILLED, stop=True, finalize=True)
         self.settle()
 
     def is_stopped(self, path: Path) -> bool:
@@ -140,7 +141,7 @@ class Model:
     def told_to_stop(self, run: Run) -> bool:
         """A worker that has it was told to stop."""
         around = run.parent
-        return around.is_cut or (around.expired and run.phase is Phase.TASKS)
+        return (around.is_cut and around.stops) or (around.expired and run.phase is Phase.TASKS)
 
     def crash(self) -> None:
         """All workers are gone, and with them the directories that tasks have shared: these begin again."""
@@ -258,15 +259,15 @@ class Model:
                 self.cut(child, self.outcome(container))
         return True
 
-    def cut(self, container: Run, state: StateType, *, finalize: bool = False) -> None:
+    def cut(self, container: Run, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
         has_begun = container is not self.top or bool(self.runs)
         may = has_begun and not container.closing and container.phase_now <= Phase.FINALLY
         container.finalizes = finalize and may and bool(self.branch(container, Phase.FINALLY))
-        container.cut = state
+        container.cut, container.stops = state, stop
         for child in self.children(container):
             stays = container.finalizes and child.phase is Phase.FINALLY
             if self.is_container(child) and not stays:
-                self.cut(child, state, finalize=finalize)
+                self.cut(child, state, stop=stop, finalize=finalize)
 
     def create(self, container: Run, phase: Phase, lane: int, index: int, tasks: list[Task]) -> None:
         task = tasks[index]

@@ -13,9 +13,11 @@ from windhover.engine.events import (
     Begin,
     ChildEnded,
     ChildRefused,
+    ChildRestarted,
     ChildStarted,
     EngineEvent,
     KillRequested,
+    LeaveBreakpoint,
     PauseRequested,
     Queued,
     Recover,
@@ -65,6 +67,10 @@ def advance(
             step.pause()
         case Resume():
             step.resume(event)
+        case LeaveBreakpoint():
+            step.resume_from_breakpoint(event.breakpoints, event.actor)
+        case ChildRestarted():
+            step.child_restarted(event)
         case ChildStarted():
             step.child_started(event)
         case ChildRefused():

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 
 from windhover.engine.directories import Directories
-from windhover.engine.events import ChildEnded, ChildStarted
+from windhover.engine.events import ChildEnded, ChildRestarted, ChildStarted
 from windhover.engine.frame import Node
 from windhover.engine.messages import StartChild
 from windhover.engine.variables import execution_variables, task_run_variables
@@ -125,6 +125,20 @@ class BatchSteps(Directories):
         _move(_states(node), StateType.RUNNING, event.state)
         self.changed(node)
         self._end_if_done(node)
+
+    def child_restarted(self, event: ChildRestarted) -> None:
+        """One of the executions that have ended runs again: its end is to be counted once."""
+        node = self.live.nodes.get(event.task_run_id)
+        if (
+            node is None
+            or node.ended
+            or not is_batch_under_way(node)
+            or not _states(node).get(event.was.value)
+        ):
+            return
+        _move(_states(node), event.was, StateType.RUNNING)
+        self.log(LogLevel.INFO, f"Restarted execution {event.link} is waited for again", node)
+        self.changed(node)
 
     def stop_batches(self, node: Node, outcome: StateType = StateType.KILLED) -> None:
         """Start no more, and kill the executions that run; the task run ends as ``outcome``."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from windhover.engine.messages import LogsWritten, TaskEnded, TaskStarted
-from windhover.model.execution import JsonValue
+from windhover.model.execution import Breakpoint, JsonValue
 from windhover.model.state import StateType
 
 
@@ -67,6 +67,13 @@ class Resume(msgspec.Struct, frozen=True):
     task_run_id: str | None = None
 
 
+class LeaveBreakpoint(msgspec.Struct, frozen=True):
+    """Somebody lets an execution go on from a breakpoint; ``breakpoints`` are its new ones, if given."""
+
+    breakpoints: tuple[Breakpoint, ...] | None = None
+    actor: str | None = None
+
+
 class ChildStarted(msgspec.Struct, frozen=True):
     """The execution that a task run asked for was created, or ``restarted``. ``link`` names it in logs."""
 
@@ -83,6 +90,14 @@ class ChildRefused(msgspec.Struct, frozen=True):
 
     task_run_id: str
     message: str
+
+
+class ChildRestarted(msgspec.Struct, frozen=True):
+    """An execution that a task run waits for had ended as ``was``, and is under way again."""
+
+    task_run_id: str
+    was: StateType
+    link: str
 
 
 class ChildEnded(msgspec.Struct, frozen=True):
@@ -116,6 +131,8 @@ EngineEvent = (
     | LogsWritten
     | PauseRequested
     | Resume
+    | LeaveBreakpoint
+    | ChildRestarted
     | ChildStarted
     | ChildRefused
     | ChildEnded

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from windhover.model.execution import Execution, JsonValue, Label, TaskRun
+from windhover.model.execution import Breakpoint, Execution, JsonValue, Label, TaskRun
 from windhover.model.log import LogEntry, Metric
 from windhover.model.state import StateType
 from windhover.plugin.executable import ChildRequest
@@ -160,6 +160,14 @@ class ResumeExecution(msgspec.Struct, frozen=True):
     task_run_id: str | None = None
 
 
+class ResumeFromBreakpoint(msgspec.Struct, frozen=True):
+    """Let an execution go on that stands at a breakpoint; ``breakpoints`` replace its others, if given."""
+
+    execution_id: str
+    breakpoints: tuple[Breakpoint, ...] | None = None
+    actor: str | None = None
+
+
 class RestartExecution(msgspec.Struct, frozen=True):
     """Take up again what failed in an ended execution; with a revision, in a new execution of that."""
 
@@ -176,6 +184,7 @@ class ReplayExecution(msgspec.Struct, frozen=True):
     revision: int | None = None
     inputs: Mapping[str, JsonValue] | None = None
     new_id: str | None = None
+    breakpoints: tuple[Breakpoint, ...] = ()
 
 
 class ChangeTaskRunState(msgspec.Struct, frozen=True):
@@ -226,6 +235,7 @@ Command = (
     | KillExecution
     | PauseExecution
     | ResumeExecution
+    | ResumeFromBreakpoint
     | RestartExecution
     | ReplayExecution
     | ChangeTaskRunState

@@ -65,6 +65,7 @@ def restart(execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now:
         elif run in unsuccessful:
             has_begun = run.id in parents or _has_something_to_run(run, flow)
             run.outcome = None
+            run.stage = Stage.BODY if run.stage is Stage.EXPIRED else run.stage
             if not has_begun and isinstance(flow.task_by_id(run.task_id), FlowableTask):
                 _clear(run)
             run.state.become(StateType.RUNNING if has_begun else StateType.RESTARTED, now)
@@ -166,6 +167,10 @@ def _replayed_header(
         labels=_labelled(execution.labels, REPLAY_LABEL),
         outputs=None,
         schedule_date=None,
+        ordered_end=None,
+        broken_slas=(),
+        breakpoints=(),
+        waits_for=None,
         metadata=ExecutionMetadata(
             execution.metadata.attempt_number + 1, execution.metadata.original_created_date
         ),
@@ -329,6 +334,8 @@ def _clear(run: TaskRun) -> None:
 
 def _go_back(execution: Execution, label: Label, now: datetime) -> None:
     execution.state.become(StateType.RESTARTED, now)
+    execution.ordered_end = None
+    execution.broken_slas = ()
     execution.labels = _labelled(execution.labels, label)
     execution.metadata.attempt_number += 1
 

@@ -439,7 +439,7 @@ def _told_to_stop(node: Node) -> bool:
 
 
 def _is_within(node: Node, frame: Frame) -> bool:
-    return node.frame is frame or any(owner.body_frame is frame for owner in owners(node.frame))
+    return node.frame is frame or any(owner.frame is frame for owner in owners(node.frame))
 
 
 def first_begun(record: TaskRun) -> datetime | None:

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.events import EngineEvent, Refused, Released, Resume
+from windhover.engine.events import EngineEvent, LeaveBreakpoint, Refused, Released, Resume
+from windhover.engine.flow_control import is_paused
 from windhover.engine.live import LiveExecution, NoPlaceForTaskRun
 from windhover.engine.messages import (
     ChangeStatus,
@@ -21,7 +22,7 @@ from windhover.engine.messages import (
     SetLabels,
     UnqueueExecution,
 )
-from windhover.engine.restart import Reworked, change_state, replay, restart
+from windhover.engine.restart import RESTARTED_LABEL, Reworked, change_state, replay, restart
 from windhover.engine.step import SCHEDULE_TIMER
 from windhover.executor.change import Change
 from windhover.model.flow import Flow
@@ -38,6 +39,13 @@ ReworkCommand = (
     | ForceRun
     | UnqueueExecution
 )
+
+
+#: What lets an execution go on that waits for a person.
+_LETS_GO: dict[StateType, EngineEvent] = {
+    StateType.PAUSED: Resume(),
+    StateType.BREAKPOINT: LeaveBreakpoint(),
+}
 
 
 class Actions:
@@ -74,6 +82,8 @@ class Actions:
 
     async def _restart(self, command: RestartExecution, live: LiveExecution) -> Change:
         record = live.record
+        if record.state.current is StateType.PAUSED:
+            return self._restart_paused(live)
         if not record.state.current.is_terminated:
             raise IllegalExecutionState(
                 "Execution must be terminated or paused and not killed to be restarted, "
@@ -91,6 +101,17 @@ class Actions:
             raise NothingToRestart
         return await self._replay(ReplayExecution(record.id, failed.id, flow.revision), live)
 
+    def _restart_paused(self, live: LiveExecution) -> Change:
+        """The pause that began first is over, as if somebody had resumed it."""
+        if not any(is_paused(node) for node in live.nodes.values()):
+            raise NothingToRestart
+        record = live.record
+        record.labels = [
+            *(each for each in record.labels if each.key != RESTARTED_LABEL.key),
+            RESTARTED_LABEL,
+        ]
+        return Change(live, effects=[Effects(header_changed=True)], reworked=True, forced=Resume())
+
     async def _replay(self, command: ReplayExecution, live: LiveExecution) -> Change:
         flow = live.flow
         if command.revision is not None and command.revision != live.record.flow_revision:
@@ -106,6 +127,7 @@ class Actions:
             inputs=command.inputs,
             execution_id=command.new_id,
         )
+        new.execution.breakpoints = command.breakpoints
         change = self._changed(new, flow, 0)
         change.created = True
         return change
@@ -142,7 +164,7 @@ class Actions:
         if record.state.current.is_terminated:
             raise IllegalExecutionState("Only non terminated executions can be forced run.")
         effects = Effects(header_changed=True)
-        forced: EngineEvent = Resume() if record.state.current is StateType.PAUSED else Released()
+        forced = _LETS_GO.get(record.state.current, Released())
         if record.state.current is StateType.CREATED:
             record.schedule_date = None
             effects.timers_cleared.add(SCHEDULE_TIMER)

@@ -7,13 +7,16 @@ from collections.abc import AsyncIterator
 
 from windhover.engine.events import (
     Begin,
+    ChildRestarted,
     KillRequested,
+    LeaveBreakpoint,
     PauseRequested,
     Resume,
 )
 from windhover.engine.flow_control import is_paused
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import (
+    ChangeTaskRunState,
     Command,
     CommandRefused,
     CreateExecution,
@@ -23,10 +26,12 @@ from windhover.engine.messages import (
     KillExecution,
     LogsWritten,
     PauseExecution,
+    RestartExecution,
     ResumeExecution,
+    ResumeFromBreakpoint,
 )
 from windhover.executor.change import Answer, Change
-from windhover.executor.children import started_by
+from windhover.executor.children import link, started_by
 from windhover.executor.failure import NOT_CARRIED_OUT, BrokenExecution
 from windhover.executor.house import House
 from windhover.executor.round import Round
@@ -60,6 +65,10 @@ class Commands:
                     change = await self._pause(command)
                 case ResumeExecution() as command:
                     change = await self._resume(command)
+                case ResumeFromBreakpoint() as command:
+                    change = await self._resume_from_breakpoint(command)
+                case RestartExecution() | ChangeTaskRunState() as command:
+                    change = await self._take_up_again(command)
                 case DeleteExecution() as command:
                     change = await self._delete(command)
                 case command:
@@ -166,6 +175,8 @@ class Commands:
             raise ExecutionNotFound(command.execution_id)
         if live.record.state.current is not StateType.RUNNING:
             raise IllegalExecutionState("The execution is not running")
+        if live.record.ordered_end is not None:
+            raise IllegalExecutionState("The execution is about to end")
         return await self._round.apply(live, PauseRequested())
 
     async def _resume(self, command: ResumeExecution) -> Change:
@@ -177,6 +188,28 @@ class Commands:
         if not paused or (chosen is not None and not is_paused(chosen)):
             raise IllegalExecutionState(f"Execution '{command.execution_id}' is not paused, can't resume it")
         return await self._round.apply(live, Resume(command.inputs, command.actor, command.task_run_id))
+
+    async def _resume_from_breakpoint(self, command: ResumeFromBreakpoint) -> Change:
+        live = await self._round.fetch(command.execution_id)
+        if live is None:
+            raise ExecutionNotFound(command.execution_id)
+        if live.record.state.current is not StateType.BREAKPOINT:
+            raise IllegalExecutionState(
+                f"Execution '{command.execution_id}' is not at a breakpoint, can't resume it"
+            )
+        return await self._round.apply(live, LeaveBreakpoint(command.breakpoints, command.actor))
+
+    async def _take_up_again(self, command: RestartExecution | ChangeTaskRunState) -> Change:
+        """Let an execution go on; whoever still waits for others like it waits for it once more."""
+        live = await self._round.fetch(command.execution_id)
+        was = None if live is None else live.record.state.current
+        change = await self._round.rework(command)
+        record = change.live.record
+        awaited_by = record.awaited_by
+        if was is not None and was.is_terminated and awaited_by is not None and not change.created:
+            event = ChildRestarted(awaited_by.task_run_id, was, link(record))
+            await self._round.apply_to(awaited_by.execution_id, event)
+        return change
 
     async def _delete(self, command: DeleteExecution) -> Change:
         try:
