@@ -43,6 +43,18 @@ RUNS = [
     ),
     Expected(
         "orders.yaml",
+        [ORDERS, "split_by=product"],
+        logs=["57 orders, 3 rejected, revenue 12511.00"],
+    ),
+    Expected(
+        "orders.yaml",
+        [ORDERS, "split_by=colour"],
+        state="FAILED",
+        logs=["The file of orders has no column colour."],
+        exit_code=1,
+    ),
+    Expected(
+        "orders.yaml",
         [ORDERS, "strict=true"],
         state="FAILED",
         tasks={"split": 1, "refuse": 1, "alert": 1},

@@ -57,8 +57,8 @@ class PlainReporter:
 
     def log(self, entry: LogEntry) -> None:
         if entry.level >= self._level:
-            task = f" {entry.task_id}" if entry.task_id else ""
-            print(f"{entry.timestamp:%H:%M:%S} {entry.level.name:<5}{task}: {entry.message}", flush=True)
+            task = f"{entry.task_id}: " if entry.task_id else ""
+            print(f"{entry.timestamp:%H:%M:%S} {entry.level.name:<5} {task}{entry.message}", flush=True)
 
     def changed(self, execution: Execution, task_runs: Sequence[TaskRun]) -> None:
         pass
