@@ -126,9 +126,11 @@ class FlowNames:
     def _output_fields(self, task_id: str) -> frozenset[str] | None:
         """The outputs of a task, where its class says them; those of tasks in loops are kept by value."""
         task = self._tasks[task_id]
-        if not isinstance(task, TaskDefinition) or any(_repeats(parent) for parent in self._around(task_id)):
+        if any(_repeats(parent) for parent in self._around(task_id)):
             return None
-        return _output_fields(task.plugin)
+        if isinstance(task, TaskDefinition):
+            return _output_fields(task.plugin)
+        return _output_fields(type(task)) if isinstance(task, FlowableTask) else None
 
     def _around(self, task_id: str) -> Iterable[Task]:
         parent = self._flow.parent_of(task_id)

@@ -17,7 +17,7 @@ from typing import ClassVar
 from windhover.model.execution import JsonValue, Label
 from windhover.model.state import StateType
 from windhover.plugin.kind import PluginKind
-from windhover.plugin.task import BoundTask
+from windhover.plugin.task import BoundTask, Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,9 @@ class ExecutableTask(BoundTask):
     """Base class of tasks that start an execution of another flow."""
 
     plugin_kind: ClassVar[PluginKind] = PluginKind.EXECUTABLE
+
+    #: The outputs of its runs, for documentation and checks.
+    output: ClassVar[type[Output] | None] = None
 
     @abstractmethod
     def child(self) -> ChildRequest:

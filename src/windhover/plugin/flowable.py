@@ -26,7 +26,7 @@ from windhover.model.state import StateType
 from windhover.model.task import Task
 from windhover.plugin.kind import PluginKind
 from windhover.plugin.nesting import TaskList
-from windhover.plugin.task import TaskDefinition
+from windhover.plugin.task import Output, TaskDefinition
 
 
 class FlowableContext(Protocol):
@@ -183,6 +183,9 @@ class FlowableTask(Task):
     plugin_kind: ClassVar[PluginKind] = PluginKind.FLOWABLE
     type_name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
+
+    #: The outputs of its runs, for documentation and checks.
+    output: ClassVar[type[Output] | None] = None
 
     #: Its lanes have values, by which the outputs of the tasks in them are kept (``outputs.<task>.<value>``).
     repeats: ClassVar[bool] = False

@@ -21,6 +21,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from windhover.model.task import Task
 from windhover.model.trigger import Condition, Trigger
+from windhover.plugin.executable import ExecutableTask
+from windhover.plugin.flowable import FlowableTask
 from windhover.plugin.kind import PluginKind
 from windhover.plugin.registry import PluginType, Registry
 from windhover.plugin.task import Output, RunnableTask
@@ -61,7 +63,7 @@ def schema_for(plugin: PluginType) -> PluginSchema:
 
 def output_class(cls: type[BaseModel]) -> type[Output] | None:
     """The class of the outputs that a task (or the variable ``trigger`` that a trigger) has."""
-    if issubclass(cls, TriggerType):
+    if issubclass(cls, (TriggerType, FlowableTask, ExecutableTask)):
         return cls.output
     if not issubclass(cls, (RunnableTask, WorkerTrigger)):
         return None

@@ -10,6 +10,13 @@ from windhover.expression import truthy
 from windhover.model.execution import JsonValue
 from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane
 from windhover.plugin.nesting import TaskList
+from windhover.plugin.task import Output
+
+
+class IfOutput(Output):
+    """What an If task gives."""
+
+    evaluation_result: Annotated[bool, Field(description="Whether the condition was true.")]
 
 
 class If(FlowableTask):
@@ -19,6 +26,7 @@ class If(FlowableTask):
     """
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.flow.If"
+    output: ClassVar[type[Output] | None] = IfOutput
     aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.tasks.flows.If",)
 
     condition: Annotated[

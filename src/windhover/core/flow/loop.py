@@ -27,6 +27,19 @@ from windhover.plugin.flowable import (
     tasks_in,
 )
 from windhover.plugin.nesting import TaskList
+from windhover.plugin.task import Output
+
+
+class LoopOutput(Output):
+    """What a Loop gives."""
+
+    iteration_count: Annotated[int, Field(description="How many rounds there are, or were.")]
+    running_iterations: int
+    terminated_iterations: int
+    outputs: Annotated[
+        list[dict[str, JsonValue]] | None,
+        Field(description="Of each round its `item` and its `outputs`, in the order of the values."),
+    ] = None
 
 
 class Loop(FlowableTask):
@@ -38,6 +51,7 @@ class Loop(FlowableTask):
     """
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.flow.Loop"
+    output: ClassVar[type[Output] | None] = LoopOutput
     repeats: ClassVar[bool] = True
     concludes: ClassVar[bool] = True
     examples: ClassVar[tuple[Example, ...]] = (

@@ -14,6 +14,7 @@ from windhover.model.execution import JsonValue
 from windhover.plugin.documentation import Example
 from windhover.plugin.flowable import Again, Body, Enough, Fault, FlowableContext, FlowableTask, Lane, Round
 from windhover.plugin.nesting import TaskList
+from windhover.plugin.task import Output
 from windhover.util.durations import read_duration
 
 
@@ -34,6 +35,14 @@ class CheckFrequency(Definition):
     ] = None
 
 
+class LoopUntilOutput(Output):
+    """What a LoopUntil task gives."""
+
+    iteration_count: Annotated[
+        int, Field(description="1 in the first round, raised after each: rounds + 1 in the end.")
+    ]
+
+
 class LoopUntil(FlowableTask):
     """Run tasks again and again until a condition is true.
 
@@ -42,6 +51,7 @@ class LoopUntil(FlowableTask):
     """
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.flow.LoopUntil"
+    output: ClassVar[type[Output] | None] = LoopUntilOutput
     aliases: ClassVar[tuple[str, ...]] = ("io.kestra.plugin.core.flow.WaitFor",)
     examples: ClassVar[tuple[Example, ...]] = (
         Example(

@@ -8,9 +8,28 @@ from pydantic import Field
 
 from windhover.model.execution import JsonValue
 from windhover.model.inputs import Input
+from windhover.model.state import StateType
 from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane, PauseBehavior, PauseUntil
 from windhover.plugin.nesting import AnyTask, TaskList
+from windhover.plugin.task import Output
 from windhover.util.durations import read_duration
+
+
+class Resumed(Output):
+    """How a pause ended."""
+
+    by: Annotated[str | None, Field(description="Who resumed it, if it was a person.")] = None
+    on: Annotated[str, Field(description="When, as a date and time in UTC.")]
+    to: Annotated[StateType, Field(description="The state in which the pause ended.")]
+
+
+class PauseOutput(Output):
+    """What a Pause task gives."""
+
+    on_resume: Annotated[
+        dict[str, JsonValue] | None, Field(description="The inputs that were given to go on.")
+    ] = None
+    resumed: Resumed
 
 
 class Pause(FlowableTask):
@@ -20,6 +39,7 @@ class Pause(FlowableTask):
     """
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.flow.Pause"
+    output: ClassVar[type[Output] | None] = PauseOutput
     aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.tasks.flows.Pause",)
 
     pause_duration: Annotated[

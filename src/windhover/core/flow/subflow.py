@@ -11,15 +11,27 @@ from windhover.core.labels import read_labels
 from windhover.model.execution import JsonValue
 from windhover.model.state import StateType
 from windhover.plugin.executable import ChildRequest, ExecutableTask
+from windhover.plugin.task import Output
 from windhover.plugin.types import Static
 
 _TRANSMITTED = frozenset({StateType.FAILED, StateType.PAUSED, StateType.KILLED, StateType.WARNING})
+
+
+class SubflowOutput(Output):
+    """What a Subflow task gives."""
+
+    execution_id: Annotated[str, Field(description="The execution that was started.")]
+    state: Annotated[StateType, Field(description="How it ended; CREATED when nobody waits.")]
+    outputs: Annotated[
+        dict[str, JsonValue] | None, Field(description="The outputs of its flow, when it is waited for.")
+    ] = None
 
 
 class Subflow(ExecutableTask):
     """Start an execution of another flow, and wait for its end unless told otherwise."""
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.flow.Subflow"
+    output: ClassVar[type[Output] | None] = SubflowOutput
     aliases: ClassVar[tuple[str, ...]] = (
         "io.kestra.core.tasks.flows.Subflow",
         "io.kestra.core.tasks.flows.Flow",

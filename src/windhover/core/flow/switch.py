@@ -11,6 +11,14 @@ from windhover.expression import to_text
 from windhover.model.execution import JsonValue
 from windhover.plugin.flowable import Body, Fault, FlowableContext, FlowableTask, Lane
 from windhover.plugin.nesting import TaskList
+from windhover.plugin.task import Output
+
+
+class SwitchOutput(Output):
+    """What a Switch task gives."""
+
+    value: Annotated[str, Field(description="The value, rendered.")]
+    defaults: Annotated[bool, Field(description="Whether no case has it.")]
 
 
 class Switch(FlowableTask):
@@ -20,6 +28,7 @@ class Switch(FlowableTask):
     """
 
     type_name: ClassVar[str] = "io.kestra.plugin.core.flow.Switch"
+    output: ClassVar[type[Output] | None] = SwitchOutput
     aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.tasks.flows.Switch",)
 
     value: Annotated[str | bool | int | float, Field(description="The value; usually an expression.")]
