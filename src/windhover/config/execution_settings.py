@@ -228,6 +228,18 @@ class LimitSettings(Section):
     log_message_length: int = setting(
         "windhover.limits.log-message-length", "Characters kept of one log message.", 32_768, ge=256
     )
+    finally_after_kill: Duration = setting(
+        "windhover.limits.finally-after-kill",
+        "How long the `finally` tasks of an execution may take after it was killed, or broke an SLA.",
+        timedelta(hours=1),
+        gt=_ZERO,
+    )
+    queue_wait: Duration | None = setting(
+        "windhover.limits.queue-wait",
+        "How long an execution may wait for its turn, where its flow has no `concurrency.maxWait`; then it "
+        "ends as FAILED. Not set: without limit.",
+        gt=_ZERO,
+    )
     message_protection_enabled: bool = setting(
         "kestra.jdbc.queues.message-protection.enabled",
         "Refuse messages between components above the limit below.",

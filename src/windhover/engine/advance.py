@@ -62,7 +62,7 @@ def advance(
         case Queued():
             step.queue(event.limit)
         case Refused():
-            step.refuse(event.state)
+            step.refuse(event.state, event.reason)
         case PauseRequested():
             step.pause()
         case Resume():

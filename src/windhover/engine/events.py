@@ -34,9 +34,10 @@ class Released(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """There is no room, and the flow wants such executions to end at once in this state."""
+    """The execution ends at once in this state: there is no room for it, or for another ``reason``."""
 
     state: StateType
+    reason: str = "concurrency limit exceeded"
 
 
 class KillRequested(msgspec.Struct, frozen=True):

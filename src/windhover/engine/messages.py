@@ -125,10 +125,14 @@ class ReleaseDirectory(msgspec.Struct, frozen=True):
 
 
 class CreateExecution(msgspec.Struct, frozen=True):
-    """Start a new execution. ``execution`` is in state CREATED with its final inputs and labels."""
+    """Start a new execution. ``execution`` is in state CREATED with its final inputs and labels.
+
+    With ``failure`` it does not run, and ends as FAILED for that reason.
+    """
 
     execution: Execution
     logs: Sequence[LogEntry] = ()
+    failure: str | None = None
 
 
 class KillExecution(msgspec.Struct, frozen=True):
@@ -254,7 +258,18 @@ class Accepted(msgspec.Struct, frozen=True):
     task_runs: Sequence[TaskRun] | None = None
 
 
-Event = TaskStarted | TaskEnded | LogsWritten
+class ExecutionStored(msgspec.Struct, frozen=True):
+    """An execution was written by somebody else and is to begin; ``execution`` is as it was written.
+
+    ``logs`` is how many lines it has by now. An execution that has ended by then only has listeners to tell.
+    """
+
+    execution_id: str
+    execution: Execution
+    logs: int = 0
+
+
+Event = TaskStarted | TaskEnded | LogsWritten | ExecutionStored
 
 
 class ExecutionChanged(msgspec.Struct, frozen=True):

@@ -180,9 +180,9 @@ class Step(Breakpoints):
         self.log(LogLevel.ERROR, f"Execution is FAILED because it waited for its turn longer than {longest}.")
         self.end_unstarted(StateType.FAILED)
 
-    def refuse(self, state: StateType) -> None:
+    def refuse(self, state: StateType, reason: str) -> None:
         level = LogLevel.ERROR if state is StateType.FAILED else LogLevel.INFO
-        self.log(level, f"Execution is {state.value} due to concurrency limit exceeded")
+        self.log(level, f"Execution is {state.value} due to {reason}")
         self.end_unstarted(state)
 
     # ---------------------------------------------------------------- what workers report

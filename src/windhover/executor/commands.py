@@ -11,6 +11,7 @@ from windhover.engine.events import (
     KillRequested,
     LeaveBreakpoint,
     PauseRequested,
+    Refused,
     Resume,
 )
 from windhover.engine.flow_control import is_paused
@@ -94,9 +95,15 @@ class Commands:
         change.answers.append(Answer(pending.answer, change.accepted()))
         # Answered as accepted, before what follows begins in the same commit.
         if isinstance(pending.command, CreateExecution):
-            await self._round.start(change.live, Begin())
+            await self._begin(change.live, pending.command)
         elif change.reworked:
             await self._round.go_ahead(change)
+
+    async def _begin(self, live: LiveExecution, command: CreateExecution) -> None:
+        if command.failure is None:
+            await self._round.start(live, Begin())
+        else:
+            await self._round.apply(live, Refused(StateType.FAILED, command.failure))
 
     async def _throw_away(self, command: Command) -> None:
         """Let go of an execution on which a command broke off half-way."""

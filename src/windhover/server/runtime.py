@@ -89,6 +89,8 @@ class RuntimeSettings:
     compiled_expressions: int | None = None
     encryption_key: str | None = None
     kill_grace: timedelta = timedelta(seconds=10)
+    finally_limit: timedelta = timedelta(hours=1)
+    queue_limit: timedelta | None = None
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     configurations: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     plugin_defaults: tuple[PluginDefault, ...] = ()
@@ -245,6 +247,8 @@ class Runtime:
             },
             server=settings.server,
             kill_grace=settings.kill_grace,
+            finally_limit=settings.finally_limit,
+            queue_limit=settings.queue_limit,
             country=_country(settings.environ),
         )
 

@@ -15,11 +15,13 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import Request
 
+from windhover.engine.checks import FailedCheck, consequence, failed_checks
 from windhover.engine.creation import CORRELATION_ID, FlowInputRenderer, new_execution
 from windhover.engine.inputs import GivenValue, ResolvedInputs, resolve_inputs
 from windhover.engine.messages import CommandRefused, CreateExecution
 from windhover.engine.spill import StoredValue
-from windhover.model.execution import Execution, JsonValue, Label
+from windhover.model.check import CheckBehavior, CheckStyle
+from windhover.model.execution import Breakpoint, Execution, JsonValue, Label
 from windhover.model.flow import Flow
 from windhover.model.inputs import FileInput, InputBase
 from windhover.model.inputs.graph import flatten
@@ -48,6 +50,15 @@ _OLD_FILES_WARNING = (
 )
 
 
+#: At which level a failed check is logged.
+_LEVELS = {
+    CheckStyle.ERROR: LogLevel.ERROR,
+    CheckStyle.WARNING: LogLevel.WARN,
+    CheckStyle.INFO: LogLevel.INFO,
+    CheckStyle.SUCCESS: LogLevel.INFO,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class StartOptions:
     """What the query of a start says, apart from the flow."""
@@ -55,7 +66,7 @@ class StartOptions:
     labels: tuple[Label, ...] = ()
     schedule_date: datetime | None = None
     kind: str | None = None
-    breakpoints: bool = False
+    breakpoints: tuple[Breakpoint, ...] = ()
 
 
 @dataclass(slots=True)
@@ -65,6 +76,16 @@ class GivenInputs:
     values: dict[str, GivenValue] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     stored: list[str] = field(default_factory=list)
+
+
+def read_breakpoints(text: str | None) -> tuple[Breakpoint, ...]:
+    """Read breakpoints separated by commas: ``task``, or ``task.value`` for one value of a loop."""
+    points = []
+    for written in (text or "").split(","):
+        task, dot, value = written.strip().partition(".")
+        if task:
+            points.append(Breakpoint(task, value if dot else None))
+    return tuple(points)
 
 
 def read_labels(texts: Sequence[str]) -> tuple[Label, ...]:
@@ -93,6 +114,8 @@ class PreparedExecution:
     execution: Execution
     logs: list[LogEntry]
     given: GivenInputs
+    #: Why it is created as FAILED, without running.
+    failure: str | None = None
 
 
 async def prepare_execution(
@@ -103,8 +126,8 @@ async def prepare_execution(
     Files that came are kept only when all is well.
 
     Raises:
-        ApiError: 409, the flow is disabled; 422, inputs are wrong, all of them named; 4xx, the body
-            cannot be read.
+        ApiError: 409, the flow is disabled; 422, inputs are wrong, all of them named, or a check of the
+            flow blocks it; 4xx, the body cannot be read.
     """
     if flow.disabled:
         raise conflict("Requested Flow is disabled.")
@@ -115,6 +138,10 @@ async def prepare_execution(
         resolved = await resolve(services, flow, given.values, execution_id)
         if resolved.problems:
             raise refused_inputs(resolved)
+        failed = await check(services, flow, resolved.values, execution_id)
+        wanted = consequence(failed)
+        if wanted is CheckBehavior.BLOCK_EXECUTION:
+            raise _blocked(failed)
         inputs = await _put_away(services, flow, execution_id, resolved.values, given)
     except BaseException:
         await discard_files(services, flow.tenant_id or DEFAULT_TENANT, given)
@@ -129,11 +156,12 @@ async def prepare_execution(
         schedule_date=options.schedule_date,
         kind=options.kind,
     )
+    execution.breakpoints = options.breakpoints
     warnings = [*given.warnings, *resolved.warnings]
-    if options.breakpoints:
-        warnings.append("Breakpoints are not supported: the execution runs through.")
-    logs = [_warning(execution, message, now) for message in warnings]
-    return PreparedExecution(execution, logs, given)
+    logs = [_line(execution, LogLevel.WARN, message, now) for message in warnings]
+    logs += [_line(execution, _LEVELS[one.style], f"Check failed: {one.message}", now) for one in failed]
+    failure = "failed checks" if wanted is CheckBehavior.FAIL_EXECUTION else None
+    return PreparedExecution(execution, logs, given, failure)
 
 
 async def start(services: WebServices, prepared: PreparedExecution) -> Execution:
@@ -145,7 +173,7 @@ async def start(services: WebServices, prepared: PreparedExecution) -> Execution
         ApiError: 503, there was no answer in time.
     """
     try:
-        return await ask(services, CreateExecution(prepared.execution, prepared.logs))
+        return await ask(services, CreateExecution(prepared.execution, prepared.logs, prepared.failure))
     except (CommandRefused, QueueClosed):
         await discard_files(services, prepared.execution.tenant_id, prepared.given)
         raise
@@ -171,6 +199,24 @@ async def resolve(
         renderer,
         workflow=f"{flow.namespace}.{flow.id}",
         encrypt=services.encrypt,
+    )
+
+
+async def check(
+    services: WebServices, flow: Flow, inputs: Mapping[str, JsonValue], execution_id: str
+) -> list[FailedCheck]:
+    """The checks of a flow that fail for these inputs."""
+    if not flow.checks:
+        return []
+    renderer = FlowInputRenderer(services.environment, flow, execution_id)
+    return await asyncio.to_thread(failed_checks, flow.checks, inputs, renderer)
+
+
+def _blocked(failed: Sequence[FailedCheck]) -> ApiError:
+    details = [ErrorDetail(one.message, "checks") for one in failed]
+    messages = "\n".join(one.message for one in failed)
+    return invalid_entity(
+        f"Flow execution blocked: one or more condition checks evaluated to false.\n{messages}", details
     )
 
 
@@ -327,13 +373,13 @@ async def _delete_files(services: WebServices, tenant: str, uris: Sequence[str])
             logger.warning("The file %s of a refused request cannot be removed: %s", uri, error)
 
 
-def _warning(execution: Execution, message: str, now: datetime) -> LogEntry:
+def _line(execution: Execution, level: LogLevel, message: str, now: datetime) -> LogEntry:
     return LogEntry(
         tenant_id=execution.tenant_id,
         namespace=execution.namespace,
         flow_id=execution.flow_id,
         execution_id=execution.id,
         timestamp=now,
-        level=LogLevel.WARN,
+        level=level,
         message=message,
     )

@@ -26,6 +26,7 @@ from windhover.engine.messages import (
     ReplayExecution,
     RestartExecution,
     ResumeExecution,
+    ResumeFromBreakpoint,
     SetLabels,
     UnqueueExecution,
 )
@@ -42,6 +43,7 @@ from windhover.webserver.execution_resume import find_paused, read_resume_inputs
 from windhover.webserver.execution_start import (
     GivenInputs,
     discard_files,
+    read_breakpoints,
     read_given_inputs,
     refused_inputs,
     resolve,
@@ -59,7 +61,7 @@ TaskRunId = Annotated[
     str | None, Query(alias="taskRunId", description="The task run to begin from; else from the beginning.")
 ]
 Breakpoints = Annotated[
-    str | None, Query(description="Accepted for compatibility; the execution runs through.")
+    str | None, Query(description="Tasks to stop before, `id` or `id.value`, separated by commas.")
 ]
 
 _FORM = takes(
@@ -105,6 +107,7 @@ LifecycleCommand = (
     | SetLabels
     | PauseExecution
     | ResumeExecution
+    | ResumeFromBreakpoint
     | ForceRun
     | UnqueueExecution
 )
@@ -143,7 +146,9 @@ async def replay(
     breakpoints: Breakpoints = None,
 ) -> Response:
     """Run an execution again as a new one, from its beginning or from one of its task runs."""
-    return await _change(services, tenant, ReplayExecution(execution_id, task_run_id, revision))
+    points = read_breakpoints(breakpoints)
+    command = ReplayExecution(execution_id, task_run_id, revision, breakpoints=points)
+    return await _change(services, tenant, command)
 
 
 @action("replay-with-inputs", "replayExecutionWithinputs", openapi_extra=_FORM)
@@ -169,7 +174,8 @@ async def replay_with_inputs(
         return await resolve(services, flow, given.values, replayed_id)
 
     inputs = await _checked(services, tenant, given, resolving())
-    command = ReplayExecution(execution_id, task_run_id, revision, inputs, replayed_id)
+    points = read_breakpoints(breakpoints)
+    command = ReplayExecution(execution_id, task_run_id, revision, inputs, replayed_id, points)
     return await _change(services, tenant, command, given)
 
 
@@ -214,6 +220,15 @@ async def validate_resume(
     paused = await find_paused(services, tenant, execution_id)
     resolved = await read_resume_inputs(services, request, paused, GivenInputs(), keep_files=False)
     return JsonResponse([inputs_check_json(paused.as_flow, resolved)])
+
+
+@action("resume-from-breakpoint", "resumeExecutionFromBreakpoint")
+async def resume_from_breakpoint(
+    services: Services, tenant: Tenant, execution_id: ExecutionId, breakpoints: Breakpoints = None
+) -> Response:
+    """Let an execution go on that stands at a breakpoint; `breakpoints` replace those that it has."""
+    points = None if breakpoints is None else read_breakpoints(breakpoints)
+    return await _change(services, tenant, ResumeFromBreakpoint(execution_id, points))
 
 
 @action("force-run", "forceRunExecution")

@@ -30,7 +30,9 @@ from windhover.webserver.execution_filters import execution_query, execution_sor
 from windhover.webserver.execution_start import (
     GivenInputs,
     StartOptions,
+    check,
     prepare_execution,
+    read_breakpoints,
     read_given_inputs,
     read_labels,
     resolve,
@@ -91,7 +93,7 @@ _START = takes("multipart/form-data", _FORM, required=False, description="The in
         query_parameter("revision", "The revision to start; the latest by default.", "integer"),
         query_parameter("scheduleDate", "Start then and not now."),
         query_parameter("kind", "`NORMAL`, `TEST` or `PLAYGROUND`."),
-        query_parameter("breakpoints", "Accepted with a warning in the log; executions run through."),
+        query_parameter("breakpoints", "Tasks to stop before, `id` or `id.value`, by commas."),
     ]
 }
 
@@ -196,7 +198,7 @@ async def create_execution(request: Request) -> Response:
         labels=read_labels(query.getlist("labels")),
         schedule_date=read_date("scheduleDate", query.get("scheduleDate")),
         kind=_kind(query.get("kind")),
-        breakpoints=bool(query.get("breakpoints")),
+        breakpoints=read_breakpoints(query.get("breakpoints")),
     )
     wait = read_flag("wait", query.get("wait"))
     revision = read_number("revision", query.get("revision"))
@@ -234,7 +236,8 @@ async def validate_inputs(
     given = GivenInputs()
     await read_given_inputs(services, request, flow, execution_id, given, keep_files=False)
     resolved = await resolve(services, flow, given.values, execution_id)
-    return JsonResponse([inputs_check_json(flow, resolved)])
+    failed = await check(services, flow, resolved.values, execution_id)
+    return JsonResponse([inputs_check_json(flow, resolved, failed)])
 
 
 @router.get("/{executionId}", responses=answers(ExecutionJson), operation_id="getExecution")

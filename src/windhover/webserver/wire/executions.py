@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from windhover.engine.messages import TaskProgressed
-from windhover.model.execution import Attempt, Execution, ExecutionTrigger, JsonValue, Label, Phase, TaskRun
+from windhover.model.execution import (
+    Attempt,
+    Breakpoint,
+    Execution,
+    ExecutionTrigger,
+    JsonValue,
+    Label,
+    Phase,
+    TaskRun,
+)
 from windhover.model.state import State, StateType
 from windhover.webserver.wire.dates import Instant, instant, optional_instant
 
@@ -75,7 +84,10 @@ class MetadataJson(msgspec.Struct, rename="camel"):
 
 
 class ExecutionJson(msgspec.Struct, rename="camel", omit_defaults=True):
-    """An execution. Keys without a value are left out; ``url`` is set in the answer to a start."""
+    """An execution. Keys without a value are left out; ``url`` is set in the answer to a start.
+
+    ``waitsFor`` says why an execution does not run that is CREATED or QUEUED.
+    """
 
     tenant_id: str
     id: str
@@ -95,6 +107,8 @@ class ExecutionJson(msgspec.Struct, rename="camel", omit_defaults=True):
     trigger: ExecutionTrigger | None = None
     schedule_date: Instant | None = None
     kind: str | None = None
+    breakpoints: list[Breakpoint] | None = None
+    waits_for: str | None = None
     url: str | None = None
 
 
@@ -149,8 +163,17 @@ def execution_json(
         trigger=execution.trigger,
         schedule_date=optional_instant(execution.schedule_date),
         kind=execution.kind,
+        breakpoints=list(execution.breakpoints) or None,
+        waits_for=_waits_for(execution),
         url=url,
     )
+
+
+def _waits_for(execution: Execution) -> str | None:
+    """Why an execution does not run though it has not ended; None when it does, or has ended."""
+    if execution.state.current is StateType.CREATED and execution.schedule_date is not None:
+        return f"Its date: {instant(execution.schedule_date)}."
+    return execution.waits_for
 
 
 def state_json(state: State) -> StateJson:

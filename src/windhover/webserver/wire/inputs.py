@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from windhover.engine.checks import FailedCheck
 from windhover.engine.inputs import ResolvedInput, ResolvedInputs
+from windhover.model.check import CheckBehavior, CheckStyle
 from windhover.model.execution import JsonValue
 from windhover.model.flow import Flow
 
@@ -27,18 +30,29 @@ class InputStateJson(msgspec.Struct, rename="camel"):
     value: JsonValue = None
 
 
+class FailedCheckJson(msgspec.Struct):
+    """A check of the flow that fails for these inputs, how to show it, and what it leads to."""
+
+    message: str
+    style: CheckStyle
+    behavior: CheckBehavior
+
+
 class InputsCheckJson(msgspec.Struct):
     """The inputs of one flow. ``checks`` holds the checks of the flow that failed."""
 
     id: str
     namespace: str
     inputs: list[InputStateJson]
-    checks: list[dict[str, Any]]
+    checks: list[FailedCheckJson]
 
 
-def inputs_check_json(flow: Flow, resolved: ResolvedInputs) -> InputsCheckJson:
+def inputs_check_json(
+    flow: Flow, resolved: ResolvedInputs, failed: Sequence[FailedCheck] = ()
+) -> InputsCheckJson:
     """What is to be said of inputs before a start."""
-    return InputsCheckJson(flow.id, flow.namespace, [_input_state(one) for one in resolved.inputs], [])
+    checks = [FailedCheckJson(one.message, one.style, one.behavior) for one in failed]
+    return InputsCheckJson(flow.id, flow.namespace, [_input_state(one) for one in resolved.inputs], checks)
 
 
 def _input_state(resolved: ResolvedInput) -> InputStateJson:
