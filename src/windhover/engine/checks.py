@@ -1,0 +1,56 @@
+"""The ``checks`` of a flow: conditions over its inputs, looked at before an execution is created.
+
+Documentation page: ``docs/limits.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from windhover.engine.creation import FlowInputRenderer
+from windhover.expression import ExpressionError, to_text
+from windhover.model.check import Check, CheckBehavior, CheckStyle
+from windhover.model.execution import JsonValue
+
+#: What a failed check leads to, the most restrictive first.
+_ORDER = tuple(CheckBehavior)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    """A check that does not hold. ``message`` is the author's, rendered."""
+
+    message: str
+    style: CheckStyle
+    behavior: CheckBehavior
+
+
+def failed_checks(
+    checks: Sequence[Check], inputs: Mapping[str, JsonValue], renderer: FlowInputRenderer
+) -> list[FailedCheck]:
+    """The checks that do not hold for these inputs.
+
+    A condition holds only if it is the boolean true. One that cannot be rendered blocks the execution.
+    """
+    failed = []
+    variables = {"inputs": dict(inputs)}
+    for check in checks:
+        try:
+            if renderer.evaluate(check.condition, variables) is True:
+                continue
+        except ExpressionError as error:
+            reason = f"Failed to evaluate check condition. Cause: {error}"
+            failed.append(FailedCheck(reason, CheckStyle.ERROR, CheckBehavior.BLOCK_EXECUTION))
+            continue
+        try:
+            message = to_text(renderer.render(check.message, variables))
+        except ExpressionError:
+            message = check.message
+        failed.append(FailedCheck(message, check.style, check.behavior))
+    return failed
+
+
+def consequence(failed: Sequence[FailedCheck]) -> CheckBehavior | None:
+    """What failed checks lead to together: what the most restrictive of them does."""
+    return min((check.behavior for check in failed), key=_ORDER.index, default=None)
