@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import Self
 
 from pydantic import model_validator
 
 from windhover.model.definition import Definition
+from windhover.plugin.gathering import Span, daily, repeating
 from windhover.plugin.types import LocalTime, WrittenDuration
 
 
@@ -33,9 +34,9 @@ _PROPERTIES: dict[TimeWindowType, tuple[tuple[str, ...], tuple[str, ...]]] = {
 class TimeWindow(Definition):
     """A window of time.
 
-    `DURATION_WINDOW` repeats every `window` (a day), moved by `windowAdvance`; `SLIDING_WINDOW` looks back
-    over `window`; `DAILY_TIME_DEADLINE` lasts from midnight to `deadline`; `DAILY_TIME_WINDOW` from
-    `startTime` to `endTime`.
+    `DURATION_WINDOW` repeats every `window` (a day), moved by `windowAdvance`; `SLIDING_WINDOW` begins
+    with its first execution and lasts for `window`; `DAILY_TIME_DEADLINE` lasts from midnight to `deadline`;
+    `DAILY_TIME_WINDOW` from `startTime` to `endTime`.
     """
 
     type: TimeWindowType = TimeWindowType.DURATION_WINDOW
@@ -56,9 +57,28 @@ class TimeWindow(Definition):
                 raise ValueError(f"`{info.alias}` cannot be set for a time window of type {self.type}")
             if not is_set and name in needed:
                 raise ValueError(f"`{info.alias}` must be set for a time window of type {self.type}")
+        if self.length <= timedelta():
+            raise ValueError("`window` must be longer than nothing")
         return self
 
     @property
     def length(self) -> timedelta:
         """The length of a duration window or a sliding window."""
         return self.window if self.window is not None else timedelta(days=1)
+
+    def open_or_next(self, instant: datetime, zone: tzinfo) -> Span:
+        """The window that is open at an instant, or the next one."""
+        match self.type:
+            case TimeWindowType.DURATION_WINDOW:
+                return repeating(instant, zone, self.length, self.window_advance or timedelta())
+            case TimeWindowType.SLIDING_WINDOW:
+                return Span(instant, instant + self.length)
+            case TimeWindowType.DAILY_TIME_DEADLINE:
+                return daily(instant, zone, time.min, _set(self.deadline))
+            case TimeWindowType.DAILY_TIME_WINDOW:
+                return daily(instant, zone, _set(self.start_time), _set(self.end_time))
+
+
+def _set(value: time | None) -> time:
+    assert value is not None, "checked when the flow was read"
+    return value

@@ -37,21 +37,12 @@ def conditions_hold(trigger: Trigger, context: ConditionContext) -> bool:
             continue
         if not condition.evaluate(context):
             return False
-    return expression_holds("when", trigger.when, context)
-
-
-def expression_holds(name: str, expression: str, context: ConditionContext) -> bool:
-    """Whether an expression is true; ``name`` is the property that it is written in.
-
-    Raises:
-        ConditionError: it cannot be rendered.
-    """
-    if expression == ALWAYS:
+    if trigger.when == ALWAYS:
         return True
     try:
-        return truthy(context.renderer.render(expression))
+        return truthy(context.render_when(trigger.when))
     except ExpressionError as error:
-        raise ConditionError(name, str(error)) from None
+        raise ConditionError("when", str(error)) from None
 
 
 def flow_context(

@@ -49,7 +49,8 @@ class ConditionContext:
 
     ``namespace`` and ``flow_id`` name the flow that has the trigger. ``execution`` is the execution that is
     reacted to, where there is one, and ``task_runs`` gives its task runs. ``country`` is the server's, by two
-    letters, for holidays of a condition that names none.
+    letters, for holidays of a condition that names none. ``when_renderer`` renders `when`, where its
+    variables are others than those of conditions.
     """
 
     renderer: ConditionRenderer
@@ -58,6 +59,15 @@ class ConditionContext:
     execution: Execution | None = None
     task_runs: Callable[[], Iterable[TaskRun]] = tuple
     country: str | None = None
+    when_renderer: ConditionRenderer | None = None
+
+    def render_when(self, expression: str) -> JsonValue:
+        """The expression of a `when`, rendered.
+
+        Raises:
+            windhover.expression.ExpressionError: it cannot be rendered.
+        """
+        return (self.when_renderer or self.renderer).render(expression)
 
     def text(self, template: str) -> str:
         """A template, rendered."""

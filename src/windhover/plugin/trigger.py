@@ -11,7 +11,7 @@ Documentation page: ``docs/plugins.md``.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,12 +21,14 @@ from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 from pydantic.alias_generators import to_camel
 
 from windhover.model.execution import JsonValue
+from windhover.model.state import StateType
 from windhover.model.trigger import Trigger
 from windhover.plugin.condition import unfit_conditions
 from windhover.plugin.context import RunContext
 from windhover.plugin.definition import bind_properties
 from windhover.plugin.documentation import Example
 from windhover.plugin.flowable import Fault
+from windhover.plugin.gathering import ALL_EXECUTIONS, Gathering, Interest
 from windhover.plugin.kind import PluginKind
 from windhover.plugin.nesting import ConditionList
 from windhover.plugin.task import Output, OutputT
@@ -117,9 +119,25 @@ class ScheduleTrigger(TriggerType):
 
 
 class FlowTrigger(TriggerType):
-    """Fires on what other executions do. The executor evaluates it."""
+    """Fires on what other executions do. The executor evaluates it, at each new state of each execution.
+
+    A type says beforehand which states and executions it may react to, so that all others cost nothing. Then
+    its conditions must hold, and what it gathers must be complete.
+    """
 
     trigger_kind = TriggerKind.FLOW
+
+    @abstractmethod
+    def reacts_to(self, state: StateType) -> bool:
+        """Whether executions that reach this state may fire the trigger."""
+
+    def interests(self) -> Sequence[Interest]:
+        """The executions that may fire the trigger, as far as can be told beforehand."""
+        return (ALL_EXECUTIONS,)
+
+    def gatherings(self) -> Sequence[Gathering]:
+        """What several executions have to bring about together; all must be complete."""
+        return ()
 
 
 class WebhookTrigger(TriggerType):

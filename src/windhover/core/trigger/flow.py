@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from enum import StrEnum
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from windhover.core.time_window import TimeWindow
-from windhover.model.definition import Definition, NonEmptyText, PluginId, Text
+from windhover.core.condition.execution_flow import ExecutionFlow
+from windhover.core.condition.multiple_condition import MultipleCondition
+from windhover.core.dependencies import Dependency, DependencyMode, DependencyWindow, OnMiss
+from windhover.core.preconditions import Preconditions
+from windhover.expression.moments import zone_of
 from windhover.model.execution import JsonValue
-from windhover.model.labels import Labels
 from windhover.model.state import StateType
 from windhover.plugin.documentation import Example
+from windhover.plugin.gathering import ALL_EXECUTIONS, AfterFiring, Gathering, Interest
 from windhover.plugin.task import Output
 from windhover.plugin.trigger import FlowTrigger
-from windhover.plugin.types import LocalTime, TimeZone, WrittenDuration
+from windhover.plugin.types import is_template
 
 #: The states that a trigger without `states` reacts to.
 DEFAULT_STATES = (
@@ -41,149 +44,16 @@ class FlowOutput(Output):
     namespace: Annotated[str, Field(description="The namespace of its flow.")]
     flow_id: Annotated[str, Field(description="The id of its flow.")]
     flow_revision: Annotated[int, Field(description="The revision of its flow.")]
-    outputs: Annotated[dict[str, JsonValue] | None, Field(description="The outputs of its flow.")] = None
-
-
-class UpstreamFlow(Definition):
-    """A flow (or all of a namespace) whose executions are waited for."""
-
-    namespace: Text
-    flow_id: Text | None = None
-    states: tuple[StateType, ...] | None = None
-    labels: dict[str, JsonValue] | None = None
-
-
-class FilterField(StrEnum):
-    """What a filter looks at."""
-
-    FLOW_ID = "FLOW_ID"
-    NAMESPACE = "NAMESPACE"
-    STATE = "STATE"
-    EXPRESSION = "EXPRESSION"
-
-
-class FilterType(StrEnum):
-    """How a filter compares."""
-
-    EQUAL_TO = "EQUAL_TO"
-    NOT_EQUAL_TO = "NOT_EQUAL_TO"
-    IN = "IN"
-    NOT_IN = "NOT_IN"
-    IS_TRUE = "IS_TRUE"
-    IS_FALSE = "IS_FALSE"
-    IS_NULL = "IS_NULL"
-    IS_NOT_NULL = "IS_NOT_NULL"
-    STARTS_WITH = "STARTS_WITH"
-    ENDS_WITH = "ENDS_WITH"
-    REGEX = "REGEX"
-    CONTAINS = "CONTAINS"
-
-
-class Filter(Definition):
-    """One comparison: with `values` for `IN` and `NOT_IN`, with `value` for all others."""
-
-    field: FilterField
-    type: FilterType
-    value: Text | None = None
-    values: tuple[Text, ...] | None = None
-
-    @model_validator(mode="after")
-    def _check_operands(self) -> Self:
-        several = self.type in (FilterType.IN, FilterType.NOT_IN)
-        needed, other = ("values", "value") if several else ("value", "values")
-        if getattr(self, needed) is None:
-            raise ValueError(f"`{needed}` cannot be null for type {self.type}")
-        if getattr(self, other) is not None:
-            raise ValueError(f"`{other}` must be null for type {self.type}")
-        return self
-
-
-class Operand(StrEnum):
-    """How filters are taken together."""
-
-    AND = "AND"
-    OR = "OR"
-
-
-class ExecutionFilter(Definition):
-    """Comparisons that an execution must pass: all, or any."""
-
-    id: NonEmptyText
-    operand: Operand = Operand.AND
-    filters: Annotated[tuple[Filter, ...], Field(min_length=1)]
-
-
-class Preconditions(Definition):
-    """Executions that must have happened within a window of time, before the trigger fires."""
-
-    id: PluginId
-    time_window: TimeWindow = TimeWindow()
-    reset_on_success: bool = True
-    flows: tuple[UpstreamFlow, ...] | None = None
-    where: tuple[ExecutionFilter, ...] | None = None
-
-
-class Dependency(Definition):
-    """Executions that are waited for; what is not written matches any."""
-
-    namespace: Text | None = None
-    flow_id: Text | None = None
-    states: tuple[StateType, ...] = ()
-    labels: Labels = ()
-    when: Text = "true"
-
-
-class DependencyMode(StrEnum):
-    """How many dependencies must be satisfied."""
-
-    ALL = "ALL"
-    ANY = "ANY"
-    AT_LEAST = "AT_LEAST"
-
-
-class DependencyWindow(Definition):
-    """The time within which dependencies count: one of `deadline`, `from` and `to`, `every`, `lookback`."""
-
-    deadline: LocalTime | None = None
-    from_: Annotated[LocalTime | None, Field(alias="from")] = None
-    to: LocalTime | None = None
-    every: WrittenDuration | None = None
-    offset: WrittenDuration | None = None
-    lookback: WrittenDuration | None = None
-    timezone: TimeZone | None = None
-    fire_once: bool = False
-
-    @model_validator(mode="after")
-    def _check_one_group(self) -> Self:
-        groups = [
-            self.deadline is not None,
-            self.from_ is not None or self.to is not None,
-            self.every is not None or self.offset is not None,
-            self.lookback is not None,
-        ]
-        if sum(groups) != 1:
-            raise ValueError("a window needs exactly one of `deadline`, `from` and `to`, `every`, `lookback`")
-        if (self.from_ is None) != (self.to is None):
-            raise ValueError("`from` and `to` must be set together")
-        return self
-
-    @property
-    def length(self) -> timedelta:
-        """The length of a window that repeats."""
-        return self.every if self.every is not None else timedelta(days=1)
-
-
-class MissBehavior(StrEnum):
-    """What happens when a deadline passes."""
-
-    FAIL = "FAIL"
-
-
-class OnMiss(Definition):
-    """What happens when a deadline passes before all dependencies are satisfied."""
-
-    behavior: MissBehavior = MissBehavior.FAIL
-    labels: Labels = ()
+    outputs: Annotated[
+        dict[str, JsonValue] | None,
+        Field(description="The outputs of its flow, with those of the executions gathered before it."),
+    ] = None
+    start_date: Annotated[str, Field(description="When it was created.")]
+    end_date: Annotated[str | None, Field(description="When it reached an end, or was paused.")] = None
+    first_failed_task_id: Annotated[
+        str | None, Field(description="The task of its first task run that failed.")
+    ] = None
+    last_task_id: Annotated[str | None, Field(description="The task of its last task run.")] = None
 
 
 class Flow(FlowTrigger):
@@ -244,4 +114,66 @@ triggers:
         if self.min_satisfied is not None and self.min_satisfied > len(self.depends_on):
             there = len(self.depends_on)
             raise ValueError(f"`minSatisfied` is {self.min_satisfied}, but there are {there} dependencies")
+        if self.on_miss is not None and (self.window is None or not self.window.ends):
+            raise ValueError("`onMiss` needs a `window` that ends: `deadline`, `from` and `to`, or `every`")
+        if self.window is not None and not self.depends_on:
+            raise ValueError("`window` is for `dependsOn`; `preconditions` have a `timeWindow`")
         return self
+
+    def reacts_to(self, state: StateType) -> bool:
+        return state in self._states
+
+    @cached_property
+    def _states(self) -> frozenset[StateType]:
+        """The states that are written, or else the usual ones and those that a part of the trigger names."""
+        if "states" in self.model_fields_set:
+            return frozenset(self.states)
+        flows = self.preconditions.flows if self.preconditions is not None else None
+        named = [flow.states or () for flow in flows or ()] + [each.states for each in self.depends_on]
+        return frozenset(self.states).union(*named)
+
+    def interests(self) -> Sequence[Interest]:
+        for condition in self.conditions:
+            if isinstance(condition, ExecutionFlow) and not _is_dynamic(condition):
+                return (Interest(condition.namespace, condition.flow_id),)
+        if self.preconditions is not None and self.preconditions.flows and not self.preconditions.where:
+            return tuple(Interest(flow.namespace, flow.flow_id) for flow in self.preconditions.flows)
+        if self.depends_on and all(dependency.namespace for dependency in self.depends_on):
+            return tuple(Interest(each.namespace, each.flow_id) for each in self.depends_on)
+        return (ALL_EXECUTIONS,)
+
+    def gatherings(self) -> Sequence[Gathering]:
+        return self._gatherings
+
+    @cached_property
+    def _gatherings(self) -> tuple[Gathering, ...]:
+        found = [each.gathering() for each in self.conditions if isinstance(each, MultipleCondition)]
+        if self.preconditions is not None and (self.preconditions.flows or self.preconditions.where):
+            found.append(self.preconditions.gathering())
+        if self.depends_on:
+            found.append(self._dependencies())
+        return tuple(found)
+
+    def _dependencies(self) -> Gathering:
+        requirements = {dependency.key: dependency.is_met for dependency in self.depends_on}
+        needed = {
+            DependencyMode.ALL: len(requirements),
+            DependencyMode.ANY: 1,
+            DependencyMode.AT_LEAST: min(self.min_satisfied or 1, len(requirements)),
+        }[self.mode]
+        window = self.window
+        once = window is not None and window.fire_once
+        return Gathering(
+            id=f"depends_on_{self.id}",
+            requirements=requirements,
+            needed=needed,
+            window_at=window.open_or_next if window is not None and window.ends else None,
+            lookback=window.lookback if window is not None else None,
+            after_firing=AfterFiring.WAIT if once else AfterFiring.RESET,
+            zone=zone_of(window.timezone) if window is not None and window.timezone is not None else None,
+            miss_labels=self.on_miss.labels if self.on_miss is not None else None,
+        )
+
+
+def _is_dynamic(condition: ExecutionFlow) -> bool:
+    return is_template(condition.namespace) or is_template(condition.flow_id)

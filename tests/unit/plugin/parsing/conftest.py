@@ -10,6 +10,7 @@ from pydantic import Field
 
 from windhover.model.definition import Definition
 from windhover.model.execution import JsonValue
+from windhover.model.state import StateType
 from windhover.plugin.condition import ConditionContext, ConditionType
 from windhover.plugin.context import RunContext
 from windhover.plugin.flowable import Body, Fault, FlowableTask, Lane
@@ -124,6 +125,9 @@ class Upstream(FlowTrigger):
     type_name: ClassVar[str] = "test.Upstream"
 
     preconditions: dict[str, JsonValue] | None = None
+
+    def reacts_to(self, state: StateType) -> bool:
+        return state.is_terminated
 
 
 class Poll(PollingTrigger[None]):
