@@ -260,6 +260,8 @@ class Model:
         return True
 
     def cut(self, container: Run, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
+        if container is not self.top and container.task.type == "directory" and not stop:
+            return
         has_begun = container is not self.top or bool(self.runs)
         may = has_begun and not container.closing and container.phase_now <= Phase.FINALLY
         container.finalizes = finalize and may and bool(self.branch(container, Phase.FINALLY))

@@ -82,7 +82,7 @@ class Directories(Rounds):
         record.stage = Stage.BODY
         self.changed(node)
         if event.state is StateType.KILLED:
-            self.cut(frame, frame.cut_state or StateType.KILLED, finalize=frame.finalizes)
+            self.cut(frame, frame.cut_state or StateType.KILLED, stop=True, finalize=frame.finalizes)
         elif event.state is StateType.FAILED:
             record.outcome = StateType.FAILED
             self.release_directory(node)

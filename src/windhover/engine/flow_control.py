@@ -396,6 +396,7 @@ class FlowControl(Recorder):
         root = self.live.root
         if self.live.record.state.current.is_terminated:
             return
+        root.closing = True
         self.header_state(state)
         # Outputs belong to an end that was reached, not to one that was ordered.
         if root.cut_state is None and not self._render_outputs():

@@ -308,7 +308,8 @@ class Step(Breakpoints):
         elif issubclass(plugin, ExecutableTask):
             self.start_child(node, node.task)
         elif issubclass(plugin, ExecutionUpdateTask):
-            self._update_execution(node, node.task)
+            # Later: what was created together with it begins first, and sees the execution as it was before.
+            self.later(self._update_execution, node, node.task)
         else:
             # In a shared directory the tasks follow one another on one worker, without a queue between.
             shared = node.directory is not None
@@ -389,6 +390,8 @@ class Step(Breakpoints):
     # ---------------------------------------------------------------- tasks that change the execution
 
     def _update_execution(self, node: Node, task: TaskDefinition) -> None:
+        if node.ended:
+            return
         try:
             bound = task.bind(self.rendered(node, task))
             assert isinstance(bound, ExecutionUpdateTask)

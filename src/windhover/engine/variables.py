@@ -25,7 +25,18 @@ class Variables(Mapping[str, JsonValue]):
     is undefined, not empty. One of these waits with every job that waits, so it is small.
     """
 
-    __slots__ = ("attempts", "environment", "live", "load", "makers", "node", "record", "values_made")
+    __slots__ = (
+        "attempts",
+        "environment",
+        "labels",
+        "live",
+        "load",
+        "makers",
+        "node",
+        "record",
+        "values_made",
+        "variables",
+    )
 
     def __init__(
         self, live: LiveExecution, environment: EngineEnvironment, node: Node | None, load: Load | None
@@ -36,7 +47,9 @@ class Variables(Mapping[str, JsonValue]):
         self.node = node
         self.load = load
         self.makers = _MAKERS if node is None else _TASK_MAKERS
-        # Counted now: when a worker renders, the attempt it renders for may be recorded already.
+        # As they are now: when a worker renders, the attempt it renders for may be recorded already, and a
+        # task that began at the same time may have changed the execution.
+        self.labels, self.variables = live.record.labels, live.record.variables
         self.attempts = 0 if node is None else len(node.record.attempts or ())
         self.values_made: dict[str, JsonValue] | None = None
 
@@ -229,7 +242,7 @@ def _flow(variables: Variables) -> JsonValue:
 
 
 def _labels(variables: Variables) -> JsonValue:
-    return nested_labels(variables.record.labels) if variables.record.labels else ABSENT
+    return nested_labels(variables.labels) if variables.labels else ABSENT
 
 
 def _task(variables: Variables) -> JsonValue:
@@ -338,7 +351,7 @@ _Maker = Callable[[Variables], JsonValue]
 _MAKERS: dict[str, _Maker] = {
     "outputs": _outputs,
     "inputs": _inputs,
-    "vars": lambda variables: variables.record.variables if variables.record.variables else ABSENT,
+    "vars": lambda variables: variables.variables or ABSENT,
     "trigger": _trigger,
     "execution": lambda variables: _execution(variables.live),
     "flow": _flow,

@@ -62,3 +62,66 @@ tasks:
     (attempt,) = run.run("change").attempts or ()
     assert [change.state for change in attempt.state.histories] == [StateType.FAILED]
     assert "Unable to find `nope`" in run.logs[0]
+
+
+def test_exit_as_the_last_task_skips_finally_and_runs_what_follows_the_end() -> None:
+    run = FlowRun("""
+tasks:
+  - {id: exit, type: io.kestra.plugin.core.execution.Exit, state: WARNING}
+finally:
+  - {id: clean, type: io.kestra.plugin.core.log.Log, message: hi}
+afterExecution:
+  - {id: tell, type: io.kestra.plugin.core.log.Log, message: hi}
+  - {id: note, type: io.kestra.plugin.core.log.Log, message: hi}
+""")
+    assert run.state is StateType.WARNING
+    while run.jobs:
+        run.end()
+    assert run.task_ids() == ["exit", "tell", "note"]
+    assert run.ended
+
+
+def test_a_change_of_the_execution_is_not_seen_by_what_begins_together_with_it() -> None:
+    run = FlowRun("""
+tasks:
+  - id: together
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - {id: change, type: io.kestra.plugin.core.execution.SetVariables, variables: {v: after}}
+      - {id: beside, type: io.kestra.plugin.core.log.Log, message: "{{ vars.v }}"}
+      - id: inside
+        type: io.kestra.plugin.core.flow.Sequential
+        tasks: [{id: later, type: io.kestra.plugin.core.log.Log, message: "{{ vars.v }}"}]
+""")
+    beside, later = run.jobs
+    assert "vars" not in beside.variables
+    assert later.variables["vars"] == {"v": "after"}
+
+
+def test_a_shared_directory_comes_to_its_own_end_beside_a_failure() -> None:
+    run = FlowRun("""
+tasks:
+  - id: together
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - id: directory
+        type: io.kestra.plugin.core.flow.WorkingDirectory
+        tasks:
+          - {id: first, type: io.kestra.plugin.core.log.Log, message: hi}
+          - {id: second, type: io.kestra.plugin.core.log.Log, message: hi}
+      - {id: work, type: io.kestra.plugin.core.log.Log, message: hi}
+      - id: group
+        type: io.kestra.plugin.core.flow.Sequential
+        tasks:
+          - {id: one, type: io.kestra.plugin.core.log.Log, message: hi}
+          - {id: two, type: io.kestra.plugin.core.log.Log, message: hi}
+""")
+    run.jobs.sort(key=lambda job: job.identity.task_id != "work")
+    run.end(StateType.FAILED)
+    while run.jobs:
+        run.end()
+    assert run.run("directory").state.current is StateType.SUCCESS
+    assert run.run("group").state.current is StateType.FAILED
+    assert "second" in run.task_ids()
+    assert "two" not in run.task_ids()
+    assert run.state is StateType.FAILED
