@@ -9,9 +9,10 @@ import signal
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePath
+
+import msgspec
 
 from windhover.cli.progress import Reporter, make_reporter
 from windhover.engine.creation import FlowInputRenderer, new_execution
@@ -46,8 +47,7 @@ EXIT_CODES = {
 USAGE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(msgspec.Struct, frozen=True):
     """What was given on the command line."""
 
     file: Path

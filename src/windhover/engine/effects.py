@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from windhover.engine.messages import Job, KillTaskRun, StartChild
 from windhover.model.execution import TaskRun
 from windhover.model.log import LogEntry, Metric
 
 
-@dataclass(slots=True)
-class Effects:
+class Effects(msgspec.Struct):
     """The consequences of one event for one execution.
 
     The first group is written in one transaction; only then the second group may leave.
     """
 
     header_changed: bool = False
-    task_runs: dict[str, TaskRun] = field(default_factory=dict)
-    removed_task_runs: list[str] = field(default_factory=list)
-    timers_set: dict[str, datetime] = field(default_factory=dict)
-    timers_cleared: set[str] = field(default_factory=set)
-    logs: list[LogEntry] = field(default_factory=list)
-    metrics: list[Metric] = field(default_factory=list)
+    task_runs: dict[str, TaskRun] = msgspec.field(default_factory=dict)
+    removed_task_runs: list[str] = msgspec.field(default_factory=list)
+    timers_set: dict[str, datetime] = msgspec.field(default_factory=dict)
+    timers_cleared: set[str] = msgspec.field(default_factory=set)
+    logs: list[LogEntry] = msgspec.field(default_factory=list)
+    metrics: list[Metric] = msgspec.field(default_factory=list)
 
-    jobs: list[Job] = field(default_factory=list)
-    kills: list[KillTaskRun] = field(default_factory=list)
+    jobs: list[Job] = msgspec.field(default_factory=list)
+    kills: list[KillTaskRun] = msgspec.field(default_factory=list)
     #: Shared directories that no job will ask for any more.
-    directories_released: list[str] = field(default_factory=list)
+    directories_released: list[str] = msgspec.field(default_factory=list)
     #: Executions to create in the same commit, and to kill.
-    children_to_start: list[StartChild] = field(default_factory=list)
-    children_to_kill: list[str] = field(default_factory=list)
+    children_to_start: list[StartChild] = msgspec.field(default_factory=list)
+    children_to_kill: list[str] = msgspec.field(default_factory=list)
     #: Task runs all of whose executions are to be killed.
-    batches_to_kill: list[str] = field(default_factory=list)
+    batches_to_kill: list[str] = msgspec.field(default_factory=list)
     #: A new execution is to take the place of this one, which was retried.
     replay: bool = False
     state_changed: bool = False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
+
+import msgspec
 
 from windhover.engine.encryption import Encrypt
 from windhover.engine.spill import StoredValue
@@ -13,8 +14,7 @@ from windhover.model.execution import JsonValue
 from windhover.util.ids import new_id
 
 
-@dataclass(frozen=True, slots=True)
-class EngineEnvironment:
+class EngineEnvironment(msgspec.Struct, frozen=True):
     """Fixed for the life of an executor.
 
     ``scope`` makes the scope in which an expression is rendered, with the server access that the
@@ -29,9 +29,9 @@ class EngineEnvironment:
     encrypt: Encrypt | None = None
     decrypt: Callable[[Mapping[str, JsonValue]], str] | None = None
     load_stored: Callable[[StoredValue], JsonValue] | None = None
-    globals: Mapping[str, JsonValue] = field(default_factory=dict)
-    envs: Mapping[str, str] = field(default_factory=dict)
-    server: Mapping[str, JsonValue] = field(default_factory=dict)
+    globals: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
+    envs: Mapping[str, str] = msgspec.field(default_factory=dict)
+    server: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     kill_grace: timedelta = timedelta(seconds=30)
     finally_limit: timedelta = timedelta(hours=1)
     queue_limit: timedelta | None = None

@@ -9,7 +9,8 @@ Documentation page: ``docs/expressions.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from windhover.engine.flow_names import (
     VARIABLES,
@@ -52,7 +53,7 @@ _KIND_WORDS = {Kind.FILTER: "Filter", Kind.FUNCTION: "Function or Macro", Kind.T
 
 def with_expression_warnings(parsed: ParsedFlow) -> ParsedFlow:
     """The same flow, with what its expressions have wrong among the warnings."""
-    return replace(parsed, warnings=(*parsed.warnings, *expression_warnings(parsed)))
+    return msgspec.structs.replace(parsed, warnings=(*parsed.warnings, *expression_warnings(parsed)))
 
 
 def expression_warnings(parsed: ParsedFlow) -> tuple[Problem, ...]:
@@ -66,8 +67,7 @@ def expression_warnings(parsed: ParsedFlow) -> tuple[Problem, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     """Where in the flow a value stands.
 
     ``roots`` are the variables that expressions have there; None where that is not known beforehand.
@@ -152,10 +152,10 @@ class _ExpressionCheck:
         roots = place.roots
         if roots is not None and issubclass(plugin, RunnableTask):
             roots |= plugin.local_variable_names
-        inside = replace(place, task=task.id, roots=roots)
+        inside = msgspec.structs.replace(place, task=task.id, roots=roots)
         for name, value in raw.items():
             if name not in own:
-                self._walk(value, (*path, name), replace(inside, rendered=name not in static))
+                self._walk(value, (*path, name), msgspec.structs.replace(inside, rendered=name not in static))
 
     def _trigger(self, raw: JsonValue, path: PropertyPath) -> None:
         """What a trigger's expressions may read depends on its type."""

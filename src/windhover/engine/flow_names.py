@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+import msgspec
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
@@ -41,8 +41,7 @@ class RootPlace(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True):
     """A name that cannot exist: which part of the path it is, and what was probably meant."""
 
     part: int

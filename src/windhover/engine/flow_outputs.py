@@ -6,8 +6,9 @@ Documentation page: ``docs/inputs.md``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from windhover.engine.encryption import Encrypt
 from windhover.engine.input_values import InvalidValue, read_value
@@ -26,12 +27,11 @@ class OutputRenderer(Protocol):
         """As :meth:`render`, but a sole ``{{ expression }}`` keeps its type."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedOutputs:
+class ResolvedOutputs(msgspec.Struct, frozen=True):
     """``values`` by output id, dots and all; those that are null are not among them."""
 
     values: dict[str, JsonValue]
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
 
 
 class FlowOutputError(Exception):

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from windhover.engine.encryption import Encrypt, is_encrypted
 from windhover.engine.flow_outputs import FlowOutputError, ResolvedOutputs, resolve_outputs
@@ -87,8 +88,7 @@ class ScopedRenderer:
         return self._scope(ChainMap(dict(variables), self._variables))  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, slots=True)
-class InputProblem:
+class InputProblem(msgspec.Struct, frozen=True):
     """Why an input is refused. ``value`` is what was given, masked for a SECRET."""
 
     id: str
@@ -96,8 +96,7 @@ class InputProblem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedInput:
+class ResolvedInput(msgspec.Struct, frozen=True):
     """One input as a form shows it, under its full id. ``options``: what may be chosen."""
 
     id: str
@@ -109,14 +108,13 @@ class ResolvedInput:
     problem: InputProblem | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedInputs:
+class ResolvedInputs(msgspec.Struct, frozen=True):
     """``values`` is what the execution holds: nested where ids have dots. It counts only without problems."""
 
     values: dict[str, JsonValue]
-    problems: list[InputProblem] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    inputs: list[ResolvedInput] = field(default_factory=list)
+    problems: list[InputProblem] = msgspec.field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
+    inputs: list[ResolvedInput] = msgspec.field(default_factory=list)
 
 
 def resolve_inputs(

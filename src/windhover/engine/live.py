@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from windhover.engine.frame import Frame, Node, enabled
 from windhover.engine.outputs import OutputsTree
@@ -21,8 +22,7 @@ class NoPlaceForTaskRun(Exception):
         super().__init__(f"The flow has no place for what ran of task '{task_id}'")
 
 
-@dataclass(frozen=True, slots=True)
-class RevealedInputs:
+class RevealedInputs(msgspec.Struct, frozen=True):
     """Inputs with SECRET values decrypted, and those values by themselves.
 
     ``holds_stored``: some are kept in the storage, and have to be loaded when they are read.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.inputs import GivenValue, ResolvedInputs, ScopedRenderer, resolve_inputs
@@ -16,8 +17,7 @@ from windhover.model.state import StateType
 from windhover.plugin.flowable import FlowableTask
 
 
-@dataclass(frozen=True, slots=True)
-class PauseForm:
+class PauseForm(msgspec.Struct, frozen=True):
     """The task run that waits, and its inputs; None and no inputs when somebody paused by hand."""
 
     task_run_id: str | None = None

@@ -9,7 +9,6 @@ Documentation page: ``docs/restart.md``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -27,13 +26,12 @@ REPLAY_LABEL = Label("system.replay", "true")
 _UNSUCCESSFUL = frozenset({StateType.FAILED, StateType.KILLED})
 
 
-@dataclass(slots=True)
-class Reworked:
+class Reworked(msgspec.Struct):
     """An execution under way again: its header, all its task runs, and the ids of those that are gone."""
 
     execution: Execution
     task_runs: list[TaskRun]
-    removed: list[str] = field(default_factory=list)
+    removed: list[str] = msgspec.field(default_factory=list)
 
 
 def restart(execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now: datetime) -> Reworked:

@@ -8,7 +8,8 @@ never see it: :func:`resolving` gives a view of outputs that loads a value when 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from windhover.model.execution import JsonValue
 
@@ -17,8 +18,7 @@ STORED_TYPE = "io.windhover.datatype:stored"
 _MARKER_KEYS = frozenset({"type", "uri", "size"})
 
 
-@dataclass(frozen=True, slots=True)
-class StoredValue:
+class StoredValue(msgspec.Struct, frozen=True):
     """A value kept in the storage; ``size`` is that of its JSON, in bytes."""
 
     uri: str

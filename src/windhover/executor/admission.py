@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from enum import Enum, auto
+
+import msgspec
 
 from windhover.model.concurrency import ConcurrencyBehavior
 from windhover.model.execution import Execution
@@ -44,14 +45,13 @@ _VERDICTS = {
 }
 
 
-@dataclass(slots=True)
-class _Slots:
+class _Slots(msgspec.Struct):
     """The executions of one flow that run, and those that wait for it, the oldest first."""
 
     revision: int
     limit: int | None
-    holders: set[str] = field(default_factory=set)
-    queue: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    holders: set[str] = msgspec.field(default_factory=set)
+    queue: OrderedDict[str, None] = msgspec.field(default_factory=OrderedDict)
 
     @property
     def has_room(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -16,16 +15,14 @@ from windhover.model.execution import TaskRun
 from windhover.repository.batch import CommitBatch, Timer
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct):
     """What a command is answered with once its effect is committed."""
 
     future: asyncio.Future[Accepted]
     accepted: Accepted
 
 
-@dataclass(slots=True)
-class Change:
+class Change(msgspec.Struct):
     """All effects of a round on one execution, in the order they came about."""
 
     live: LiveExecution
@@ -37,10 +34,10 @@ class Change:
     reworked: bool = False
     #: What to apply whatever the concurrency limit says.
     forced: EngineEvent | None = None
-    effects: list[Effects] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
+    effects: list[Effects] = msgspec.field(default_factory=list)
+    answers: list[Answer] = msgspec.field(default_factory=list)
     #: What workers reported in this round, to be kept should the engine break off.
-    reports: list[Report] = field(default_factory=list)
+    reports: list[Report] = msgspec.field(default_factory=list)
 
     @property
     def execution_id(self) -> str:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import (
@@ -48,8 +49,7 @@ from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound,
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorSettings:
+class ExecutorSettings(msgspec.Struct, frozen=True):
     """How an executor works.
 
     ``round_limit``: events applied before a commit, at most. ``retry_delay`` and
@@ -79,8 +79,9 @@ class Executor:
         environment: EngineEnvironment,
         *,
         clock: Clock = utc_now,
-        settings: ExecutorSettings = ExecutorSettings(),
+        settings: ExecutorSettings | None = None,
     ) -> None:
+        settings = settings or ExecutorSettings()
         self._patience = Patience(settings.retry_delay, settings.retry_delay_limit)
         executions = self._executions = self._patience.with_(executions)
         definitions = self._definitions = self._patience.with_(definitions)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.live import LiveExecution
@@ -17,8 +18,7 @@ from windhover.repository.flow_definitions import FlowDefinitions
 Clock = Callable[[], datetime]
 
 
-@dataclass(frozen=True, slots=True)
-class House:
+class House(msgspec.Struct, frozen=True):
     """The repositories and rules that an executor works with, and the executions that it has in memory."""
 
     executions: ExecutionRepository
@@ -28,4 +28,4 @@ class House:
     children: ChildFactory
     actions: Actions
     admission: Admission
-    live: dict[str, LiveExecution] = field(default_factory=dict)
+    live: dict[str, LiveExecution] = msgspec.field(default_factory=dict)

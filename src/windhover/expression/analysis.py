@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from windhover.expression.nodes import (
     Arguments,
@@ -46,8 +47,7 @@ NOT_CONSTANT = _Unknown()
 """Stands for the value of an argument that is only known when rendering."""
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionCall:
+class FunctionCall(msgspec.Struct, frozen=True):
     """A call of a function: constant arguments have their value, the others are NOT_CONSTANT."""
 
     name: str
@@ -57,8 +57,7 @@ class FunctionCall:
     column: int
 
 
-@dataclass(slots=True)
-class Analysis:
+class Analysis(msgspec.Struct):
     """Variable paths, function calls and filters of a template.
 
     ``reads_everything`` is set where a template may read what its text does not name.
@@ -66,10 +65,10 @@ class Analysis:
     it, unless the template is ``opaque``, that is, reads what nothing can tell beforehand.
     """
 
-    reads: set[tuple[str, ...]] = field(default_factory=set)
-    calls: list[FunctionCall] = field(default_factory=list)
-    filters: set[str] = field(default_factory=set)
-    rendered: set[tuple[str, ...]] = field(default_factory=set)
+    reads: set[tuple[str, ...]] = msgspec.field(default_factory=set)
+    calls: list[FunctionCall] = msgspec.field(default_factory=list)
+    filters: set[str] = msgspec.field(default_factory=set)
+    rendered: set[tuple[str, ...]] = msgspec.field(default_factory=set)
     reads_everything: bool = False
     opaque: bool = False
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from windhover.expression.errors import TemplateSyntaxError
 from windhover.expression.nodes import Position
@@ -30,8 +31,7 @@ class TokenKind(Enum):
     EOF = "EOF"
 
 
-@dataclass(slots=True)
-class Token:
+class Token(msgspec.Struct):
     """One token. ``parts`` holds the pieces of an interpolated string: texts and lists of tokens."""
 
     kind: TokenKind

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from windhover.expression.bindings import find_bindings
 from windhover.expression.errors import nearest_name
@@ -46,8 +47,7 @@ from windhover.expression.template import Template
 _COALESCING = frozenset({"??", "???"})
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """A variable that is read: its constant path, and where each part of it stands.
 
     ``guarded`` says that the template copes with it being undefined: by ``??``, ``default`` or a test such
@@ -61,8 +61,7 @@ class Reference:
     conditional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownName:
+class UnknownName(msgspec.Struct, frozen=True):
     """A filter, function or test that does not exist, and the one that was probably meant."""
 
     kind: Kind
@@ -71,8 +70,7 @@ class UnknownName:
     suggestion: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Subtraction:
+class Subtraction(msgspec.Struct, frozen=True):
     """``outputs.my-task.value``: a subtraction, unless a name with hyphens was meant.
 
     ``path`` is what it would be then; ``operands`` are the variables that it reads as it stands.
@@ -83,13 +81,12 @@ class Subtraction:
     operands: tuple[Reference, ...]
 
 
-@dataclass(slots=True)
-class References:
+class References(msgspec.Struct):
     """All names of a template. What it binds itself (``set``, ``for``, macros) is not among them."""
 
-    variables: list[Reference] = field(default_factory=list)
-    subtractions: list[Subtraction] = field(default_factory=list)
-    unknown: list[UnknownName] = field(default_factory=list)
+    variables: list[Reference] = msgspec.field(default_factory=list)
+    subtractions: list[Subtraction] = msgspec.field(default_factory=list)
+    unknown: list[UnknownName] = msgspec.field(default_factory=list)
 
 
 def references(template: Template) -> References:
@@ -114,7 +111,7 @@ class _Finder:
         found = self._found
         found.variables = [reference for reference in found.variables if self._is_free(reference)]
         found.subtractions = [
-            replace(subtraction, operands=tuple(filter(self._is_free, subtraction.operands)))
+            msgspec.structs.replace(subtraction, operands=tuple(filter(self._is_free, subtraction.operands)))
             for subtraction in found.subtractions
         ]
         guards = {reference.path for reference in found.variables if reference.guarded}
@@ -208,7 +205,7 @@ class _Finder:
     def _variable(self, node: Variable | Member, guarded: bool) -> None:
         reference, others = _reference(node, guarded)
         if reference is not None:
-            self._found.variables.append(replace(reference, conditional=self._conditions > 0))
+            self._found.variables.append(msgspec.structs.replace(reference, conditional=self._conditions > 0))
         for other in others:
             self.expression(other, guarded)
 
@@ -262,7 +259,7 @@ def _reference(node: Variable | Member, guarded: bool) -> tuple[Reference | None
 def _with_guards(reference: Reference, guards: set[tuple[str, ...]]) -> Reference:
     path = reference.path
     if not reference.guarded and any(path[:length] in guards for length in range(1, len(path) + 1)):
-        return replace(reference, guarded=True)
+        return msgspec.structs.replace(reference, guarded=True)
     return reference
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar
+
+import msgspec
 
 FAMILIES = (
     "collections",
@@ -51,8 +52,7 @@ Implementation = Callable[..., Any]
 _F = TypeVar("_F", bound=Implementation)
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True):
     """One argument; ``default`` is REQUIRED where it must be given."""
 
     name: str
@@ -63,8 +63,7 @@ class Parameter:
         return self.default is REQUIRED
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(msgspec.Struct, frozen=True):
     """A template and what it renders to; ``variables`` are what it needs to be run.
 
     Without ``output`` the example is shown, not executed: it is random or needs a server.
@@ -72,11 +71,10 @@ class Example:
 
     template: str
     output: str | None = None
-    variables: Mapping[str, object] = field(default_factory=dict)
+    variables: Mapping[str, object] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(msgspec.Struct, frozen=True):
     """A filter, function or test.
 
     needs_frame: the implementation takes the frame of the rendering as its first argument.

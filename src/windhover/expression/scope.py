@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from windhover.expression.errors import EvaluationError, LimitExceededError
 from windhover.expression.port import ServerPort
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """Bounds of one rendering; passing one raises LimitExceededError.
 
     max_output: characters of the result, or of any text built on the way.

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
 
 from windhover.model.execution import JsonValue
 from windhover.util.durations import parse_duration
@@ -33,16 +34,14 @@ class KvType(StrEnum):
     JSON = "JSON"
 
 
-@dataclass(frozen=True, slots=True)
-class KvValue:
+class KvValue(msgspec.Struct, frozen=True):
     """A value and its type."""
 
     type: KvType
     value: JsonValue
 
 
-@dataclass(frozen=True, slots=True)
-class KvEntry:
+class KvEntry(msgspec.Struct, frozen=True):
     """The latest version of an entry. ``created`` is when the key came to be, ``updated`` this version.
 
     From ``expires`` on it counts as missing.

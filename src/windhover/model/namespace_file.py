@@ -5,15 +5,15 @@ Documentation page: ``docs/files.md``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 #: In bytes: an index of the database holds the path.
 _MAX_PATH_BYTES = 1500
 
 
-@dataclass(frozen=True, slots=True)
-class NamespaceFile:
+class NamespaceFile(msgspec.Struct, frozen=True):
     """One version of a file, or a directory.
 
     ``path`` is relative to the root of the namespace, with ``/`` between its parts; that of a directory ends

@@ -6,8 +6,9 @@ Documentation page: ``docs/flows.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Severity(StrEnum):
@@ -45,8 +46,7 @@ class ProblemCode(StrEnum):
 _RANK = {code: rank for rank, code in enumerate(ProblemCode)}
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One thing that is wrong.
 
     ``message`` says what, ``path`` where in the document (``tasks[0].message``), ``line`` and
@@ -68,7 +68,7 @@ class Problem:
     def __post_init__(self) -> None:
         if not self.constraint:
             line = f"{self.kestra_path}: {self.message}" if self.kestra_path else self.message
-            object.__setattr__(self, "constraint", line)
+            msgspec.structs.force_setattr(self, "constraint", line)
 
     def __str__(self) -> str:
         place = f"line {self.line}, column {self.column}: " if self.line is not None else ""

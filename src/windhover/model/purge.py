@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class KeptVersion:
+
+class KeptVersion(msgspec.Struct, frozen=True):
     """One version as a purge sees it.
 
     ``name`` is its key or path. ``rank`` is 0 for the latest version, 1 for the one before, and so on.
@@ -22,8 +22,7 @@ class KeptVersion:
     expires: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VersionPurge:
+class VersionPurge(msgspec.Struct, frozen=True):
     """Deletes old versions: those older than ``before`` and beyond the ``keep`` latest; None says nothing.
 
     The latest version stays, unless it is marked as deleted.
@@ -40,8 +39,7 @@ class VersionPurge:
         return version.rank >= max(1, self.keep if self.keep is not None else 1)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPurge:
+class KeyPurge(msgspec.Struct, frozen=True):
     """Deletes keys with all their versions: all, or only those that have expired at ``now``."""
 
     now: datetime

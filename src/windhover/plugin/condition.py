@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Protocol
 
+import msgspec
 from pydantic import BaseModel
 
 from windhover.model.execution import Execution, JsonValue, TaskRun
@@ -43,8 +43,7 @@ class ConditionRenderer(Protocol):
         """As :meth:`render`, but a sole ``{{ expression }}`` keeps its type."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionContext:
+class ConditionContext(msgspec.Struct, frozen=True):
     """What a condition may look at.
 
     ``namespace`` and ``flow_id`` name the flow that has the trigger. ``execution`` is the execution that is

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
+
+import msgspec
 
 from windhover.model.execution import JsonValue
 from windhover.model.kv import KvEntry, KvValue
@@ -214,8 +215,7 @@ class ExecutionRefused(Exception):
     """Another execution is not there, or is not in a state for what was asked; the message says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionPurge:
+class ExecutionPurge(msgspec.Struct, frozen=True):
     """Which ended executions to delete, by the date of their start, and what of them.
 
     ``namespace`` alone includes the namespaces below it. No ``states``: whatever they ended in.
@@ -233,8 +233,7 @@ class ExecutionPurge:
     batch_size: int = 100
 
 
-@dataclass(slots=True)
-class Purged:
+class Purged(msgspec.Struct):
     """How much a purge has deleted."""
 
     executions: int = 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Example:
+
+class Example(msgspec.Struct, frozen=True):
     """A use of a plugin. ``code`` is YAML: a whole flow when ``full``, else the properties of the task."""
 
     code: str
@@ -15,8 +15,7 @@ class Example:
     full: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MetricDescription:
+class MetricDescription(msgspec.Struct, frozen=True):
     """A metric that a task reports."""
 
     name: str

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
+
+import msgspec
 
 from windhover.model.execution import JsonValue, Label
 from windhover.model.state import StateType
@@ -20,8 +21,7 @@ from windhover.plugin.kind import PluginKind
 from windhover.plugin.task import BoundTask, Output
 
 
-@dataclass(frozen=True, slots=True)
-class ChildRequest:
+class ChildRequest(msgspec.Struct, frozen=True):
     """An execution to start. ``revision`` None means the latest; ``wait``: the task ends when it ends.
 
     ``restart_failed``: when the task is restarted, so is the execution that failed, instead of a new one.
@@ -30,7 +30,7 @@ class ChildRequest:
     namespace: str
     flow_id: str
     revision: int | None = None
-    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    inputs: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     labels: tuple[Label, ...] = ()
     inherit_labels: bool = False
     wait: bool = True
@@ -38,8 +38,7 @@ class ChildRequest:
     restart_failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Batches:
+class Batches(msgspec.Struct, frozen=True):
     """The pieces of something: how many there are, and the URI of each by its index."""
 
     count: int

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
+
+import msgspec
 
 from windhover.model.execution import Execution, JsonValue, Label
 from windhover.model.state import StateType
@@ -18,8 +19,7 @@ from windhover.plugin.kind import PluginKind
 from windhover.plugin.task import BoundTask
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionUpdate:
+class ExecutionUpdate(msgspec.Struct, frozen=True):
     """What becomes of the execution; None leaves as it is. ``end`` ends it at once in that state."""
 
     labels: Sequence[Label] | None = None

@@ -6,9 +6,9 @@ Documentation page: ``docs/flows.md``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
+import msgspec
 from annotated_types import MinLen
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -21,8 +21,7 @@ from windhover.model.yaml.positions import PropertyPath, has_member
 from windhover.plugin.problems import InvalidProperties
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing wrong with a part of a flow; ``location`` is relative to that part.
 
     ``named`` says that Kestra puts the place before the message, ``named_as`` which place it names where

@@ -6,8 +6,8 @@ Documentation page: ``docs/flows.md``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from pydantic import ValidationError
 
 from windhover.model.execution import JsonValue
@@ -37,8 +37,7 @@ RawMap = dict[str, JsonValue]
 _OLD_INPUT_TYPES = {"ENUM": "SELECT", "BOOLEAN": "BOOL"}
 
 
-@dataclass(frozen=True, slots=True)
-class SubflowReference:
+class SubflowReference(msgspec.Struct, frozen=True):
     """A task that starts executions of another flow, both named by constants.
 
     Whether that flow exists is for the server to find out.

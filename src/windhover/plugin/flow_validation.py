@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+
+import msgspec
 
 from windhover.model.definition import scalar_as_text
 from windhover.model.execution import JsonValue
@@ -39,8 +40,7 @@ _MOST_CYCLES = 20
 RawMap = dict[str, JsonValue]
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(msgspec.Struct, frozen=True):
     """A rule that is broken, and where: ``location`` counts from ``part``, or from the root."""
 
     message: str
@@ -48,8 +48,7 @@ class Violation:
     location: PropertyPath = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FlowParts:
+class FlowParts(msgspec.Struct, frozen=True):
     """What the rules look at. Everything but tasks and triggers is looked at as it was written."""
 
     raw: RawMap

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Protocol
 
+import msgspec
 from pydantic import Field
 
 from windhover.model.execution import JsonValue, TaskRun
@@ -43,8 +43,7 @@ class FlowableContext(Protocol):
         """As :meth:`render`, but a sole ``{{ expression }}`` keeps its type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(msgspec.Struct, frozen=True):
     """Tasks that run one after the other; ``value`` and ``iteration`` are given to their task runs.
 
     ``key`` is that of the value when a loop goes over a map.
@@ -71,23 +70,20 @@ class OnFailure(StrEnum):
     IGNORE = "IGNORE"
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(msgspec.Struct, frozen=True):
     """A round of a loop that is over; ``number`` counts from 1, ``elapsed`` from the begin of the first."""
 
     number: int
     elapsed: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(msgspec.Struct, frozen=True):
     """Another round, in ``seconds``."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Enough:
+class Enough(msgspec.Struct, frozen=True):
     """No further round; ``warning`` says why, and ``failed`` that this is a failure of the loop."""
 
     warning: str | None = None
@@ -104,8 +100,7 @@ class PauseBehavior(StrEnum):
     TIMEOUT = "TIMEOUT"
 
 
-@dataclass(frozen=True, slots=True)
-class PauseUntil:
+class PauseUntil(msgspec.Struct, frozen=True):
     """A wait before the lanes start: until it is resumed, or for ``seconds``.
 
     ``inputs`` are asked of whoever resumes; ``meanwhile`` is a task that runs from the beginning of the wait.
@@ -117,8 +112,7 @@ class PauseUntil:
     meanwhile: Task | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True):
     """What a flowable runs.
 
     ``lanes`` are started in order, at most ``limit`` under way together (0: all). ``after`` maps a
@@ -132,7 +126,7 @@ class Body:
 
     lanes: Sequence[Lane]
     limit: int = 1
-    after: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    after: Mapping[int, Sequence[int]] = msgspec.field(default_factory=dict)
     missing: bool = False
     pause: PauseUntil | None = None
     rounds: bool = False
@@ -141,8 +135,7 @@ class Body:
     watched: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """Something wrong with a task that its properties' types cannot tell, found when a flow is saved.
 
     ``property`` is the property's name as the flow writes it; None when it is the task as a whole.

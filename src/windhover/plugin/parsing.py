@@ -9,7 +9,8 @@ Documentation page: ``docs/flows.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from windhover.model.execution import JsonValue
 from windhover.model.flow import Flow
@@ -25,8 +26,7 @@ from windhover.plugin.registry import Registry
 __all__ = ["ParsedFlow", "SubflowReference", "parse_flow"]
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedFlow:
+class ParsedFlow(msgspec.Struct, frozen=True):
     """A flow and all that is known of its text.
 
     ``source`` is the text as it was given, ``written`` the map that it stands for. ``deprecations`` are old

@@ -7,9 +7,9 @@ and what would be right.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import get_args
 
+import msgspec
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
@@ -21,8 +21,7 @@ from windhover.util.nearest import nearest
 Location = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyProblem:
+class PropertyProblem(msgspec.Struct, frozen=True):
     """One thing wrong: where (keys and indexes as the flow writes them), and what would be right.
 
     ``suggestion`` is the name that was probably meant.
@@ -85,8 +84,7 @@ def problems_of(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
+class _Finding(msgspec.Struct, frozen=True):
     details: ErrorDetails
     in_union: bool
 

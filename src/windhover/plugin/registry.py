@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+import msgspec
 from pydantic import BaseModel
 
 from windhover.plugin.discovery import (
@@ -24,8 +24,7 @@ from windhover.plugin.kind import PluginKind
 from windhover.util.nearest import nearest
 
 
-@dataclass(frozen=True, slots=True)
-class PluginType:
+class PluginType(msgspec.Struct, frozen=True):
     """A type that flows can name.
 
     ``type_name`` is the canonical name, ``requested`` the one that was looked up (an alias, perhaps).
@@ -43,8 +42,7 @@ class PluginType:
         return self.requested != self.type_name
 
 
-@dataclass(frozen=True, slots=True)
-class PluginProblem:
+class PluginProblem(msgspec.Struct, frozen=True):
     """A plugin package, or one type in it, that could not be loaded; ``message`` says why."""
 
     package: str

@@ -10,10 +10,10 @@ Documentation page: ``docs/flows.md``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from pydantic import BaseModel, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
@@ -44,8 +44,7 @@ NOT_A_MAP = "Invalid type: <null>: a map with a `type` is expected"
 _SUGGESTED_TYPES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Role(Generic[PartT]):
+class _Role(msgspec.Struct, Generic[PartT], frozen=True):
     """Where a plugin may stand in a flow.
 
     ``base`` is what all plugins of the role have in common. A plugin whose class is not a ``base`` itself
@@ -65,8 +64,7 @@ _TRIGGER: _Role[Trigger] = _Role(
 _CONDITION: _Role[Condition] = _Role("condition", Condition, None, lambda kind: kind is PluginKind.CONDITION)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadPart(Generic[PartT]):
+class ReadPart(msgspec.Struct, Generic[PartT], frozen=True):
     """A task or trigger as it was written and as it was read; ``plugin`` is None for an unknown type."""
 
     raw: RawMap

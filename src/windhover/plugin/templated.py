@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import msgspec
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -61,8 +62,7 @@ def templated(cls: type[BaseModel], tag: str | None = None) -> type[BaseModel]:
     return _Derivation(frozenset({cls}), tag).model(cls)
 
 
-@dataclass(frozen=True, slots=True)
-class _Derivation:
+class _Derivation(msgspec.Struct, frozen=True):
     """What is known on the way down: the classes around, and the property that tells union members apart."""
 
     around: frozenset[type[BaseModel]]
@@ -73,7 +73,7 @@ class _Derivation:
             cls.model_rebuild()
         fields: dict[str, Any] = {}
         for name, info in cls.model_fields.items():
-            within = replace(self, tag=_tag_of(info))
+            within = msgspec.structs.replace(self, tag=_tag_of(info))
             recursive = within.tag is not None and self._holds_itself(info.annotation)
             annotation: Any = info.annotation
             if recursive:
@@ -104,7 +104,7 @@ class _Derivation:
             return self.annotation(annotation.model_fields["root"].rebuild_annotation())
         if annotation in self.around:
             return Annotated[Any, PlainValidator(_validate_later(annotation))]
-        return replace(self, around=self.around | {annotation}).model(annotation)
+        return msgspec.structs.replace(self, around=self.around | {annotation}).model(annotation)
 
     def _annotated(self, inner: Any, metadata: Iterable[Any]) -> Any:
         if any(isinstance(extra, StaticMarker) for extra in metadata):
@@ -112,7 +112,9 @@ class _Derivation:
         tag = next((_tag_of(extra) for extra in metadata if isinstance(extra, FieldInfo)), None)
         if tag is not None and self._holds_itself(inner):
             return Annotated[_union_later(inner, tag), _EXPRESSION]
-        return Annotated[(replace(self, tag=tag or self.tag).annotation(inner), *metadata, _EXPRESSION)]
+        return Annotated[
+            (msgspec.structs.replace(self, tag=tag or self.tag).annotation(inner), *metadata, _EXPRESSION)
+        ]
 
     def _item(self, annotation: Any) -> Any:
         inner = self.annotation(annotation)

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Generic, Protocol
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 from pydantic.alias_generators import to_camel
 
@@ -146,8 +146,7 @@ class WebhookTrigger(TriggerType):
     trigger_kind = TriggerKind.WEBHOOK
 
 
-@dataclass(frozen=True, slots=True)
-class Event(Generic[OutputT]):
+class Event(msgspec.Struct, Generic[OutputT], frozen=True):
     """Something that happened outside, and starts one execution.
 
     ``output`` becomes the variable ``trigger`` of the execution. ``key`` identifies the event among all of

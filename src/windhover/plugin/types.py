@@ -13,11 +13,11 @@ Documentation page: ``docs/plugins.md``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import msgspec
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -35,13 +35,11 @@ from windhover.util.durations import format_duration, parse_duration
 from windhover.util.nearest import nearest
 
 
-@dataclass(frozen=True, slots=True)
-class StaticMarker:
+class StaticMarker(msgspec.Struct, frozen=True):
     """Marks a property in which expressions are not evaluated."""
 
 
-@dataclass(frozen=True, slots=True)
-class TypedMarker:
+class TypedMarker(msgspec.Struct, frozen=True):
     """Marks a property whose expressions keep the type of their value."""
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from windhover.model.execution import Execution, TaskRun
 from windhover.model.log import LogEntry, Metric
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(msgspec.Struct, frozen=True):
     """Something that is due for an execution at an instant (UTC): a retry, a timeout, the end of a pause.
 
     ``(execution_id, key)`` identifies it; setting it again replaces it.
@@ -21,8 +21,7 @@ class Timer:
     due: datetime
 
 
-@dataclass(slots=True)
-class CommitBatch:
+class CommitBatch(msgspec.Struct):
     """All changes of one round of the executor, of any number of executions.
 
     Log entries carry their sequence numbers already. The whole batch is written or none of it; once
@@ -33,17 +32,17 @@ class CommitBatch:
     ``deleted_logs`` and ``deleted_metrics`` hold ids of executions.
     """
 
-    created: list[Execution] = field(default_factory=list)
-    updated: list[Execution] = field(default_factory=list)
-    deleted_executions: list[str] = field(default_factory=list)
-    task_runs: list[TaskRun] = field(default_factory=list)
-    removed_task_runs: list[str] = field(default_factory=list)
-    timers_set: list[Timer] = field(default_factory=list)
-    timers_cleared: list[tuple[str, str]] = field(default_factory=list)
-    logs: list[LogEntry] = field(default_factory=list)
-    metrics: list[Metric] = field(default_factory=list)
-    deleted_logs: list[str] = field(default_factory=list)
-    deleted_metrics: list[str] = field(default_factory=list)
+    created: list[Execution] = msgspec.field(default_factory=list)
+    updated: list[Execution] = msgspec.field(default_factory=list)
+    deleted_executions: list[str] = msgspec.field(default_factory=list)
+    task_runs: list[TaskRun] = msgspec.field(default_factory=list)
+    removed_task_runs: list[str] = msgspec.field(default_factory=list)
+    timers_set: list[Timer] = msgspec.field(default_factory=list)
+    timers_cleared: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    logs: list[LogEntry] = msgspec.field(default_factory=list)
+    metrics: list[Metric] = msgspec.field(default_factory=list)
+    deleted_logs: list[str] = msgspec.field(default_factory=list)
+    deleted_metrics: list[str] = msgspec.field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in self.__slots__)
+        return any(getattr(self, name) for name in self.__struct_fields__)

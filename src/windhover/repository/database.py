@@ -10,9 +10,10 @@ Documentation page: ``docs/databases.md``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import msgspec
 
 from windhover.repository.errors import RepositoryError
 from windhover.repository.statement import Row, Statement, Write
@@ -58,8 +59,7 @@ class Database(Protocol):
         """Give space that deleted rows held back to the file system, where that needs asking for."""
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseSettings:
+class DatabaseSettings(msgspec.Struct, frozen=True):
     """Where the database is.
 
     ``url`` is ``sqlite:///path/to/file``, ``sqlite://`` (in memory, nothing is kept) or

@@ -5,8 +5,9 @@ Documentation page: ``docs/databases.md``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from windhover.model.state import StateType
 from windhover.repository.filters import FIRST_PAGE, LabelMatch, Paging, TextMatch, TimeRange
@@ -27,8 +28,7 @@ class ExecutionSort(StrEnum):
     KIND = "kind"
 
 
-@dataclass(frozen=True, slots=True)
-class SortBy:
+class SortBy(msgspec.Struct, frozen=True):
     """One key of an order."""
 
     key: ExecutionSort
@@ -42,8 +42,7 @@ class ChildFilter(StrEnum):
     MAIN = "MAIN"
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionQuery:
+class ExecutionQuery(msgspec.Struct, frozen=True):
     """Conditions that an execution must meet, all of them; those left out say nothing.
 
     ``text`` occurs in its id, namespace or flow id. ``started_or_ended`` is met by either date.

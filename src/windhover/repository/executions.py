@@ -6,8 +6,9 @@ Documentation page: ``docs/databases.md``.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from windhover.model.execution import Execution, TaskRun
 from windhover.model.state import TERMINATED, StateType
@@ -29,8 +30,7 @@ ACTIVE_STATES = frozenset(StateType) - TERMINATED - {StateType.PAUSED, StateType
 _DELETE_AT_ONCE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionCount:
+class ExecutionCount(msgspec.Struct, frozen=True):
     """How many executions started in one span of time and are in one state."""
 
     start: datetime

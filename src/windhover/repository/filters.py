@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+import msgspec
 
 Record = TypeVar("Record")
 
@@ -32,8 +33,7 @@ class TextOperator(StrEnum):
     PREFIX = "PREFIX"
 
 
-@dataclass(frozen=True, slots=True)
-class TextMatch:
+class TextMatch(msgspec.Struct, frozen=True):
     """One condition on a text. Only IN and NOT_IN take several values; the others take the first.
 
     A missing text matches NOT_EQUALS and NOT_IN, and nothing else.
@@ -60,8 +60,7 @@ class TextMatch:
         return cls(TextOperator.PREFIX, (value,))
 
 
-@dataclass(frozen=True, slots=True)
-class LabelMatch:
+class LabelMatch(msgspec.Struct, frozen=True):
     """A label that must be there, or, when ``excluded``, must not. Without a value any value will do."""
 
     key: str
@@ -73,16 +72,14 @@ class LabelMatch:
         return cls(key, TextMatch.equal(value))
 
 
-@dataclass(frozen=True, slots=True)
-class TimeRange:
+class TimeRange(msgspec.Struct, frozen=True):
     """From ``since`` (included) until ``until`` (not included); None leaves that end open."""
 
     since: datetime | None = None
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Paging:
+class Paging(msgspec.Struct, frozen=True):
     """Which part of the result is wanted; pages count from 1."""
 
     page: int = 1
@@ -100,8 +97,7 @@ class Paging:
 FIRST_PAGE = Paging()
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Record]):
+class Page(msgspec.Struct, Generic[Record], frozen=True):
     """One page of records, and how many there are in all."""
 
     results: list[Record]

@@ -6,10 +6,11 @@ Documentation page: ``docs/databases.md``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from windhover.model.execution import Label
 from windhover.repository.database import Database
@@ -73,8 +74,7 @@ _DELETE_REVISIONS = delete("flows", _KEY)
 _SAVE_ATTEMPTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredTrigger:
+class DeclaredTrigger(msgspec.Struct, frozen=True):
     """A trigger of a flow whose state is kept.
 
     ``fingerprint`` changes with its definition. One that is not ``active``, because it or its flow is
@@ -87,8 +87,7 @@ class DeclaredTrigger:
     active: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class FlowDraft:
+class FlowDraft(msgspec.Struct, frozen=True):
     """A flow to be saved: its source, what of it is searched for, and its triggers that have a state."""
 
     tenant_id: str
@@ -101,8 +100,7 @@ class FlowDraft:
     triggers: tuple[DeclaredTrigger, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FlowRecord:
+class FlowRecord(msgspec.Struct, frozen=True):
     """One revision of a flow as it is kept. A deleted flow has a last revision that says so."""
 
     tenant_id: str
@@ -114,7 +112,7 @@ class FlowRecord:
     deleted: bool = False
     disabled: bool = False
     description: str | None = None
-    labels: list[Label] = field(default_factory=list)
+    labels: list[Label] = msgspec.field(default_factory=list)
 
 
 class FlowSort(StrEnum):
@@ -126,8 +124,7 @@ class FlowSort(StrEnum):
     UPDATED = "updated"
 
 
-@dataclass(frozen=True, slots=True)
-class FlowQuery:
+class FlowQuery(msgspec.Struct, frozen=True):
     """Conditions that the latest revision of a flow must meet, all of them; those left out say nothing.
 
     ``text`` occurs in its id, namespace or description.

@@ -6,7 +6,6 @@ Documentation page: ``docs/kv.md``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -99,8 +98,7 @@ class KvSort(StrEnum):
     VERSION = "version"
 
 
-@dataclass(frozen=True, slots=True)
-class KvQuery:
+class KvQuery(msgspec.Struct, frozen=True):
     """Conditions that the latest version of an entry must meet, all of them; those left out say nothing.
 
     ``text`` occurs in its key. Entries that have expired at ``now`` are left out.

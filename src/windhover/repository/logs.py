@@ -6,8 +6,9 @@ Documentation page: ``docs/logs.md``.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from windhover.model.log import LogEntry, LogLevel
 from windhover.repository.database import Database
@@ -30,8 +31,7 @@ _DELETE_OF_EXECUTION = sql("DELETE FROM logs WHERE execution_id = ?")
 _RECLAIM_FROM = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class LogQuery:
+class LogQuery(msgspec.Struct, frozen=True):
     """Conditions that a log line must meet, all of them; those left out say nothing.
 
     ``levels`` selects single levels, ``min_level`` a level and all above. ``text`` occurs in the message.

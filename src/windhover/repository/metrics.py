@@ -5,9 +5,10 @@ Documentation page: ``docs/databases.md``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
 
 from windhover.model.log import Metric
 from windhover.repository.database import Database
@@ -44,8 +45,7 @@ class Aggregation(StrEnum):
     MAX = "max"
 
 
-@dataclass(frozen=True, slots=True)
-class MetricAggregate:
+class MetricAggregate(msgspec.Struct, frozen=True):
     """One value for one span of time, named by its start."""
 
     start: datetime

@@ -6,8 +6,9 @@ Documentation page: ``docs/files.md``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from windhover.model.namespace_file import NamespaceFile, NamespaceFileExists, parent_directories
 from windhover.repository.contention import attempts

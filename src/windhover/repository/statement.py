@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from itertools import count
 from typing import Any, NamedTuple
+
+import msgspec
 
 _PARAMETER = re.compile(r"\$(\d+)")
 
@@ -18,16 +19,14 @@ _PARAMETER = re.compile(r"\$(\d+)")
 Row = Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True):
     """One statement. ``sqlite`` has ``?`` for its parameters, ``postgresql`` has ``$1``, ``$2``, …"""
 
     sqlite: str
     postgresql: str
 
 
-@dataclass(frozen=True, slots=True)
-class BulkStatement:
+class BulkStatement(msgspec.Struct, frozen=True):
     """A statement for many rows at once.
 
     SQLite runs it once a row, or with many rows of values where there are ``sqlite_values``. PostgreSQL

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from windhover.model.kv import KvEntry, KvValue
 from windhover.model.purge import KeyPurge, VersionPurge
 from windhover.repository.kv import KvRepository
 
 
-@dataclass(frozen=True, slots=True)
-class TenantKv:
+class TenantKv(msgspec.Struct, frozen=True):
     """Implements :class:`windhover.plugin.context.KeyValueStore` over the repository."""
 
     repository: KvRepository

@@ -6,8 +6,9 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from windhover import __version__
 from windhover.config import Settings

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.messages import (
@@ -32,8 +33,7 @@ from windhover.storage import Storage, execution_prefix
 _FLOWS_AT_ONCE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorAccess:
+class ExecutorAccess(msgspec.Struct, frozen=True):
     """Implements :class:`windhover.plugin.context.ExecutionAccess` by asking the executor."""
 
     executions: ExecutionRepository

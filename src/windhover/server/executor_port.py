@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from windhover.expression import EvaluationError
 from windhover.repository.database import Database
@@ -24,8 +25,7 @@ ANSWER_SECONDS = 2.0
 READ_LIMIT = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class ScopePlace:
+class ScopePlace(msgspec.Struct, frozen=True):
     """The execution whose variables an expression reads; they say where it belongs."""
 
     variables: Mapping[str, object]

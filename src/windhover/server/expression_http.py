@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
+
+import msgspec
 
 from windhover.expression import EvaluationError, to_json, to_text
 from windhover.util.durations import parse_duration
@@ -24,8 +25,7 @@ MAX_ANSWER = 16 * 1024 * 1024
 _FORM = "application/x-www-form-urlencoded"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(msgspec.Struct, frozen=True):
     """One request; ``options`` are those of the HTTP tasks (``timeout``, ``auth``, ``allowFailed``, …)."""
 
     uri: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote
+
+import msgspec
 
 from windhover.expression import EvaluationError
 from windhover.model.kv import NamespaceMissing
@@ -61,8 +62,7 @@ def waiting_for(loop: asyncio.AbstractEventLoop) -> Wait:
     return wait
 
 
-@dataclass(frozen=True, slots=True)
-class ExpressionSources:
+class ExpressionSources(msgspec.Struct, frozen=True):
     """Where the answers come from, for one tenant."""
 
     logs: LogRepository

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from windhover.model.purge import KeptVersion, VersionPurge
 from windhover.repository.errors import FlowConflict
@@ -13,8 +14,7 @@ from windhover.repository.flows import FlowQuery, FlowRecord, FlowRepository
 _PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryFlowStore:
+class RepositoryFlowStore(msgspec.Struct, frozen=True):
     """Implements :class:`windhover.plugin.context.FlowStore` over the repository."""
 
     flows: FlowRepository

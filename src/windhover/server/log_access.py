@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from windhover.model.log import LogEntry, LogLevel
 from windhover.repository.filters import Paging, TextMatch, TimeRange
@@ -14,8 +15,7 @@ from windhover.repository.logs import LogQuery, LogRepository
 FETCH_LIMIT = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryLogSearch:
+class RepositoryLogSearch(msgspec.Struct, frozen=True):
     """Implements :class:`windhover.plugin.context.LogSearch` over the repository."""
 
     logs: LogRepository

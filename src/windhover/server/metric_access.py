@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from windhover.repository.filters import TextMatch, TimeRange
 from windhover.repository.metrics import MetricRepository
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryMetricStore:
+class RepositoryMetricStore(msgspec.Struct, frozen=True):
     """Implements :class:`windhover.plugin.context.MetricStore` over the repository."""
 
     metrics: MetricRepository

@@ -11,7 +11,6 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,8 +67,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeSettings:
+class RuntimeSettings(msgspec.Struct, frozen=True):
     """What the engine room needs of the configuration.
 
     ``home`` holds the storage and working directories; ``threads`` is how many tasks the worker runs
@@ -81,20 +79,20 @@ class RuntimeSettings:
     storage_path: Path
     temporary: Path
     threads: int | None = None
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    environ: Mapping[str, str] = msgspec.field(default_factory=lambda: dict(os.environ))
     env_prefix: str = "ENV_"
-    globals: Mapping[str, JsonValue] = field(default_factory=dict)
-    server: Mapping[str, JsonValue] = field(default_factory=dict)
+    globals: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
+    server: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     recursive_rendering: bool = False
     compiled_expressions: int | None = None
     encryption_key: str | None = None
     kill_grace: timedelta = timedelta(seconds=10)
     finally_limit: timedelta = timedelta(hours=1)
     queue_limit: timedelta | None = None
-    worker: WorkerSettings = field(default_factory=WorkerSettings)
-    configurations: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
+    configurations: Mapping[str, Mapping[str, JsonValue]] = msgspec.field(default_factory=dict)
     plugin_defaults: tuple[PluginDefault, ...] = ()
-    source_limits: SourceLimits = field(default_factory=SourceLimits)
+    source_limits: SourceLimits = msgspec.field(default_factory=SourceLimits)
 
 
 class Runtime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from windhover.repository.tenant_kv import TenantKv
 from windhover.server.execution_access import ExecutorAccess
@@ -13,8 +13,7 @@ from windhover.server.subflow_outputs import RepositorySubflowOutputs
 from windhover.storage.namespace_files import TenantNamespaceFiles
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryAccess:
+class RepositoryAccess(msgspec.Struct, frozen=True):
     """Logs, stored values, files of namespaces and other executions, where a server has them."""
 
     logs: RepositoryLogSearch

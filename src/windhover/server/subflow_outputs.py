@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from windhover.model.execution import Execution, JsonValue
 from windhover.model.state import StateType
@@ -11,8 +12,7 @@ from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.executions import ExecutionRepository
 
 
-@dataclass(frozen=True, slots=True)
-class RepositorySubflowOutputs:
+class RepositorySubflowOutputs(msgspec.Struct, frozen=True):
     """Implements :class:`windhover.plugin.context.SubflowOutputs` over the repository."""
 
     executions: ExecutionRepository

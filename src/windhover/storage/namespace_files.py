@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from windhover.model.namespace_file import (
     InvalidPath,
@@ -72,8 +73,7 @@ class NamespaceFileIndex(Protocol):
     ) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class TenantNamespaceFiles:
+class TenantNamespaceFiles(msgspec.Struct, frozen=True):
     """Implements :class:`windhover.plugin.context.NamespaceFileStore`."""
 
     index: NamespaceFileIndex

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
 
 from windhover.storage.errors import InvalidStorageUriError
 
@@ -47,8 +48,7 @@ _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
 _STORABLE_BYTES = 200
 
 
-@dataclass(frozen=True, slots=True)
-class StoragePath:
+class StoragePath(msgspec.Struct, frozen=True):
     """A place below the root of a tenant: the decoded names of its folders, then its own.
 
     Every name has been checked: it cannot be empty, `.`, `..`, or hold a slash, a backslash

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
+from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 
 from windhover.repository.execution_query import ChildFilter, ExecutionQuery, ExecutionSort, SortBy

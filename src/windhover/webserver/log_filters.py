@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
+from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 
 from windhover.model.log import LogEntry, LogLevel

@@ -13,12 +13,13 @@ import os
 import shutil
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, cast
+
+import msgspec
 
 from windhover.core.runner.process_tree import end_processes
 from windhover.engine.messages import Job, TaskEnded, TaskProgressed, TaskStarted
@@ -68,12 +69,11 @@ class TaskCrash(Exception):
     """A task ended in a way that no task should, such as ``sys.exit()``."""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True):
     """How an attempt ended."""
 
     state: StateType
-    outputs: dict[str, JsonValue] = field(default_factory=dict)
+    outputs: dict[str, JsonValue] = msgspec.field(default_factory=dict)
 
 
 class Attempt:

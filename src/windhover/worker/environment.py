@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import msgspec
 
 from windhover.engine.messages import Job
 from windhover.expression import DEFAULT_LIMITS, Limits, ServerPort
@@ -16,8 +17,7 @@ from windhover.storage import Storage
 MEBIBYTE = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class LogLimits:
+class LogLimits(msgspec.Struct, frozen=True):
     """What the log of one attempt may cost. Above a limit lines are dropped, and one line says how many.
 
     max_message: characters of one line; a longer one is cut and says so.
@@ -38,8 +38,7 @@ class LogLimits:
     batch_lines: int = 500
 
 
-@dataclass(frozen=True, slots=True)
-class OutputLimits:
+class OutputLimits(msgspec.Struct, frozen=True):
     """Sizes of outputs in bytes of JSON.
 
     spill_above: a larger value is kept in the storage and loaded when an expression reads it.
@@ -52,8 +51,7 @@ class OutputLimits:
     maximum: int = 64 * MEBIBYTE
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
+class WorkerSettings(msgspec.Struct, frozen=True):
     """How a worker behaves.
 
     kill_grace: how long a killed or timed-out task, and the processes it started, have for ending by
@@ -63,8 +61,8 @@ class WorkerSettings:
     """
 
     kill_grace: timedelta = timedelta(seconds=5)
-    logs: LogLimits = field(default_factory=LogLimits)
-    outputs: OutputLimits = field(default_factory=OutputLimits)
+    logs: LogLimits = msgspec.field(default_factory=LogLimits)
+    outputs: OutputLimits = msgspec.field(default_factory=OutputLimits)
     expression_limits: Limits = DEFAULT_LIMITS
     recursive_rendering: bool = False
     zone: str = "UTC"
@@ -78,8 +76,7 @@ def _no_port(job: Job) -> ServerPort | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerEnvironment:
+class WorkerEnvironment(msgspec.Struct, frozen=True):
     """What surrounds a worker.
 
     storage: the internal storage.
@@ -98,7 +95,7 @@ class WorkerEnvironment:
     temporary: Path
     home_id: str
     expression_port: Callable[[Job], ServerPort | None] = _no_port
-    configurations: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
-    settings: WorkerSettings = field(default_factory=WorkerSettings)
+    configurations: Mapping[str, Mapping[str, JsonValue]] = msgspec.field(default_factory=dict)
+    settings: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
     encrypt: Callable[[str], JsonValue] | None = None
     clock: Callable[[], datetime] = _now

@@ -10,13 +10,14 @@ The task runs as in a server, through the worker's whole pipeline; only what is 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from windhover.engine.messages import Job, JobIdentity, LogsWritten, TaskEnded, TaskStarted
 from windhover.engine.spill import holds_stored_values
@@ -231,7 +232,7 @@ class InlineWorker:
         base = WorkerEnvironment(
             storage=self.storage, server=self.server, temporary=folder / "work", home_id=new_id()
         )
-        self.environment = dataclasses.replace(base, **environment)  # type: ignore[arg-type]
+        self.environment = msgspec.structs.replace(base, **environment)
         self.worker = Worker(
             self.queue.jobs,
             self.queue.executor,

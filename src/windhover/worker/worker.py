@@ -8,8 +8,9 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from windhover.engine.messages import (
     Broadcast,
@@ -40,8 +41,7 @@ SLOTS_PER_CORE = 8
 _MAX_EARLY_KILLS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class RunningAttempt:
+class RunningAttempt(msgspec.Struct, frozen=True):
     """An attempt under way; ``progress`` is what the task has said of it, if it has."""
 
     identity: JobIdentity

@@ -13,9 +13,10 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+import msgspec
 
 #: ``<task run id>:<dispatch>``
 TASK_RUN_VARIABLE = "WINDHOVER_TASK_RUN"
@@ -30,8 +31,7 @@ _PROC = Path("/proc")
 _POLL = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(msgspec.Struct, frozen=True):
     """A process; ``started`` (clock ticks since boot) tells it from a later one of the same number."""
 
     pid: int

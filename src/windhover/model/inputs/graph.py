@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from windhover.model.inputs import FlowOutput, FormInput, Input, InputBase
 
 
-@dataclass(frozen=True, slots=True)
-class FlatInput:
+class FlatInput(msgspec.Struct, frozen=True):
     """An input under its full id. ``form`` is the id of the form around it."""
 
     id: str

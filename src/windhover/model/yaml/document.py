@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
+import msgspec
 import yaml
 from yaml.events import (
     AliasEvent,
@@ -34,8 +34,7 @@ _MOST_PROBLEMS = 1000
 _SYNTAX_PREFIX = "Illegal Flow source: YAML parsing error: "
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A document that could be read. ``problems`` are errors that did not stop the reading."""
 
     text: str
@@ -105,16 +104,14 @@ class _Refused(Exception):
         self.problem = problem
 
 
-@dataclass(slots=True)
-class _Anchored:
+class _Anchored(msgspec.Struct):
     value: JsonValue
     place: Place
     weight: int = 0
     height: int = 0
 
 
-@dataclass(slots=True)
-class _Composer:
+class _Composer(msgspec.Struct):
     """Builds values from events.
 
     ``weight`` is the number of values so far, aliases followed; ``height`` how deep the value read last
@@ -122,11 +119,11 @@ class _Composer:
     """
 
     limits: SourceLimits
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = msgspec.field(default_factory=list)
     weight: int = 0
     height: int = 0
-    _anchors: dict[str, _Anchored | None] = field(default_factory=dict)
-    _path: list[str | int] = field(default_factory=list)
+    _anchors: dict[str, _Anchored | None] = msgspec.field(default_factory=dict)
+    _path: list[str | int] = msgspec.field(default_factory=list)
 
     def compose(self, events: Iterator[Event]) -> tuple[JsonValue, Place]:
         value: JsonValue = None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class SourceLimits:
+class SourceLimits(msgspec.Struct, frozen=True):
     """Bounds that keep reading a document quick, whatever it says.
 
     ``size`` counts bytes of UTF-8. ``nodes`` counts values after aliases are followed, so a short text

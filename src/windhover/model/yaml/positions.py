@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from windhover.model.execution import JsonValue
 
@@ -18,8 +19,7 @@ class Position(NamedTuple):
     column: int
 
 
-@dataclass(slots=True)
-class Place:
+class Place(msgspec.Struct):
     """Where one value stands; ``key`` is the place of its property name, for members of a map."""
 
     value: Position

@@ -7,11 +7,11 @@ and encodes its answer with msgspec, so FastAPI only routes, reads the query and
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from windhover.engine.messages import DeleteExecution

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Header, Path, Request
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from windhover.model.execution import JsonValue

@@ -7,11 +7,11 @@ their sequence numbers.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request
+from msgspec.structs import replace
 from starlette.responses import Response, StreamingResponse
 
 from windhover.model.log import LogEntry, LogLevel
