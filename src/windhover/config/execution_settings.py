@@ -216,6 +216,12 @@ class LimitSettings(Section):
         64 * _MB,
         gt=0,
     )
+    max_flow_outputs: ByteSize = setting(
+        "windhover.limits.max-flow-outputs",
+        "Largest outputs of a flow, files apart; above it the execution fails.",
+        4 * _MB,
+        gt=0,
+    )
     log_lines_per_second: int = setting(
         "windhover.limits.log-lines-per-second",
         "Log lines a second that are kept of one task run; further ones are counted, not kept.",

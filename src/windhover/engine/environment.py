@@ -19,9 +19,10 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
 
     ``scope`` makes the scope in which an expression is rendered, with the server access that the
     executor grants; ``load_stored`` reads an output that is kept in the storage;
-    ``encrypt`` and ``decrypt`` are for SECRET values. ``kill_grace`` is how
-    long a killed task run may take to end before its result is no longer waited for. ``country`` is the
-    server's, by two letters, for conditions on public holidays that name none.
+    ``encrypt`` and ``decrypt`` are for SECRET values. ``max_flow_outputs`` is how many
+    bytes of JSON the outputs of a flow may come to. ``kill_grace`` is how long a killed task run may take to
+    end before its result is no longer waited for. ``country`` is the server's, by two letters, for conditions
+    on public holidays that name none.
     """
 
     new_id: Callable[[], str] = new_id
@@ -33,6 +34,7 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
     envs: Mapping[str, str] = msgspec.field(default_factory=dict)
     server: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     kill_grace: timedelta = timedelta(seconds=30)
+    max_flow_outputs: int = 4 * 1024 * 1024
     finally_limit: timedelta = timedelta(hours=1)
     queue_limit: timedelta | None = None
     country: str | None = None

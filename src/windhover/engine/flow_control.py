@@ -423,7 +423,12 @@ class FlowControl(Recorder):
         if not flow.outputs:
             return True
         try:
-            resolved = resolve_outputs(flow.outputs, self.renderer(), encrypt=self.environment.encrypt)
+            resolved = resolve_outputs(
+                flow.outputs,
+                self.renderer(),
+                encrypt=self.environment.encrypt,
+                maximum=self.environment.max_flow_outputs,
+            )
         except FlowOutputError as error:
             # After a failure outputs are often missing; the line must not hide what really went wrong.
             failed = record.state.current is StateType.FAILED

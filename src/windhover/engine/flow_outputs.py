@@ -5,7 +5,7 @@ Documentation page: ``docs/inputs.md``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -42,15 +42,22 @@ class FlowOutputError(Exception):
 
 
 def resolve_outputs(
-    outputs: Sequence[FlowOutput], renderer: OutputRenderer, *, encrypt: Encrypt | None = None
+    outputs: Sequence[FlowOutput],
+    renderer: OutputRenderer,
+    *,
+    encrypt: Encrypt | None = None,
+    maximum: int | None = None,
 ) -> ResolvedOutputs:
     """Render and type the outputs of a flow. ``encrypt`` is needed where one of them is a SECRET.
+
+    ``maximum`` bytes of JSON are allowed, all together: they are part of the execution's own record.
 
     An output with ``required: false`` that cannot be rendered is left out, with a warning, and left out
     when it is null. One that does not fit its type is an error all the same.
 
     Raises:
-        FlowOutputError: an output cannot be rendered, is null though required, or does not fit its type.
+        FlowOutputError: an output cannot be rendered, is null though required, or does not fit its type; or
+            they are too large.
     """
     resolved = ResolvedOutputs({})
     for output in outputs:
@@ -69,7 +76,20 @@ def resolve_outputs(
         value = _typed(output, rendered, encrypt)
         if value is not None:
             resolved.values[output.id] = value
+    if maximum is not None:
+        _refuse_large(resolved.values, maximum)
     return resolved
+
+
+def _refuse_large(values: Mapping[str, JsonValue], maximum: int) -> None:
+    sizes = {name: len(msgspec.json.encode(value)) for name, value in values.items()}
+    total = sum(sizes.values())
+    if total > maximum:
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise FlowOutputError(
+            f"they are {total} bytes of JSON, more than the limit of {maximum}; `{largest}` alone is "
+            f"{sizes[largest]}. Write large data to a file and give it as an output of type FILE."
+        )
 
 
 def _render(template: JsonValue, renderer: OutputRenderer) -> JsonValue:

@@ -89,6 +89,15 @@ def test_null_is_no_output() -> None:
         resolve(null)
 
 
+def test_outputs_that_are_too_large_are_refused_together() -> None:
+    small, large = {"id": "small", "type": "STRING", "value": "x"}, {"type": "STRING", "value": "y" * 200}
+    assert resolve(small, large, maximum=300).values.keys() == {"small", "o"}
+    with pytest.raises(
+        FlowOutputError, match="they are 205 bytes of JSON, more than the limit of 200; `o` alone"
+    ):
+        resolve(small, large, maximum=200)
+
+
 def test_ids_with_dots_stay_as_they_are() -> None:
     assert resolve({"id": "n.o", "type": "INT", "value": 4}).values == {"n.o": 4}
 
