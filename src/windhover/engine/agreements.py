@@ -6,6 +6,7 @@ Documentation page: ``docs/limits.md``.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from windhover.engine.deadlines import Deadlines
 from windhover.engine.environment import EngineEnvironment
@@ -45,7 +46,7 @@ class Agreements(Deadlines):
         sla = next((sla for sla in self._durations() if sla.id == sla_id), None)
         if sla is None or not self._is_under_way:
             return
-        took = timedelta(milliseconds=self._elapsed(sla) // timedelta(milliseconds=1))
+        took = timedelta(milliseconds=self._elapsed() // timedelta(milliseconds=1))
         self._break(
             sla,
             f"execution duration of {format_duration(took)} exceed the maximum duration of {sla.duration}.",
@@ -81,14 +82,13 @@ class Agreements(Deadlines):
         record = self.live.record
         return not record.state.current.is_terminated and record.ordered_end is None
 
-    def _elapsed(self, sla: MaxDurationSla) -> timedelta:
+    def _elapsed(self) -> timedelta:
         """How long the execution has taken: since its creation, or since it was last restarted."""
         record = self.live.record
-        since = record.state.start_date
-        if record.schedule_date is not None:
-            since = max(since, record.schedule_date)
-        for change in record.state.histories:
-            if change.state is StateType.RESTARTED and change.date + parse_duration(sla.duration) <= self.now:
+        since = max(record.state.start_date, record.schedule_date or record.state.start_date)
+        for before, change in pairwise(record.state.histories):
+            # A pause that is over shows as RESTARTED, too.
+            if change.state is StateType.RESTARTED and before.state.is_terminated:
                 since = change.date
         return self.now - since
 

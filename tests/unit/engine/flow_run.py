@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -13,7 +13,7 @@ from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import Begin, EngineEvent, Recover, TimerFired
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import Job, TaskEnded, TaskStarted
-from windhover.model.execution import Execution, ExecutionMetadata, JsonValue, TaskRun
+from windhover.model.execution import Breakpoint, Execution, ExecutionMetadata, JsonValue, TaskRun
 from windhover.model.state import State, StateType
 from windhover.plugin.parsing import parse_flow
 from windhover.plugin.registry import Registry
@@ -25,10 +25,17 @@ HEAD = "id: flow\nnamespace: company.team\n"
 class FlowRun:
     """Applies events, and plays what is around the engine; ``source`` is a flow without its id."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(
+        self,
+        source: str,
+        *,
+        breakpoints: Sequence[Breakpoint] = (),
+        begin: bool = True,
+        queue_limit: timedelta | None = None,
+    ) -> None:
         ids = itertools.count()
         self.flow = parse_flow(HEAD + source, Registry()).flow.with_revision(1, tenant_id="main")
-        self.environment = EngineEnvironment(new_id=lambda: f"run{next(ids):04d}")
+        self.environment = EngineEnvironment(new_id=lambda: f"run{next(ids):04d}", queue_limit=queue_limit)
         self.now = START
         record = Execution(
             id="execution",
@@ -39,6 +46,7 @@ class FlowRun:
             state=State.created(START),
             original_id="execution",
             metadata=ExecutionMetadata(1, START),
+            breakpoints=tuple(breakpoints),
         )
         self.live = LiveExecution(self.flow, record)
         self.header = b""
@@ -49,8 +57,10 @@ class FlowRun:
         self.kills: list[str] = []
         self.released: list[str] = []
         self.started: list[object] = []
+        self.children_killed: list[str] = []
         self.ended = False
-        self.apply(Begin())
+        if begin:
+            self.apply(Begin())
 
     def apply(self, event: EngineEvent) -> None:
         self.now += timedelta(milliseconds=1)
@@ -68,6 +78,7 @@ class FlowRun:
         self.kills.extend(kill.task_run_id for kill in effects.kills)
         self.released.extend(effects.directories_released)
         self.started.extend(effects.children_to_start)
+        self.children_killed.extend(effects.children_to_kill)
         self.ended = self.ended or effects.ended
 
     def end(
