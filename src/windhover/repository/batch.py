@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from windhover.model.execution import Execution, TaskRun
+from windhover.model.gathered import GatheringKey, KeptGathering
 from windhover.model.log import LogEntry, Metric
 
 
@@ -29,7 +30,8 @@ class CommitBatch(msgspec.Struct):
 
     The lists are applied in this order: timers cleared, records written and timers set, task runs removed,
     executions deleted (with labels, task runs and timers), logs and metrics deleted. ``deleted_executions``,
-    ``deleted_logs`` and ``deleted_metrics`` hold ids of executions.
+    ``deleted_logs`` and ``deleted_metrics`` hold ids of executions. ``gatherings`` are what Flow triggers
+    have gathered; those that are also in ``forgotten_gatherings`` are deleted.
     """
 
     created: list[Execution] = msgspec.field(default_factory=list)
@@ -43,6 +45,8 @@ class CommitBatch(msgspec.Struct):
     metrics: list[Metric] = msgspec.field(default_factory=list)
     deleted_logs: list[str] = msgspec.field(default_factory=list)
     deleted_metrics: list[str] = msgspec.field(default_factory=list)
+    gatherings: list[KeptGathering] = msgspec.field(default_factory=list)
+    forgotten_gatherings: list[GatheringKey] = msgspec.field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

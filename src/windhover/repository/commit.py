@@ -8,6 +8,7 @@ from windhover.model.execution import Execution, Label
 from windhover.model.state import TERMINATED
 from windhover.repository import statements
 from windhover.repository.batch import CommitBatch
+from windhover.repository.gatherings import DELETE_GATHERINGS, UPSERT_GATHERINGS, gathering_row
 from windhover.repository.records import (
     execution_row,
     label_rows,
@@ -76,6 +77,11 @@ class CommitWriter:
             *(Write(statement, _keys(batch.deleted_executions)) for statement in DELETE_EXECUTION),
             Write(statements.DELETE_LOGS_OF, _keys(batch.deleted_logs)),
             Write(statements.DELETE_METRICS_OF, _keys(batch.deleted_metrics)),
+            Write(
+                UPSERT_GATHERINGS,
+                [gathering_row(kept) for kept in {kept.key: kept for kept in batch.gatherings}.values()],
+            ),
+            Write(DELETE_GATHERINGS, list(dict.fromkeys(batch.forgotten_gatherings))),
         ]
         return [write for write in writes if write.rows], {
             execution.id: tuple(execution.labels)

@@ -8,6 +8,7 @@ Documentation page: ``docs/flows.md``.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -18,8 +19,11 @@ from windhover.model.problem import FlowInvalid
 from windhover.model.yaml.limits import DEFAULT_LIMITS, SourceLimits
 from windhover.plugin.parsing import ParsedFlow, parse_flow
 from windhover.plugin.registry import Registry
-from windhover.repository.declared_triggers import declared_triggers
+from windhover.plugin.trigger import TriggerKind
+from windhover.repository.declared_triggers import declared_triggers, trigger_kind
 from windhover.repository.flows import FlowDraft, FlowRecord, FlowRepository
+
+logger = logging.getLogger(__name__)
 
 _Key = tuple[str, str, str, int]
 
@@ -90,9 +94,23 @@ class FlowDefinitions:
             labels=tuple(flow.labels),
             disabled=flow.disabled,
             triggers=declared_triggers(flow),
+            listens=any(trigger_kind(trigger) is TriggerKind.FLOW for trigger in flow.triggers),
         )
         record = await self.repository.save(draft, self._clock(), base_revision)
         return self._keep(record, flow)
+
+    async def listening(self) -> list[Flow]:
+        """The latest revision of every flow, of every tenant, that reacts to executions of other flows.
+
+        One that is no longer valid is left out, with an error in the server's log.
+        """
+        flows = []
+        for record in await self.repository.listening():
+            try:
+                flows.append(self.read(record))
+            except FlowUnreadable as error:
+                logger.error("Its Flow triggers do not fire: %s", error)
+        return flows
 
     async def get(self, tenant_id: str, namespace: str, flow_id: str, revision: int | None = None) -> Flow:
         """A flow by its revision, or the latest one.

@@ -41,12 +41,13 @@ FLOW_COLUMNS = {
     "latest": "boolean",
     "deleted": "boolean",
     "disabled": "boolean",
+    "listens": "boolean",
     "updated": "bigint",
     "description": "text",
     "labels": "text",
     "source": "text",
 }
-_RECORD_COLUMNS = [name for name in FLOW_COLUMNS if name != "latest"]
+_RECORD_COLUMNS = [name for name in FLOW_COLUMNS if name not in ("latest", "listens")]
 _SELECT = f"SELECT {', '.join(_RECORD_COLUMNS)} FROM flows"
 _THIS_FLOW = "tenant_id = ? AND namespace = ? AND id = ?"
 
@@ -54,6 +55,7 @@ _LATEST = sql(f"{_SELECT} WHERE {_THIS_FLOW} AND latest")
 _REVISION = sql(f"{_SELECT} WHERE {_THIS_FLOW} AND revision = ?")
 _REVISIONS = sql(f"{_SELECT} WHERE {_THIS_FLOW} ORDER BY revision")
 _ALL_LATEST = sql(f"{_SELECT} WHERE latest AND NOT deleted ORDER BY tenant_id, namespace, id")
+_LISTENING = sql(f"{_SELECT} WHERE latest AND listens AND NOT deleted ORDER BY tenant_id, namespace, id")
 _NAMESPACES = sql(
     "SELECT DISTINCT namespace FROM flows WHERE tenant_id = ? AND latest AND NOT deleted ORDER BY 1"
 )
@@ -88,7 +90,10 @@ class DeclaredTrigger(msgspec.Struct, frozen=True):
 
 
 class FlowDraft(msgspec.Struct, frozen=True):
-    """A flow to be saved: its source, what of it is searched for, and its triggers that have a state."""
+    """A flow to be saved: its source, what of it is searched for, and its triggers that have a state.
+
+    ``listens``: it has triggers that react to executions of other flows.
+    """
 
     tenant_id: str
     namespace: str
@@ -98,6 +103,7 @@ class FlowDraft(msgspec.Struct, frozen=True):
     labels: tuple[Label, ...] = ()
     disabled: bool = False
     triggers: tuple[DeclaredTrigger, ...] = ()
+    listens: bool = False
 
 
 class FlowRecord(msgspec.Struct, frozen=True):
@@ -174,7 +180,7 @@ class FlowRepository:
                 description=draft.description,
                 labels=list(draft.labels),
             )
-            if await self._append(record, latest, draft.triggers):
+            if await self._append(record, latest, draft.triggers, listens=draft.listens):
                 return record
         raise FlowConflict(f"Flow '{draft.namespace}.{draft.id}' is being saved by others all the time.")
 
@@ -253,6 +259,10 @@ class FlowRepository:
         """The latest revision of every flow of every tenant that is not deleted."""
         return [_record(row) for row in await self._database.fetch(_ALL_LATEST)]
 
+    async def listening(self) -> list[FlowRecord]:
+        """The latest revision of every flow of every tenant that reacts to executions of other flows."""
+        return [_record(row) for row in await self._database.fetch(_LISTENING)]
+
     async def namespaces(self, tenant_id: str) -> list[str]:
         """The namespaces that hold flows, sorted."""
         return [row[0] for row in await self._database.fetch(_NAMESPACES, (tenant_id,))]
@@ -312,11 +322,16 @@ class FlowRepository:
         return _record(rows[0]) if rows else None
 
     async def _append(
-        self, record: FlowRecord, latest: FlowRecord | None, triggers: Sequence[DeclaredTrigger] = ()
+        self,
+        record: FlowRecord,
+        latest: FlowRecord | None,
+        triggers: Sequence[DeclaredTrigger] = (),
+        *,
+        listens: bool = False,
     ) -> bool:
         """Write the next revision and its triggers; False when someone else has just written it."""
         key = (record.tenant_id, record.namespace, record.id)
-        writes = [Write(_INSERT, [_row(record)])]
+        writes = [Write(_INSERT, [_row(record, listens)])]
         if latest is not None:
             writes.insert(0, Write(_SUPERSEDE, [(*key, latest.revision)]))
         if triggers:
@@ -342,7 +357,7 @@ def _check_base(namespace: str, flow_id: str, latest: FlowRecord | None, base: i
         )
 
 
-def _row(record: FlowRecord) -> Row:
+def _row(record: FlowRecord, listens: bool) -> Row:
     return (
         record.tenant_id,
         record.namespace,
@@ -351,6 +366,7 @@ def _row(record: FlowRecord) -> Row:
         True,
         record.deleted,
         record.disabled,
+        listens,
         to_micros(record.updated),
         None if record.description is None else storable_text(record.description),
         labels_text(record.labels),

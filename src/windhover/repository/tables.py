@@ -47,11 +47,21 @@ flows = Table(
     Column("latest", Boolean, nullable=False),
     Column("deleted", Boolean, nullable=False),
     Column("disabled", Boolean, nullable=False),
+    Column("listens", Boolean, nullable=False),
     Column("updated", Instant, nullable=False),
     Column("description", Text),
     Column("labels", Text, nullable=False),
     Column("source", Text, nullable=False),
     PrimaryKeyConstraint("tenant_id", "namespace", "id", "revision"),
+    # The flows that an executor asks for at its start: those with Flow triggers.
+    Index(
+        "flows_listening",
+        "tenant_id",
+        "namespace",
+        "id",
+        sqlite_where=text("latest AND listens"),
+        postgresql_where=text("latest AND listens"),
+    ),
     Index(
         "flows_latest",
         "tenant_id",
@@ -351,6 +361,27 @@ backfills = Table(
     Index("backfills_by_trigger", "tenant_id", "namespace", "flow_id", "trigger_id"),
     Index(
         "backfills_by_due",
+        "due",
+        sqlite_where=text("due IS NOT NULL"),
+        postgresql_where=text("due IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+#: What Flow triggers have gathered. ``due`` is when a window ends whose miss is to be told.
+gatherings = Table(
+    "gatherings",
+    metadata,
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("flow_id", Key, nullable=False),
+    Column("trigger_id", Key, nullable=False),
+    Column("gathering_id", Key, nullable=False),
+    Column("due", Instant),
+    Column("data", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "namespace", "flow_id", "trigger_id", "gathering_id"),
+    Index(
+        "gatherings_by_due",
         "due",
         sqlite_where=text("due IS NOT NULL"),
         postgresql_where=text("due IS NOT NULL"),

@@ -54,6 +54,7 @@ CREATE TABLE flows (
     latest BOOLEAN NOT NULL,
     deleted BOOLEAN NOT NULL,
     disabled BOOLEAN NOT NULL,
+    listens BOOLEAN NOT NULL,
     updated BIGINT NOT NULL,
     description TEXT,
     labels TEXT NOT NULL,
@@ -61,6 +62,18 @@ CREATE TABLE flows (
     PRIMARY KEY (tenant_id, namespace, id, revision)
 );
 CREATE UNIQUE INDEX flows_latest ON flows (tenant_id, namespace, id) WHERE latest;
+CREATE INDEX flows_listening ON flows (tenant_id, namespace, id) WHERE latest AND listens;
+CREATE TABLE gatherings (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    namespace TEXT COLLATE "C" NOT NULL,
+    flow_id TEXT COLLATE "C" NOT NULL,
+    trigger_id TEXT COLLATE "C" NOT NULL,
+    gathering_id TEXT COLLATE "C" NOT NULL,
+    due BIGINT,
+    data TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, namespace, flow_id, trigger_id, gathering_id)
+);
+CREATE INDEX gatherings_by_due ON gatherings (due) WHERE due IS NOT NULL;
 CREATE TABLE kv_entries (
     tenant_id TEXT COLLATE "C" NOT NULL,
     namespace TEXT COLLATE "C" NOT NULL,

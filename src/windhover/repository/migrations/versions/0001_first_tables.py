@@ -105,11 +105,15 @@ def upgrade() -> None:
         sa.Column("latest", sa.Boolean(), nullable=False),
         sa.Column("deleted", sa.Boolean(), nullable=False),
         sa.Column("disabled", sa.Boolean(), nullable=False),
+        sa.Column("listens", sa.Boolean(), nullable=False),
         sa.Column("updated", sa.BigInteger(), nullable=False),
         sa.Column("description", sa.Text()),
         sa.Column("labels", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "namespace", "id", "revision"),
+    )
+    op.create_index(
+        "flows_listening", "flows", ["tenant_id", "namespace", "id"], **where("latest AND listens")
     )
     op.create_index("flows_latest", "flows", ["tenant_id", "namespace", "id"], unique=True, **where("latest"))
     op.create_table(
@@ -283,6 +287,16 @@ def upgrade() -> None:
     )
     op.create_index("backfills_by_trigger", "backfills", [*TRIGGER_KEY])
     op.create_index("backfills_by_due", "backfills", ["due"], **where("due IS NOT NULL"))
+    op.create_table(
+        "gatherings",
+        *(sa.Column(name, Key, nullable=False) for name in TRIGGER_KEY),
+        sa.Column("gathering_id", Key, nullable=False),
+        sa.Column("due", sa.BigInteger()),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint(*TRIGGER_KEY, "gathering_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("gatherings_by_due", "gatherings", ["due"], **where("due IS NOT NULL"))
     if op.get_context().dialect.name == "sqlite":
         op.execute("ANALYZE sqlite_schema")
         for table, index, statistics in SQLITE_STATISTICS:
