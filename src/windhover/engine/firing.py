@@ -38,6 +38,7 @@ class Occasion:
     ``variables`` become ``trigger.*`` of the execution. ``inputs`` are the flow's inputs before rendering and
     ``given_inputs`` such as are final already, which win. ``labels`` are final; ``context`` is what templates
     of inputs and labels may read besides ``flow``, ``trigger`` and the names that are always there.
+    ``execution_id`` is the execution's, if it has been chosen already.
     """
 
     trigger: Trigger
@@ -46,7 +47,7 @@ class Occasion:
     given_inputs: Mapping[str, JsonValue] | None = None
     labels: Sequence[Label] = ()
     context: Mapping[str, JsonValue] = field(default_factory=dict)
-    schedule_date: datetime | None = None
+    execution_id: str | None = None
 
 
 def fire(flow: Flow, occasion: Occasion, environment: EngineEnvironment, now: datetime) -> Firing:
@@ -57,7 +58,7 @@ def fire(flow: Flow, occasion: Occasion, environment: EngineEnvironment, now: da
     cannot be rendered is left out, with a warning.
     """
     trigger = occasion.trigger
-    execution_id = environment.new_id()
+    execution_id = occasion.execution_id or environment.new_id()
     context = {**occasion.context, "trigger": dict(occasion.variables)}
     renderer = FlowInputRenderer(environment, flow, execution_id, context)
     labels, warnings = _labels(trigger, renderer)
@@ -87,7 +88,6 @@ def fire(flow: Flow, occasion: Occasion, environment: EngineEnvironment, now: da
         execution_id,
         now,
         labels=[*labels, *occasion.labels],
-        schedule_date=occasion.schedule_date,
     )
     execution.trigger = ExecutionTrigger(trigger.id, trigger.type, dict(occasion.variables))
     if problems:
@@ -100,7 +100,8 @@ def failed_firing(
     flow: Flow, occasion: Occasion, reason: str, environment: EngineEnvironment, now: datetime
 ) -> Firing:
     """An execution that never ran, for an event that the trigger could not make sense of."""
-    execution = new_execution(flow, {}, environment.new_id(), now, labels=occasion.labels)
+    execution_id = occasion.execution_id or environment.new_id()
+    execution = new_execution(flow, {}, execution_id, now, labels=occasion.labels)
     execution.trigger = ExecutionTrigger(occasion.trigger.id, occasion.trigger.type, dict(occasion.variables))
     execution.state.become(StateType.FAILED, now)
     return Firing(execution, [_line(execution, LogLevel.ERROR, reason, now)])

@@ -306,7 +306,19 @@ class FlowChanged(msgspec.Struct, frozen=True):
     revision: int
 
 
-Broadcast = KillTaskRun | ReleaseDirectory | ExecutionChanged | LogsCommitted | TaskProgressed | FlowChanged
+class TriggersChanged(msgspec.Struct, frozen=True):
+    """To all: somebody has changed what is kept of triggers, or their backfills."""
+
+
+Broadcast = (
+    KillTaskRun
+    | ReleaseDirectory
+    | ExecutionChanged
+    | LogsCommitted
+    | TaskProgressed
+    | FlowChanged
+    | TriggersChanged
+)
 
 
 class CommandRefused(Exception):

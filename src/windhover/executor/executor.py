@@ -24,11 +24,13 @@ from windhover.engine.messages import (
     CommandRefused,
     Event,
     ExecutionChanged,
+    ExecutionStored,
     FlowChanged,
     LogsCommitted,
     ReleaseDirectory,
     TaskEnded,
 )
+from windhover.engine.trigger_messages import TriggeredExecutionEnded
 from windhover.executor.actions import Actions
 from windhover.executor.admission import Admission, FlowKey, flow_key
 from windhover.executor.alarm import Alarm
@@ -40,6 +42,7 @@ from windhover.executor.house import Clock, House
 from windhover.executor.patience import Patience
 from windhover.executor.round import Round
 from windhover.model.state import StateType
+from windhover.model.trigger_state import TriggerKey
 from windhover.queue.local import LocalQueue, PendingCommand
 from windhover.repository.batch import CommitBatch
 from windhover.repository.errors import RepositoryError, RepositoryUnavailable
@@ -165,6 +168,8 @@ class Executor:
         for item in items:
             if isinstance(item, PendingCommand):
                 await commands.carry_out(item)
+            elif isinstance(item, ExecutionStored):
+                await round.take_over(item)
             else:
                 await round.apply_to(item.execution_id, item)
         if self._alarm.is_due:
@@ -244,6 +249,12 @@ class Executor:
                     queue.broadcasts.publish(kill)
             if effects.logs and queue.broadcasts.has_listeners:
                 queue.broadcasts.publish(LogsCommitted(change.execution_id, effects.logs))
+        record = change.live.record
+        if ended and record.trigger is not None and record.awaited_by is None:
+            key = TriggerKey(record.tenant_id, record.namespace, record.flow_id, record.trigger.id)
+            queue.scheduler.send(
+                TriggeredExecutionEnded(key, record.trigger.type, record.id, record.state.current)
+            )
         for answer in change.answers:
             if not answer.future.done():
                 answer.future.set_result(answer.accepted)

@@ -23,6 +23,7 @@ from windhover.engine.live import LiveExecution
 from windhover.engine.messages import (
     CommandRefused,
     ExecutionNotFound,
+    ExecutionStored,
     RestartExecution,
     StartChild,
 )
@@ -67,6 +68,23 @@ class Round:
             return
         if live is not None:
             await self.apply(live, event)
+
+    async def take_over(self, stored: ExecutionStored) -> None:
+        """Let an execution begin that somebody else has written. What is here already is left alone."""
+        execution = stored.execution
+        if execution.state.current.is_terminated or execution.id in self._house.live:
+            return
+        try:
+            flow = await self._house.definitions.get(
+                execution.tenant_id, execution.namespace, execution.flow_id, execution.flow_revision
+            )
+        except (FlowNotFound, FlowUnreadable):
+            # Read back as any other whose flow is gone, it ends with the reason.
+            await self.apply_to(execution.id, Begin())
+            return
+        live = self._house.live[execution.id] = LiveExecution(flow, execution, stored.logs)
+        self.changes[execution.id] = Change(live)
+        await self.start(live, Begin())
 
     async def fire(self, timer: Timer) -> bool:
         """Apply a timer that is due; False when its execution is not there."""

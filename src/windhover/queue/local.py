@@ -9,9 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 from windhover.engine.messages import Accepted, Broadcast, Command, Event, Job
 from windhover.model.execution import Execution
+
+if TYPE_CHECKING:
+    from windhover.engine.trigger_messages import SchedulerMessage, TriggerJob
 
 
 class QueueClosed(Exception):
@@ -116,6 +120,58 @@ class JobQueue:
         return len(self._jobs)
 
 
+class SchedulerQueue:
+    """What a scheduler is told, in the order it was said. Nothing is kept while there is none."""
+
+    def __init__(self) -> None:
+        self._items: list[SchedulerMessage] = []
+        self._arrived = asyncio.Event()
+        self._attended = False
+
+    def attend(self) -> None:
+        """A scheduler listens from now on."""
+        self._attended = True
+
+    def send(self, message: SchedulerMessage) -> None:
+        if self._attended:
+            self._items.append(message)
+            self._arrived.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Return as soon as something was said, or after so many seconds."""
+        if self._items:
+            return
+        try:
+            await asyncio.wait_for(self._arrived.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def wake(self) -> None:
+        """Let :meth:`wait` return though nothing was said."""
+        self._arrived.set()
+
+    def drain(self) -> list[SchedulerMessage]:
+        items, self._items = self._items, []
+        self._arrived.clear()
+        return items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+class TriggerJobQueue:
+    """Triggers for any worker, the oldest first."""
+
+    def __init__(self) -> None:
+        self._jobs: asyncio.Queue[TriggerJob] = asyncio.Queue()
+
+    def send(self, job: TriggerJob) -> None:
+        self._jobs.put_nowait(job)
+
+    async def take(self) -> TriggerJob:
+        return await self._jobs.get()
+
+
 class Subscription:
     """One listener's place in the broadcasts. Use as a context manager, iterate asynchronously."""
 
@@ -183,9 +239,11 @@ class Broadcasts:
 
 
 class LocalQueue:
-    """The three deliveries of a server that runs in one process."""
+    """The deliveries of a server that runs in one process."""
 
     def __init__(self) -> None:
         self.executor = ExecutorQueue()
         self.jobs = JobQueue()
+        self.scheduler = SchedulerQueue()
+        self.trigger_jobs = TriggerJobQueue()
         self.broadcasts = Broadcasts()

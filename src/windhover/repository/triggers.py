@@ -24,7 +24,7 @@ from windhover.repository.instants import from_micros, to_micros
 from windhover.repository.lazy_search import load_search
 from windhover.repository.records import execution_row, json_text, label_rows, log_row
 from windhover.repository.statement import Row, Write, sql
-from windhover.repository.statements import INSERT_LOGS
+from windhover.repository.statements import ENDED, INSERT_LOGS
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -75,8 +75,8 @@ class TriggerEvent:
 class Evaluation:
     """What an evaluation leaves of its trigger.
 
-    ``state`` is the state it began with and holds its lease. ``keep`` leaves the trigger with the same lease,
-    until ``due``. ``stop`` disables it.
+    ``state`` is the state it began with and holds its lease. With a ``lease`` the trigger is held further,
+    until ``due``; without it is let go. ``stop`` disables it.
     """
 
     state: TriggerState
@@ -86,7 +86,7 @@ class Evaluation:
     last_triggered: datetime | None = None
     execution_id: str | None = None
     worker_id: str | None = None
-    keep: bool = False
+    lease: str | None = None
     stop: bool = False
 
 
@@ -235,6 +235,16 @@ class TriggerRepository:
             for slot, execution_id, state in rows
         }
 
+    async def not_ended(self, execution_ids: Sequence[str]) -> set[str]:
+        """Those of some executions that are there and have not ended."""
+        if not execution_ids:
+            return set()
+        marks = ", ".join("?" * len(execution_ids))
+        rows = await self._database.fetch(
+            sql(f"SELECT id FROM executions WHERE id IN ({marks}) AND state NOT IN ({ENDED})"), execution_ids
+        )
+        return {row[0] for row in rows}
+
     async def forget_events(self, before: datetime) -> int:
         """Forget events of before an instant: one that comes again starts an execution again."""
         return await self._database.execute(_FORGET_EVENTS, (to_micros(before),))
@@ -357,7 +367,7 @@ def _evaluation_row(evaluation: Evaluation, at: int) -> Row:
         to_micros(evaluation.last_triggered),
         evaluation.execution_id,
         evaluation.worker_id,
-        state.lease if evaluation.keep else None,
+        evaluation.lease,
         json_text(evaluation.memory),
         evaluation.stop,
     )

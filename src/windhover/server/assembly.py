@@ -16,7 +16,9 @@ from windhover.expression import DEFAULT_LIMITS
 from windhover.model.execution import JsonValue
 from windhover.model.plugin_default import PluginDefault
 from windhover.model.yaml.limits import SourceLimits
+from windhover.plugin.trigger import RecoverMissedSchedules
 from windhover.repository.database import DatabaseSettings
+from windhover.scheduler.settings import SchedulerSettings
 from windhover.server.runtime import RuntimeSettings
 from windhover.worker.environment import LogLimits, OutputLimits, WorkerSettings
 
@@ -38,7 +40,9 @@ def runtime_settings(settings: Settings, environ: Mapping[str, str] | None = Non
         encryption_key=key.get_secret_value() if key is not None else None,
         finally_limit=settings.limits.finally_after_kill,
         queue_limit=settings.limits.queue_wait,
+        max_flow_outputs=settings.limits.max_flow_outputs,
         worker=worker_settings(settings),
+        scheduler=scheduler_settings(settings),
         configurations={entry.type: dict(entry.values) for entry in settings.plugins.configurations},
         plugin_defaults=tuple(
             PluginDefault(type=entry.type, values=dict(entry.values), forced=entry.forced)
@@ -54,6 +58,18 @@ def _working_folder(settings: Settings) -> Path:
     """A folder of this home alone: a server that starts sweeps away what lies in it."""
     home = hashlib.blake2b(str(settings.home.resolve()).encode(), digest_size=6).hexdigest()
     return Path(settings.worker.tmp_dir or tempfile.gettempdir()) / f"windhover-{home}"
+
+
+def scheduler_settings(settings: Settings) -> SchedulerSettings:
+    """How triggers are looked at; how missed dates are treated is configured with the types of schedules."""
+    return SchedulerSettings(
+        zone=worker_settings(settings).zone,
+        recover={
+            entry.type: RecoverMissedSchedules(str(entry.values["recoverMissedSchedules"]))
+            for entry in settings.plugins.configurations
+            if "recoverMissedSchedules" in entry.values
+        },
+    )
 
 
 def worker_settings(settings: Settings) -> WorkerSettings:

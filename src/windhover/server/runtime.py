@@ -28,6 +28,7 @@ from windhover.model.plugin_default import PluginDefault
 from windhover.model.yaml.limits import SourceLimits
 from windhover.plugin.registry import Registry
 from windhover.queue.local import LocalQueue
+from windhover.repository.backfills import BackfillRepository
 from windhover.repository.database import Database
 from windhover.repository.executions import ExecutionRepository
 from windhover.repository.flow_definitions import FlowDefinitions
@@ -37,6 +38,8 @@ from windhover.repository.logs import LogRepository
 from windhover.repository.metrics import MetricRepository
 from windhover.repository.namespace_files import NamespaceFileRepository
 from windhover.repository.tenant_kv import TenantKv
+from windhover.repository.triggers import TriggerRepository
+from windhover.scheduler.settings import SchedulerSettings
 from windhover.secret.environment import EnvironmentSecrets
 from windhover.server.execution_access import ExecutorAccess
 from windhover.server.executor_port import ExecutorAnswers
@@ -54,6 +57,7 @@ from windhover.worker.worker import Worker
 
 if TYPE_CHECKING:
     from windhover.config import Settings
+    from windhover.scheduler.scheduler import Scheduler
     from windhover.webserver.services import WebServices
 
 logger = logging.getLogger(__name__)
@@ -87,9 +91,11 @@ class RuntimeSettings(msgspec.Struct, frozen=True):
     compiled_expressions: int | None = None
     encryption_key: str | None = None
     kill_grace: timedelta = timedelta(seconds=10)
+    max_flow_outputs: int = 4 * 1024 * 1024
     finally_limit: timedelta = timedelta(hours=1)
     queue_limit: timedelta | None = None
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
+    scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
     configurations: Mapping[str, Mapping[str, JsonValue]] = msgspec.field(default_factory=dict)
     plugin_defaults: tuple[PluginDefault, ...] = ()
     source_limits: SourceLimits = msgspec.field(default_factory=SourceLimits)
@@ -136,8 +142,12 @@ class Runtime:
             self._worker_environment(),
             concurrency=settings.threads,
         )
+        self.triggers = TriggerRepository(database)
+        self.backfills = BackfillRepository(database)
         self._executing: asyncio.Task[None] | None = None
         self._working: asyncio.Task[None] | None = None
+        self._scheduler: Scheduler | None = None
+        self._scheduling: list[asyncio.Task[None]] = []
 
     async def start(self) -> int:
         """Take up what was under way, and begin to work; returns how many executions go on."""
@@ -149,11 +159,55 @@ class Runtime:
         self._working = asyncio.create_task(self.worker.run(), name="worker")
         return recovered
 
+    async def start_triggers(self) -> None:
+        """Begin to look at triggers; a run of a single flow has none to look at."""
+        from windhover.scheduler.scheduler import Scheduler
+        from windhover.worker.triggers import TriggerRunner
+
+        settings = self.settings.scheduler
+        self._scheduler = Scheduler(
+            self.triggers,
+            self.backfills,
+            self.definitions,
+            self.queue,
+            self.environment,
+            clock=self.clock,
+            settings=settings,
+        )
+
+        async def renew(lease: str) -> bool:
+            return await self.triggers.renew(lease, self.clock() + settings.listen_lease)
+
+        runner = TriggerRunner(
+            self.worker.id,
+            self.queue,
+            self._worker_environment(),
+            renew,
+            threads=self.worker.concurrency,
+            renew_interval=settings.listen_lease / 3,
+        )
+        await self._scheduler.start()
+        self._scheduling = [
+            asyncio.create_task(self._scheduler.run(), name="scheduler"),
+            asyncio.create_task(runner.run(), name="triggers"),
+        ]
+
+    async def _stop_triggers(self) -> None:
+        if self._scheduler is None:
+            return
+        scheduling, running = self._scheduling
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        # What the listeners have seen last is still committed.
+        self._scheduler.stop()
+        await _ended(scheduling)
+
     async def wait(self) -> None:
         """Return, by raising, when a component has failed."""
         assert self._executing is not None, "start() comes first"
         assert self._working is not None, "start() comes first"
-        done, _ = await asyncio.wait([self._executing, self._working], return_when=asyncio.FIRST_EXCEPTION)
+        running = [self._executing, self._working, *self._scheduling]
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
 
@@ -162,6 +216,7 @@ class Runtime:
 
         True when all of them ended; the others are handed out again at the next start.
         """
+        await self._stop_triggers()
         graceful = await self.worker.drain(grace)
         if self._working is not None:
             await _ended(self._working)
@@ -199,6 +254,7 @@ class Runtime:
         return {
             "executor": self._executing is not None and not self._executing.done(),
             "worker": self._working is not None and not self._working.done(),
+            **({"scheduler": not self._scheduling[0].done()} if self._scheduling else {}),
         }
 
     def _gauges(self) -> dict[str, float]:
@@ -245,6 +301,7 @@ class Runtime:
             },
             server=settings.server,
             kill_grace=settings.kill_grace,
+            max_flow_outputs=settings.max_flow_outputs,
             finally_limit=settings.finally_limit,
             queue_limit=settings.queue_limit,
             country=_country(settings.environ),

@@ -95,6 +95,7 @@ class StandaloneServer:
         web = HttpServer(create_app(services), server.host, server.port)
         management = HttpServer(create_management_app(services), server.host, self._settings.management.port)
         recovered = await runtime.start()
+        await runtime.start_triggers()
         if recovered:
             logger.info("Taking up executions that were under way: %d.", recovered)
         await web.start()

@@ -6,11 +6,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from windhover.engine.messages import JobIdentity, LogsWritten
 from windhover.model.log import LogEntry, LogLevel, Metric
 from windhover.plugin.context import MetricType
-from windhover.queue.local import ExecutorQueue
 from windhover.worker.environment import LogLimits
 from windhover.worker.log_file import LogFile
 from windhover.worker.masking import SecretMask
@@ -25,6 +25,14 @@ _SECOND = timedelta(seconds=1)
 _CUT = "… (cut: {} of {} characters)"
 
 
+class LogSink(Protocol):
+    """Where lines go; its length is how much waits there."""
+
+    def send(self, event: LogsWritten, /) -> None: ...
+
+    def __len__(self) -> int: ...
+
+
 class AttemptJournal:
     """The task's logger: stamps, masks, limits and batches what it is given. Safe to use from any thread.
 
@@ -35,7 +43,7 @@ class AttemptJournal:
     def __init__(
         self,
         identity: JobIdentity,
-        events: ExecutorQueue,
+        events: LogSink,
         *,
         clock: Callable[[], datetime],
         limits: LogLimits,

@@ -1,0 +1,116 @@
+"""What scheduler, worker and executor say to each other about triggers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from windhover.engine.messages import TriggersChanged
+from windhover.model.execution import JsonValue
+from windhover.model.flow import Flow
+from windhover.model.log import LogEntry
+from windhover.model.state import StateType
+from windhover.model.trigger_state import TriggerKey, TriggerState
+from windhover.plugin.trigger import TriggerDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerJob:
+    """A trigger for a worker: to look once, or to listen until it is told to stop.
+
+    ``state`` holds the lease under which it is done, which is lost at ``until`` unless it is renewed.
+    ``execution_id`` is that of the execution which a look may start, so that its files can be stored for it.
+    """
+
+    state: TriggerState
+    flow: Flow
+    trigger: TriggerDefinition
+    execution_id: str
+    until: datetime
+
+    @property
+    def key(self) -> TriggerKey:
+        return self.state.key
+
+    @property
+    def lease(self) -> str:
+        assert self.state.lease is not None, "a worker is only given triggers that were claimed"
+        return self.state.lease
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An event that a trigger has seen: what becomes the variable ``trigger``, and what identifies it."""
+
+    variables: dict[str, JsonValue]
+    key: str | None = None
+    acknowledge: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookEnded:
+    """A worker has looked: at nothing, at an event, or in vain because of an error.
+
+    ``interval`` is the time until the next look.
+    """
+
+    job: TriggerJob
+    interval: timedelta
+    sighting: Sighting | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningStarted:
+    """A worker has begun to listen."""
+
+    job: TriggerJob
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventSeen:
+    """A worker that listens has seen an event; ``taken`` is done once it is committed, or known already."""
+
+    job: TriggerJob
+    sighting: Sighting
+    taken: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningEnded:
+    """A worker listens no more: it was told to stop, or because of an error."""
+
+    job: TriggerJob
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerLogged:
+    """Lines that a trigger has written on a worker; they have no numbers yet."""
+
+    key: TriggerKey
+    lines: Sequence[LogEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class TriggeredExecutionEnded:
+    """An execution that a trigger has started is over; ``type`` is the trigger's."""
+
+    key: TriggerKey
+    type: str
+    execution_id: str
+    state: StateType
+
+
+SchedulerMessage = (
+    LookEnded
+    | ListeningStarted
+    | EventSeen
+    | ListeningEnded
+    | TriggerLogged
+    | TriggeredExecutionEnded
+    | TriggersChanged
+)

@@ -1,0 +1,313 @@
+"""One loop: look at what is due and at what workers have seen, commit what follows, and tell the executor.
+
+A round is one transaction: the states of triggers, the keys of the events that were seen, and the executions
+these start. A trigger is claimed by a lease before it is looked at, and what comes of the look counts only as
+long as the lease does, so any number of schedulers share one database.
+
+Documentation page: ``docs/triggers.md``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.messages import Broadcast, ExecutionStored, FlowChanged, TriggersChanged
+from windhover.engine.trigger_messages import (
+    EventSeen,
+    ListeningEnded,
+    ListeningStarted,
+    LookEnded,
+    SchedulerMessage,
+    TriggeredExecutionEnded,
+    TriggerLogged,
+)
+from windhover.model.flow import Flow
+from windhover.model.trigger import Trigger
+from windhover.model.trigger_state import TriggerKey, TriggerState
+from windhover.plugin.trigger import ScheduleTrigger, TriggerDefinition
+from windhover.queue.local import LocalQueue
+from windhover.repository.backfills import BackfillRepository
+from windhover.repository.errors import RepositoryUnavailable
+from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
+from windhover.repository.triggers import Ended, TriggerBatch, TriggerEvent, TriggerRepository
+from windhover.scheduler.backfills import Backfills
+from windhover.scheduler.journal import TriggerJournal
+from windhover.scheduler.latest_flows import LatestFlows
+from windhover.scheduler.schedules import Outcome, Schedules, failed_look
+from windhover.scheduler.settings import SchedulerSettings
+from windhover.scheduler.sightings import Sightings
+from windhover.util.ids import new_id
+
+logger = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Looks at triggers. Several may share a database, each in a process of its own."""
+
+    def __init__(
+        self,
+        triggers: TriggerRepository,
+        backfills: BackfillRepository,
+        definitions: FlowDefinitions,
+        queue: LocalQueue,
+        environment: EngineEnvironment,
+        *,
+        clock: Callable[[], datetime],
+        settings: SchedulerSettings,
+    ) -> None:
+        self._triggers = triggers
+        self._queue = queue
+        self._clock = clock
+        self._settings = settings
+        self._journal = TriggerJournal()
+        self._flows = LatestFlows(definitions)
+        self._schedules = Schedules(
+            environment, self._journal, settings.zone, settings.recover, watching_since=clock()
+        )
+        self._backfills = Backfills(backfills, triggers, self._schedules, self._flows, environment, clock)
+        self._sightings = Sightings(queue, environment, self._journal, clock, settings.listen_lease)
+        self._next_due: datetime | None = None
+        self._next_check = clock()
+        self._next_sweep = clock()
+        self._stopping = False
+        self._failed_rounds = 0
+
+    async def start(self) -> None:
+        """Find out what happened while no scheduler ran."""
+        await self._backfills.wake()
+        await self._release()
+        self._next_due = await self._triggers.next_due()
+
+    async def run(self) -> None:
+        """Work until :meth:`stop`. While the database is away, what was said waits."""
+        self._queue.scheduler.attend()
+        hearing = asyncio.create_task(self._listen(), name="changed triggers")
+        waiting: list[SchedulerMessage] = []
+        try:
+            while not self._stopping:
+                waiting += self._queue.scheduler.drain()
+                try:
+                    await self._round(waiting)
+                except RepositoryUnavailable as error:
+                    await self._wait_for_database(error)
+                    continue
+                waiting.clear()
+                self._failed_rounds = 0
+                await self._sleep()
+            # What was said last counts: listeners let go of their triggers, and others take them up at once.
+            await self._hear(waiting + self._queue.scheduler.drain(), self._clock())
+        except RepositoryUnavailable as error:
+            logger.warning("Stopped without the database; triggers are taken up when leases end: %s", error)
+        finally:
+            hearing.cancel()
+
+    def stop(self) -> None:
+        """End :meth:`run` after the round under way; what was not committed was not acknowledged."""
+        self._stopping = True
+        self._queue.scheduler.wake()
+
+    async def _listen(self) -> None:
+        with self._queue.broadcasts.subscribe(_concerns_triggers) as messages:
+            async for _ in messages:
+                self._queue.scheduler.send(TriggersChanged())
+
+    # ---------------------------------------------------------------- waiting
+
+    async def _sleep(self) -> None:
+        now = self._clock()
+        wanted = [self._settings.tick, self._next_check - now]
+        due = [at for at in (self._next_due, self._backfills.next_due) if at is not None]
+        wanted += [at - now for at in due]
+        await self._queue.scheduler.wait(max(0.0, min(wanted).total_seconds()))
+
+    async def _wait_for_database(self, error: RepositoryUnavailable) -> None:
+        pause = min(5.0, 0.1 * 2 ** min(self._failed_rounds, 10))
+        if not self._failed_rounds:
+            logger.warning("Triggers wait for the database: %s", error)
+        self._failed_rounds += 1
+        await asyncio.sleep(pause)
+
+    # ---------------------------------------------------------------- a round
+
+    async def _round(self, messages: list[SchedulerMessage]) -> None:
+        now = self._clock()
+        if messages:
+            await self._hear(messages, now)
+        if self._next_due is not None and self._next_due <= now:
+            await self._look(now)
+        await self._backfills.look(now, self._commit)
+        if now >= self._next_check:
+            self._next_check = now + self._settings.check_interval
+            await self._release()
+            self._next_due = await self._triggers.next_due()
+        if now >= self._next_sweep:
+            self._next_sweep = now + timedelta(hours=1)
+            await self._triggers.forget_events(now - self._settings.keep_events)
+
+    async def _look(self, now: datetime) -> None:
+        """Look at what is due, some triggers in each transaction, the most overdue first."""
+        while not self._stopping:
+            lease = new_id()
+            claimed = await self._triggers.claim_due(
+                lease, now + self._settings.lease, now, self._settings.claim
+            )
+            batch = TriggerBatch()
+            for state in claimed:
+                outcome = await self._look_at(state, now)
+                if outcome is not None:
+                    batch.evaluations.append(outcome.evaluation)
+                    batch.events.extend(outcome.events)
+                    batch.logs.extend(outcome.logs)
+                # Others of this process have their turn between two looks.
+                await asyncio.sleep(0)
+            await self._commit(batch, now)
+            for state in claimed:
+                self._sightings.hand_out(state.key)
+            if len(claimed) < self._settings.claim:
+                break
+            now = self._clock()
+        self._next_due = await self._triggers.next_due()
+
+    async def _look_at(self, state: TriggerState, now: datetime) -> Outcome | None:
+        try:
+            flow, trigger = await self._definition(state)
+            match trigger:
+                case ScheduleTrigger():
+                    return self._schedules.look(state, flow, trigger, now)
+                case TriggerDefinition():
+                    return self._sightings.prepare(state, flow, trigger, now, self._settings.look_limit)
+                case _:
+                    raise ValueError(f"A trigger of type {trigger.type} is not scheduled")
+        except RepositoryUnavailable:
+            raise
+        except Exception as error:
+            # Whatever goes wrong with one trigger, the others must not wait for it.
+            if not isinstance(error, FlowNotFound | FlowUnreadable):
+                logger.exception("Trigger %s cannot be looked at", state.key)
+            return failed_look(state, str(error), now, self._journal)
+
+    async def _definition(self, state: TriggerState) -> tuple[Flow, Trigger]:
+        key = state.key
+        flow = await self._flows.get(key.tenant_id, key.namespace, key.flow_id)
+        for trigger in flow.triggers:
+            if trigger.id == key.trigger_id:
+                return flow, trigger
+        raise ValueError(f"The flow declares no trigger `{key.trigger_id}`")
+
+    # ---------------------------------------------------------------- what is said
+
+    async def _hear(self, messages: list[SchedulerMessage], now: datetime) -> None:
+        batch = TriggerBatch()
+        seen: list[EventSeen] = []
+        looks: list[LookEnded] = []
+        ended: list[TriggeredExecutionEnded] = []
+        for message in messages:
+            match message:
+                case EventSeen():
+                    flow = await self._flow_of(message.job.key, message.job.flow)
+                    event = self._sightings.seen(message, flow, now, batch.logs)
+                    if event is not None:
+                        batch.events.append(event)
+                    seen.append(message)
+                case LookEnded():
+                    flow = await self._flow_of(message.job.key, message.job.flow)
+                    outcome = self._sightings.looked(message, flow, now)
+                    batch.evaluations.append(outcome.evaluation)
+                    batch.events.extend(outcome.events)
+                    batch.logs.extend(outcome.logs)
+                    looks.append(message)
+                case ListeningStarted():
+                    batch.evaluations.append(self._sightings.listening(message, now))
+                case ListeningEnded():
+                    outcome = self._sightings.listened(message, now)
+                    batch.evaluations.append(outcome.evaluation)
+                    batch.logs.extend(outcome.logs)
+                case TriggerLogged():
+                    batch.logs.extend(
+                        self._journal.line(message.key, line.level, line.message, line.timestamp)
+                        for line in message.lines
+                    )
+                case TriggeredExecutionEnded():
+                    ended.append(message)
+                case TriggersChanged():
+                    self._flows.forget()
+                    await self._backfills.wake()
+        await self._commit(batch, now)
+        # What is committed must not be heard again, should the database go away from here on.
+        messages[:] = ended
+        for sighting in seen:
+            if not sighting.taken.done():
+                sighting.taken.set_result(None)
+        for look in looks:
+            self._sightings.acknowledge(look)
+        if ended:
+            await self._executions_ended(ended)
+        self._next_due = await self._triggers.next_due()
+
+    async def _flow_of(self, key: TriggerKey, last_known: Flow) -> Flow:
+        try:
+            return await self._flows.get(key.tenant_id, key.namespace, key.flow_id)
+        except (FlowNotFound, FlowUnreadable):
+            return last_known
+
+    async def _commit(self, batch: TriggerBatch, now: datetime) -> None:
+        """Write a batch, the same one until it is known to be written: an error may have come after that."""
+        while True:
+            try:
+                started = await self._triggers.commit(batch, now)
+                break
+            except RepositoryUnavailable as error:
+                if self._stopping:
+                    raise
+                await self._wait_for_database(error)
+        for event in batch.events:
+            if event.execution.id in started:
+                self._started(event)
+
+    def _started(self, event: TriggerEvent) -> None:
+        self._queue.executor.send(ExecutionStored(event.execution.id, event.execution, len(event.logs)))
+
+    # ---------------------------------------------------------------- executions that end
+
+    async def _executions_ended(self, messages: list[TriggeredExecutionEnded]) -> None:
+        await self._backfills.executions_ended({message.execution_id for message in messages})
+        now = self._clock()
+        ended = [Ended(message.key, message.execution_id, message.state) for message in messages]
+        verdicts = [
+            (each, await self._stops_after(each, message.type))
+            for each, message in zip(ended, messages, strict=True)
+        ]
+        await self._triggers.release(verdicts, now)
+        for each, stops in verdicts:
+            if stops:
+                # Also when it did not wait for this execution, as those do not that listen.
+                await self._triggers.set_disabled(each.key, True, now)
+
+    async def _release(self) -> None:
+        """Let triggers go whose execution is over though nobody said so."""
+        ended = await self._triggers.held_by_ended()
+        if ended:
+            await self._triggers.release(
+                [(each, await self._stops_after(each)) for each in ended], self._clock()
+            )
+
+    async def _stops_after(self, ended: Ended, type: str | None = None) -> bool:
+        key = ended.key
+        try:
+            flow = await self._flows.get(key.tenant_id, key.namespace, key.flow_id)
+        except (FlowNotFound, FlowUnreadable):
+            return False
+        return any(
+            trigger.id == key.trigger_id
+            and type in (None, trigger.type)
+            and ended.state in trigger.stop_after
+            for trigger in flow.triggers
+        )
+
+
+def _concerns_triggers(message: Broadcast) -> bool:
+    return isinstance(message, FlowChanged | TriggersChanged)

@@ -1,0 +1,212 @@
+"""Triggers that workers look after: handed out to them, and what they report."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from windhover.engine.conditions import conditions_hold, flow_context
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.firing import FROM_TRIGGER, Firing, Occasion, failed_firing, fire
+from windhover.engine.trigger_messages import (
+    EventSeen,
+    ListeningEnded,
+    ListeningStarted,
+    LookEnded,
+    Sighting,
+    TriggerJob,
+)
+from windhover.model.flow import Flow
+from windhover.model.log import LogEntry, LogLevel
+from windhover.model.state import StateType
+from windhover.model.trigger_state import TriggerKey, TriggerState
+from windhover.plugin.condition import ConditionError
+from windhover.plugin.trigger import PollingTrigger, TriggerDefinition
+from windhover.queue.local import LocalQueue
+from windhover.repository.triggers import Evaluation, TriggerEvent
+from windhover.scheduler.journal import TriggerJournal
+from windhover.scheduler.schedules import Outcome, failed_look, numbered
+
+logger = logging.getLogger(__name__)
+
+
+class Sightings:
+    """Hands triggers to workers, and turns what they have seen into executions."""
+
+    def __init__(
+        self,
+        queue: LocalQueue,
+        environment: EngineEnvironment,
+        journal: TriggerJournal,
+        clock: Callable[[], datetime],
+        listen_lease: timedelta,
+    ) -> None:
+        self._queue = queue
+        self._environment = environment
+        self._journal = journal
+        self._clock = clock
+        self._listen_lease = listen_lease
+        self._prepared: dict[TriggerKey, TriggerJob] = {}
+        self._acknowledging: set[asyncio.Task[None]] = set()
+
+    # ---------------------------------------------------------------- handing out
+
+    def prepare(
+        self,
+        state: TriggerState,
+        flow: Flow,
+        trigger: TriggerDefinition,
+        now: datetime,
+        look_limit: timedelta,
+    ) -> Outcome:
+        """Give a trigger to a worker, once its lease is written to last as long as that needs."""
+        polls = issubclass(trigger.plugin, PollingTrigger)
+        until = now + (look_limit if polls else self._listen_lease)
+        # The lease it was claimed with is shared with others that were due: it gets its own.
+        lease = self._environment.new_id()
+        held = msgspec.structs.replace(state, lease=lease)
+        self._prepared[state.key] = TriggerJob(held, flow, trigger, self._environment.new_id(), until)
+        evaluation = Evaluation(
+            state,
+            state.memory,
+            due=until,
+            next_date=state.next_date,
+            last_triggered=state.last_triggered,
+            lease=lease,
+        )
+        return Outcome(evaluation)
+
+    def hand_out(self, key: TriggerKey) -> None:
+        """Send a prepared trigger to a worker, now that its lease is committed."""
+        job = self._prepared.pop(key, None)
+        if job is not None:
+            self._queue.trigger_jobs.send(job)
+
+    # ---------------------------------------------------------------- looking
+
+    def looked(self, look: LookEnded, flow: Flow, now: datetime) -> Outcome:
+        """What a polling trigger has found."""
+        job = look.job
+        state = job.state
+        if look.error is not None:
+            return self._look_failed(look, flow, look.error, now)
+        memory = msgspec.structs.replace(state.memory, evaluated_at=now, failures=0, reason=None)
+        events: list[TriggerEvent] = []
+        if look.sighting is not None:
+            try:
+                firing = self._fire(job, flow, look.sighting, now, job.execution_id)
+            except ConditionError as error:
+                return self._look_failed(look, flow, str(error), now)
+            if firing is not None:
+                key = look.sighting.key or f"look/{job.execution_id}"
+                events.append(
+                    TriggerEvent(state.key, key, firing.execution, numbered(firing.logs), state.lease)
+                )
+        held, stop = self._held(job.trigger, events)
+        next_date = now + look.interval
+        evaluation = Evaluation(
+            state,
+            memory,
+            due=None if held is not None and not job.trigger.allow_concurrent else next_date,
+            next_date=next_date,
+            last_triggered=now if events else state.last_triggered,
+            execution_id=held,
+            stop=stop,
+        )
+        return Outcome(evaluation, events)
+
+    def acknowledge(self, look: LookEnded) -> None:
+        """Tell the source that an event is committed."""
+        if look.sighting is None or look.sighting.acknowledge is None:
+            return
+        task = asyncio.ensure_future(self._acknowledge(look.job.key, look.sighting.acknowledge))
+        self._acknowledging.add(task)
+        task.add_done_callback(self._acknowledging.discard)
+
+    async def _acknowledge(self, key: TriggerKey, acknowledge: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await acknowledge()
+        except Exception as error:
+            logger.warning("Trigger %s could not acknowledge an event: %s", key, error)
+
+    def _look_failed(self, look: LookEnded, flow: Flow, reason: str, now: datetime) -> Outcome:
+        job = look.job
+        outcome = failed_look(job.state, reason, now, self._journal)
+        if job.trigger.fail_on_trigger_error:
+            occasion = Occasion(job.trigger, {}, labels=[FROM_TRIGGER], execution_id=job.execution_id)
+            firing = failed_firing(flow, occasion, reason, self._environment, now)
+            outcome.events.append(
+                TriggerEvent(
+                    job.key,
+                    f"look/{job.execution_id}",
+                    firing.execution,
+                    numbered(firing.logs),
+                    job.lease,
+                )
+            )
+        return outcome
+
+    # ---------------------------------------------------------------- listening
+
+    def listening(self, started: ListeningStarted, now: datetime) -> Evaluation:
+        """A worker listens: the trigger is well again."""
+        state = started.job.state
+        memory = msgspec.structs.replace(state.memory, evaluated_at=now, failures=0, reason=None)
+        return Evaluation(
+            state,
+            memory,
+            due=now + self._listen_lease,
+            last_triggered=state.last_triggered,
+            worker_id=started.worker_id,
+            lease=state.lease,
+        )
+
+    def seen(self, seen: EventSeen, flow: Flow, now: datetime, logs: list[LogEntry]) -> TriggerEvent | None:
+        """The execution of an event that a listener has seen; None when conditions do not hold."""
+        job = seen.job
+        execution_id = self._environment.new_id()
+        try:
+            firing = self._fire(job, flow, seen.sighting, now, execution_id)
+        except ConditionError as error:
+            logs.append(self._journal.line(job.key, LogLevel.ERROR, f"An event is passed over: {error}", now))
+            return None
+        if firing is None:
+            return None
+        key = seen.sighting.key or f"event/{execution_id}"
+        return TriggerEvent(job.key, key, firing.execution, numbered(firing.logs), job.lease)
+
+    def listened(self, ended: ListeningEnded, now: datetime) -> Outcome:
+        """A worker listens no more."""
+        state = ended.job.state
+        if ended.error is not None:
+            return failed_look(state, ended.error, now, self._journal)
+        memory = msgspec.structs.replace(state.memory, evaluated_at=now)
+        return Outcome(Evaluation(state, memory, due=now, last_triggered=state.last_triggered))
+
+    # ---------------------------------------------------------------- executions
+
+    def _fire(
+        self, job: TriggerJob, flow: Flow, sighting: Sighting, now: datetime, execution_id: str
+    ) -> Firing | None:
+        """The execution of an event; None when conditions do not hold.
+
+        Raises:
+            ConditionError: it cannot be told whether they do.
+        """
+        trigger = job.trigger
+        if not conditions_hold(trigger, flow_context(flow, sighting.variables, self._environment)):
+            return None
+        occasion = Occasion(trigger, sighting.variables, labels=[FROM_TRIGGER], execution_id=execution_id)
+        return fire(flow, occasion, self._environment, now)
+
+    def _held(self, trigger: TriggerDefinition, events: list[TriggerEvent]) -> tuple[str | None, bool]:
+        if not events:
+            return None, False
+        execution = events[-1].execution
+        if execution.state.current.is_terminated:
+            return None, execution.state.current in trigger.stop_after
+        return (execution.id if execution.state.current is StateType.CREATED else None), False

@@ -1,0 +1,132 @@
+"""Which dates of a schedule are run now, which are passed over, and which comes next: pure rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from windhover.plugin.trigger import Calendar, RecoverMissedSchedules
+
+#: A date that is looked at this late was missed, whether or not a scheduler ran all the time.
+TOLERANCE = timedelta(seconds=30)
+
+#: How far a schedule looks for a date on which its conditions hold.
+_CANDIDATES = 10_000
+_YEARS = timedelta(days=3653)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One date of a schedule, with the dates before and after it."""
+
+    date: datetime
+    next: datetime | None
+    previous: datetime | None
+
+
+class Dates:
+    """The dates of a calendar on which conditions hold."""
+
+    def __init__(self, calendar: Calendar, holds: Callable[[Slot], bool] | None = None) -> None:
+        self._calendar = calendar
+        self._holds = holds
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """The first date after an instant; None when there is none within ten years."""
+        return self._walk(instant, self._calendar.next_after)
+
+    def previous_before(self, instant: datetime) -> datetime | None:
+        """The last date before an instant; None when there is none within ten years."""
+        return self._walk(instant, self._calendar.previous_before)
+
+    def slot(self, date: datetime) -> Slot:
+        """A date of the schedule, told in its zone."""
+        told = self._calendar.previous_before(date + timedelta(microseconds=1))
+        return Slot(date if told is None else told, self.next_after(date), self.previous_before(date))
+
+    def _walk(self, instant: datetime, step: Callable[[datetime], datetime | None]) -> datetime | None:
+        date = step(instant)
+        if self._holds is None:
+            return date
+        for _ in range(_CANDIDATES):
+            if date is None or abs(date - instant) > _YEARS:
+                return None
+            if self._holds(Slot(date, self._calendar.next_after(date), self._calendar.previous_before(date))):
+                return date
+            date = step(date)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a schedule treats dates that were not run in time.
+
+    ``watching_since`` is when the scheduler that looks began to; dates of before are missed.
+    """
+
+    recover: RecoverMissedSchedules
+    late_maximum: timedelta | None
+    allow_concurrent: bool
+    watching_since: datetime
+    #: Dates run in one look, at most; the rest follows at once.
+    at_once: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``slots`` are run now, in order. ``skipped`` tells ranges of dates (first, last) that never will be."""
+
+    slots: list[Slot] = field(default_factory=list)
+    next_date: datetime | None = None
+    skipped: list[tuple[datetime, datetime, str]] = field(default_factory=list)
+
+
+def decide(dates: Dates, pending: datetime | None, now: datetime, rules: Rules) -> Decision:
+    """What to do at ``now`` with a schedule whose next date is ``pending``."""
+    skipped: list[tuple[datetime, datetime, str]] = []
+    if pending is not None and pending <= now and rules.late_maximum is not None:
+        pending = _pass_over(dates, pending, now - rules.late_maximum, skipped, "later than allowed")
+    if pending is not None and pending <= now and rules.recover is not RecoverMissedSchedules.ALL:
+        pending = _recover(dates, pending, now, rules, skipped)
+    slots: list[Slot] = []
+    most = rules.at_once if rules.allow_concurrent else 1
+    while pending is not None and pending <= now and len(slots) < most:
+        slot = dates.slot(pending)
+        slots.append(slot)
+        pending = slot.next
+    return Decision(slots, pending, skipped)
+
+
+def _recover(
+    dates: Dates,
+    pending: datetime,
+    now: datetime,
+    rules: Rules,
+    skipped: list[tuple[datetime, datetime, str]],
+) -> datetime | None:
+    """Pass over dates that were missed: all of them, or all but the last."""
+    in_time = max(rules.watching_since, now - TOLERANCE)
+    if pending >= in_time:
+        return pending
+    if rules.recover is RecoverMissedSchedules.NONE:
+        return _pass_over(dates, pending, in_time, skipped, "missed")
+    last = dates.previous_before(in_time)
+    if last is None or last <= pending:
+        return pending
+    return _pass_over(dates, pending, last, skipped, "missed")
+
+
+def _pass_over(
+    dates: Dates,
+    pending: datetime,
+    until: datetime,
+    skipped: list[tuple[datetime, datetime, str]],
+    reason: str,
+) -> datetime | None:
+    """Skip dates of before ``until``; returns the first that is left."""
+    if pending >= until:
+        return pending
+    last = dates.previous_before(until) or pending
+    skipped.append((pending, max(last, pending), reason))
+    return dates.next_after(max(last, pending))
