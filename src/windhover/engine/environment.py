@@ -21,8 +21,9 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
     executor grants; ``load_stored`` reads an output that is kept in the storage;
     ``encrypt`` and ``decrypt`` are for SECRET values. ``max_flow_outputs`` is how many
     bytes of JSON the outputs of a flow may come to. ``kill_grace`` is how long a killed task run may take to
-    end before its result is no longer waited for. ``country`` is the server's, by two letters, for conditions
-    on public holidays that name none.
+    end before its result is no longer waited for, ``finally_limit`` how long ``finally`` branches may take
+    after a kill, and ``queue_limit`` how long an execution may wait for its turn where its flow does not say.
+    ``country`` is the server's, by two letters, for conditions on public holidays that name none.
     """
 
     new_id: Callable[[], str] = new_id
