@@ -232,8 +232,16 @@ class Model:
         mine = [r for r in children if r.lane == index]
         return len(mine) == len(lane) and all(r.ended for r in mine)
 
+    def ended_around(self, run: Run) -> bool:
+        """Something around a task run has been ended, which it was left to finish in."""
+        while run.parent is not None:
+            run = run.parent
+            if run.is_cut or run.closing:
+                return True
+        return False
+
     def turn_to(self, container: Run, phase: Phase) -> bool:
-        if self.branch(container, phase):
+        if self.branch(container, phase) and not self.ended_around(container):
             container.phase_now = phase
             return self.go_on(container, phase)
         container.closing = True
@@ -260,7 +268,8 @@ class Model:
         return True
 
     def cut(self, container: Run, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
-        if container is not self.top and container.task.type == "directory" and not stop:
+        is_directory = container is not self.top and container.task.type == "directory"
+        if is_directory and container.phase_now is Phase.TASKS and not container.closing and not stop:
             return
         has_begun = container is not self.top or bool(self.runs)
         may = has_begun and not container.closing and container.phase_now <= Phase.FINALLY

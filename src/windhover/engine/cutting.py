@@ -42,8 +42,8 @@ class Cutting(FlowControl):
         With ``stop`` those still running are stopped, else they may finish. With ``finalize`` the ``finally``
         branches of all that has begun run nevertheless, and those that run already go on.
         """
-        if frame.body.directory and not stop:
-            # All that shares a directory is one piece of work, which comes to its own end.
+        if frame.shares_directory and not stop:
+            # It is one piece of work, which comes to its own end.
             return
         for child in frame.cut(state, stops=stop, finalizes=finalize):
             self.cut_child(child, state, stop=stop, finalize=finalize)

@@ -141,8 +141,10 @@ class FlowControl(Recorder):
         return state is StateType.BREAKPOINT or (state is StateType.PAUSED and self.live.held_by is None)
 
     def _rests(self, frame: Frame) -> bool:
-        """Nothing new starts in a frame: what runs while a pause waits does not rest."""
-        return self.resting and not any(node.record.phase is Phase.MEANWHILE for node in owners(frame))
+        """Nothing new starts in a frame: what runs while a pause waits, or in a shared directory, goes on."""
+        if not self.resting or frame.shares_directory:
+            return False
+        return not any(node.record.phase is Phase.MEANWHILE for node in owners(frame))
 
     # ---------------------------------------------------------------- starting
 
@@ -342,7 +344,11 @@ class FlowControl(Recorder):
 
     def end_normal_branch(self, frame: Frame) -> None:
         """Go over to what follows the normal branch."""
-        if frame.failed and frame.has(Phase.ERRORS):
+        if frame.body.directory and any(node.frame.is_cut or node.frame.closing for node in owners(frame)):
+            # It came to its own end in something that had already been ended.
+            frame.closing = True
+            self.settle(frame)
+        elif frame.failed and frame.has(Phase.ERRORS):
             self._enter(frame, Phase.ERRORS)
         else:
             self._end_phase(frame)

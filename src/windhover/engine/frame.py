@@ -163,6 +163,11 @@ class Frame:
         return self.cut_state is not None and self.stops and not finishes
 
     @property
+    def shares_directory(self) -> bool:
+        """Its tasks share a directory, and are not done in there yet."""
+        return self.body.directory and self.phase is Phase.TASKS
+
+    @property
     def is_expired(self) -> bool:
         """It is the inside of a task run whose time is over."""
         return self.owner is not None and self.owner.record.stage is Stage.EXPIRED

@@ -125,3 +125,41 @@ tasks:
     assert "second" in run.task_ids()
     assert "two" not in run.task_ids()
     assert run.state is StateType.FAILED
+
+
+DIRECTORY_BESIDE_A_PAUSE = """
+tasks:
+  - id: together
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - id: directory
+        type: io.kestra.plugin.core.flow.WorkingDirectory
+        tasks:
+          - {id: first, type: io.kestra.plugin.core.log.Log, message: hi}
+          - {id: second, type: io.kestra.plugin.core.log.Log, message: hi}
+        errors:
+          - {id: mend, type: io.kestra.plugin.core.log.Log, message: hi}
+      - {id: pause, type: io.kestra.plugin.core.flow.Pause, pauseDuration: PT1S, behavior: CANCEL}
+"""
+
+
+def test_a_shared_directory_goes_on_while_the_execution_is_paused() -> None:
+    run = FlowRun(DIRECTORY_BESIDE_A_PAUSE)
+    run.end()
+    run.end()
+    assert run.state is StateType.PAUSED
+    assert run.run("directory").state.current is StateType.SUCCESS
+    run.fire()
+    assert run.state is StateType.CANCELLED
+
+
+@pytest.mark.parametrize("end", [StateType.SUCCESS, StateType.FAILED])
+def test_a_pause_that_cancels_waits_for_a_shared_directory(end: StateType) -> None:
+    run = FlowRun(DIRECTORY_BESIDE_A_PAUSE)
+    run.end()
+    run.fire()
+    assert run.state is StateType.PAUSED
+    run.end(end)
+    assert run.run("directory").state.current is end
+    assert "mend" not in run.task_ids()
+    assert run.state is StateType.CANCELLED
