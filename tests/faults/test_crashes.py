@@ -7,6 +7,7 @@ import random
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tests.faults.conftest import (
     until,
     until_file,
 )
+from tests.postgres import Cluster
 from tests.server_process import ServerDidNotStart
 
 #: Crashes that the suite tries; each begins at another moment.
@@ -90,26 +92,51 @@ class Starter(threading.Thread):
 def test_what_was_acknowledged_reaches_its_end_after_any_crash(
     make_server: ServerFactory, tmp_path: Path
 ) -> None:
+    server = make_server()
+    _crash_again_and_again(server, tmp_path / "effects", server.process.kill_all)
+    server.process.stop()
+    assert_no_gaps(server.process.home)
+    assert_nothing_left_to_do(server.process.home)
+
+
+@pytest.mark.postgres
+@pytest.mark.timeout(60 + ROUNDS * 30)
+def test_the_same_when_postgresql_dies_with_it(
+    make_server: ServerFactory, own_postgres_cluster: Cluster, tmp_path: Path
+) -> None:
+    server = make_server(postgres=own_postgres_cluster.dsn)
+
+    def crash() -> None:
+        own_postgres_cluster.stop("immediate")
+        server.process.kill_all()
+        own_postgres_cluster.start()
+
+    _crash_again_and_again(server, tmp_path / "effects", crash, rounds=min(ROUNDS, 3))
+    server.process.stop()
+
+
+def _crash_again_and_again(
+    server: Server, effects: Path, crash: Callable[[], None], rounds: int = ROUNDS
+) -> None:
+    """Crash under load, start again, and see that what was acknowledged comes to its right end."""
     seed = int(os.environ.get("WINDHOVER_SEED", time.time_ns() % 1_000_000))
     chance = random.Random(seed)
     print(f"WINDHOVER_SEED={seed}")
-    effects = tmp_path / "effects"
-    server = make_server()
     server.process.start()
     server.save(flow_with_effects(effects))
     acknowledged: list[str] = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         starters = [Starter(server, "effects") for _ in range(3)]
         for starter in starters:
             starter.start()
         until(partial(_any_acknowledged, starters), 20)
         threading.Event().wait(chance.uniform(0.0, 0.6))
-        server.process.kill_all()
+        crash()
         for starter in starters:
             starter.join()
             acknowledged += starter.acknowledged
         server.process.start()
-    assert len(acknowledged) >= ROUNDS
+    assert len(acknowledged) >= rounds
 
     for id_ in acknowledged:
         execution = server.wait_for_end(id_, seconds=60)
@@ -119,8 +146,6 @@ def test_what_was_acknowledged_reaches_its_end_after_any_crash(
     happened = {(line.split()[0], line.split()[-1]) for line in effects.read_text().splitlines()}
     missing = {(id_, effect) for id_ in acknowledged for effect in EFFECTS} - happened
     assert not missing
-    server.process.stop()
-    assert_no_gaps(server.process.home)
 
 
 def assert_no_gaps(home: Path) -> None:
@@ -132,6 +157,13 @@ def assert_no_gaps(home: Path) -> None:
         ).fetchall()
     assert found
     assert [row for row in found if row[2] != 1 or row[3] != row[1]] == []
+
+
+def assert_nothing_left_to_do(home: Path) -> None:
+    """Once all has ended the database holds no work: what was acknowledged is deleted, not kept."""
+    (file,) = home.rglob("*.db")
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("SELECT count(*) FROM timers").fetchone() == (0,)
 
 
 def test_processes_of_a_killed_server_are_gone_after_the_next_start(server: Server, tmp_path: Path) -> None:

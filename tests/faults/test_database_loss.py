@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import sqlite3
 import threading
 from collections import Counter
 from functools import partial
 
+import asyncpg
 import httpx
 import pytest
 from tests.faults.conftest import NAMESPACE, Server, ServerFactory, assert_nothing_unfinished, until
 from tests.postgres import Cluster
+from tests.server_process import ServerDidNotStart
 
 FLOW = f"""
 id: steps
@@ -27,6 +30,28 @@ tasks:
     type: io.kestra.plugin.core.log.Log
     message: three
 """
+
+
+TAKES_A_FILE = f"""
+id: takes_a_file
+namespace: {NAMESPACE}
+inputs:
+  - id: report
+    type: FILE
+tasks:
+  - id: size
+    type: io.kestra.plugin.core.storage.Size
+    uri: "{{{{ inputs.report }}}}"
+"""
+WRITES_A_FILE = f"""
+id: writes_a_file
+namespace: {NAMESPACE}
+tasks:
+  - id: blob
+    type: tests.fault.Blob
+    size: "{{{{ labels.size }}}}"
+"""
+MEBIBYTE = 1024 * 1024
 
 
 class Load(threading.Thread):
@@ -100,6 +125,30 @@ def test_a_full_disk(server: Server, load: Load) -> None:
     finish(server, load)
 
 
+def test_a_disk_that_is_full_for_files(server: Server) -> None:
+    """Uploads are refused and tasks fail, each with the reason, and nothing half-written stays."""
+    server.save(TAKES_A_FILE)
+    server.save(WRITES_A_FILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (MEBIBYTE, resource.RLIM_INFINITY))
+    url = server.url(f"/executions/{NAMESPACE}/takes_a_file")
+    refused = server.client.post(url, files={"report": ("report.csv", b"x" * 2 * MEBIBYTE)})
+    assert refused.status_code == 503, refused.text
+    assert "storage" in refused.json()["message"]
+    failed = server.wait_for_end(server.run("writes_a_file", labels=f"size:{2 * MEBIBYTE}"))
+    assert failed["state"]["current"] == "FAILED"
+    (message,) = {line["message"] for line in server.logs(failed["id"], minLevel="ERROR")}
+    assert "the disk" in message
+    assert [file for file in (server.process.home / "storage").rglob("*") if file.is_file()] == []
+    assert server.get("/executions/search")["total"] == 1
+
+    resource.prlimit(
+        server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    )
+    assert server.client.post(url, files={"report": ("report.csv", b"x" * 2 * MEBIBYTE)}).status_code == 200
+    ended = server.wait_for_end(server.run("writes_a_file", labels=f"size:{2 * MEBIBYTE}"))
+    assert ended["state"]["current"] == "SUCCESS"
+
+
 def test_a_database_that_another_process_has_locked(server: Server, load: Load) -> None:
     (file,) = server.process.home.rglob("*.db")
     other = sqlite3.connect(file, isolation_level=None, timeout=20)
@@ -127,6 +176,38 @@ def test_a_postgresql_server_that_is_away_for_a_while(
     own_postgres_cluster.start()
     finish(server, load)
     server.process.stop()
+
+
+@pytest.mark.postgres
+def test_a_table_of_postgresql_that_another_session_has_locked(
+    make_server: ServerFactory, own_postgres_cluster: Cluster
+) -> None:
+    server = make_server(postgres=own_postgres_cluster.dsn)
+    server.process.start()
+    load = begin_load(server)
+    with asyncio.Runner() as runner:
+        other = runner.run(asyncpg.connect(own_postgres_cluster.dsn))
+        runner.run(other.execute("BEGIN"))
+        runner.run(other.execute("LOCK TABLE task_runs IN EXCLUSIVE MODE"))
+        until(partial(says, server, "lock timeout"), 20, server.process.log)
+        # Reading goes on meanwhile.
+        assert server.execution(load.acknowledged[0])["id"] == load.acknowledged[0]
+        runner.run(other.execute("COMMIT"))
+        runner.run(other.close())
+    finish(server, load)
+    server.process.stop()
+
+
+@pytest.mark.postgres
+def test_a_server_without_its_database_does_not_start_and_says_why(
+    make_server: ServerFactory, own_postgres_cluster: Cluster
+) -> None:
+    own_postgres_cluster.stop("immediate")
+    server = make_server(postgres=own_postgres_cluster.dsn)
+    with pytest.raises(ServerDidNotStart, match="does not serve now"):
+        server.process.start()
+    assert "Traceback" not in server.process.log()
+    assert server.process.wait() == 1
 
 
 @pytest.mark.postgres

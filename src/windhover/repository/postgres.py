@@ -27,6 +27,8 @@ DEFAULT_POOL_SIZE = 10
 #: Seconds until a connection attempt, or a statement whose server fell silent, is given up.
 _CONNECT_TIMEOUT = 10.0
 _COMMAND_TIMEOUT = 120.0
+#: How long a statement waits for a lock before it is tried again, with a line in the log that says so.
+_LOCK_TIMEOUT = "5s"
 
 _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
@@ -125,10 +127,12 @@ class PostgresDatabase:
             timeout=_CONNECT_TIMEOUT,
             command_timeout=_COMMAND_TIMEOUT,
             # Compiling a plan costs more than any of these statements.
-            server_settings={"application_name": "windhover", "jit": "off"},
+            server_settings={"application_name": "windhover", "jit": "off", "lock_timeout": _LOCK_TIMEOUT},
         )
         try:
             async with pool.acquire() as connection:
+                # Another server may be migrating the tables; the pool takes the setting back afterwards.
+                await connection.execute("SET lock_timeout = 0")
                 await prepare_postgres(connection)
                 if await connection.fetchval("SHOW synchronous_commit") == "off":
                     logger.warning(
