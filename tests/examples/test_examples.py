@@ -94,6 +94,15 @@ RUNS = [
     Expected("flow-control/each-sequential.yaml", logs=["Planning Monday.", "Planning Tuesday."]),
     Expected("flow-control/each-parallel.yaml", tasks={"index": 3}),
     Expected("working-directory.yaml", logs=["First is Ada.", "Stored: Ada, Edsger, Grace"]),
+    Expected("pause.yaml", ["wait=PT0S"], tasks={"note": 1}, logs=["Went on by the clock."]),
+    Expected("approval.yaml", logs=["Paid 50.", "The decision was APPROVED."]),
+    Expected(
+        "approval.yaml",
+        ["amount=500", "wait=PT0.1S"],
+        state="WARNING",
+        tasks={"notify": 1, "pay": 0, "tell": 0},
+        logs=["The decision was EXPIRED."],
+    ),
     Expected(
         "loop.yaml",
         tasks={"describe": 3},

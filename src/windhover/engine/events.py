@@ -9,6 +9,7 @@ import msgspec
 from windhover.engine.messages import LogsWritten, TaskEnded, TaskStarted
 from windhover.model.execution import Breakpoint, JsonValue
 from windhover.model.state import StateType
+from windhover.plugin.flowable import Decision
 
 
 class Begin(msgspec.Struct, frozen=True):
@@ -60,12 +61,15 @@ class PauseRequested(msgspec.Struct, frozen=True):
 class Resume(msgspec.Struct, frozen=True):
     """Somebody lets a paused execution go on; ``inputs`` are those of the pause, checked.
 
-    ``task_run_id`` is the pause to end; without it, that which began first.
+    ``task_run_id`` is the pause to end; without it, that which began first. ``decision`` and ``comment``
+    answer a pause that asks for one; a resume without is an approval.
     """
 
     inputs: Mapping[str, JsonValue] | None = None
     actor: str | None = None
     task_run_id: str | None = None
+    decision: Decision = Decision.APPROVED
+    comment: str | None = None
 
 
 class LeaveBreakpoint(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from windhover.model.execution import Breakpoint, Execution, JsonValue, Label, T
 from windhover.model.log import LogEntry, Metric
 from windhover.model.state import StateType
 from windhover.plugin.executable import ChildRequest
+from windhover.plugin.flowable import Decision
 from windhover.plugin.task import TaskDefinition
 
 
@@ -156,12 +157,15 @@ class ResumeExecution(msgspec.Struct, frozen=True):
     """Let a paused execution go on. ``inputs`` are those that its pause asks for, checked.
 
     ``task_run_id`` is the pause that they are for; without it, the one that began first is ended.
+    ``decision`` and ``comment`` answer a pause that asks for one.
     """
 
     execution_id: str
     inputs: Mapping[str, JsonValue] | None = None
     actor: str | None = None
     task_run_id: str | None = None
+    decision: Decision = Decision.APPROVED
+    comment: str | None = None
 
 
 class ResumeFromBreakpoint(msgspec.Struct, frozen=True):

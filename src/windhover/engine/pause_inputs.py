@@ -14,7 +14,7 @@ from windhover.model.execution import Execution, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.inputs import Input
 from windhover.model.state import StateType
-from windhover.plugin.flowable import FlowableTask
+from windhover.plugin.flowable import CommentRule, FlowableTask
 
 
 class PauseForm(msgspec.Struct, frozen=True):
@@ -22,6 +22,8 @@ class PauseForm(msgspec.Struct, frozen=True):
 
     task_run_id: str | None = None
     inputs: tuple[Input, ...] = ()
+    #: With which decision a comment is needed; None when the pause asks for no decision.
+    comment: CommentRule | None = None
 
 
 def pause_form(flow: Flow, task_runs: Sequence[TaskRun]) -> PauseForm:
@@ -32,7 +34,7 @@ def pause_form(flow: Flow, task_runs: Sequence[TaskRun]) -> PauseForm:
         task = flow.task_by_id(run.task_id)
         pause = task.body(run.resolved).pause if isinstance(task, FlowableTask) else None
         if pause is not None:
-            return PauseForm(run.id, tuple(pause.inputs))
+            return PauseForm(run.id, tuple(pause.inputs), pause.comment)
     return PauseForm()
 
 

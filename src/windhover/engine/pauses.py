@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from windhover.engine.events import Resume
 from windhover.engine.flow_control import is_paused
 from windhover.engine.frame import Frame, Node
 from windhover.engine.subflows import Subflows
 from windhover.model.execution import JsonValue, Phase, TaskRun
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
-from windhover.plugin.flowable import FlowableTask, PauseBehavior, soften
+from windhover.plugin.flowable import Decision, FlowableTask, PauseBehavior, soften
 from windhover.util.instants import instant_text
 
 PAUSE_TIMER = "pause:"
@@ -43,6 +44,9 @@ class Pauses(Subflows):
             self.create(node.body_frame, Phase.MEANWHILE, 0, 0)
         if until.seconds is not None:
             due = self.now + timedelta(seconds=until.seconds)
+            if until.comment is not None:
+                shown: dict[str, JsonValue] = {"due": instant_text(due)}
+                self.live.outputs_changed(node, {**(node.record.outputs or {}), **shown})
             self.effects.timers_set[PAUSE_TIMER + node.record.id] = due
 
     def pause_is_over(self, task_run_id: str) -> None:
@@ -51,12 +55,15 @@ class Pauses(Subflows):
             return
         until = node.body_frame.body.pause
         assert until is not None, "only a body with a pause is paused"
+        if until.behavior is PauseBehavior.EXPIRE:
+            self.decide(node, Decision.EXPIRED)
+            return
         self.end_pause(node, _PAUSE_ENDS[until.behavior], timeout=until.behavior is PauseBehavior.TIMEOUT)
 
     def end_pause(
         self, node: Node, state: StateType, *, by: str | None = None, timeout: bool = False
     ) -> None:
-        record, header, frame = node.record, self.live.record, node.body_frame
+        record, frame = node.record, node.body_frame
         assert frame is not None, "a flow-control task that has begun has a frame"
         self.effects.timers_cleared.add(PAUSE_TIMER + record.id)
         state = soften(node.task, state)
@@ -70,6 +77,34 @@ class Pauses(Subflows):
         if timeout:
             record.state.become(StateType.RUNNING, self.now)
             self.log(LogLevel.ERROR, "Nobody resumed the execution in time.", node)
+        self._leave(node, state)
+
+    def decide(self, node: Node, decision: Decision, answer: Resume | None = None) -> None:
+        """End a pause that asks for a decision; ``answer`` is None when nobody gave one in time."""
+        record, frame, task = node.record, node.body_frame, node.task
+        assert frame is not None, "a flow-control task that has begun has a frame"
+        assert isinstance(task, FlowableTask), "only flow-control tasks pause"
+        self.clear_timer(PAUSE_TIMER + record.id)
+        record.resolved, state = task.decided(record.resolved, decision)
+        frame.body = task.body(record.resolved)
+        by = answer.actor if answer is not None else None
+        said: dict[str, JsonValue] = {
+            "decision": decision.value,
+            "auto": False,
+            "by": by,
+            "on": instant_text(self.now),
+            "comment": answer.comment if answer is not None else None,
+            "inputs": dict(answer.inputs) if answer is not None and answer.inputs else None,
+        }
+        given = {name: value for name, value in said.items() if value is not None}
+        self.live.outputs_changed(node, {**(record.outputs or {}), **given})
+        self.log(LogLevel.INFO, f"{decision.value.capitalize()}{f' by {by}' if by else ''}.", node)
+        self._leave(node, state)
+
+    def _leave(self, node: Node, state: StateType) -> None:
+        """Go on after a pause, whose task run ends in this state at best."""
+        record, header, frame = node.record, self.live.record, node.body_frame
+        assert frame is not None, "a flow-control task that has begun has a frame"
         header.metadata.attempt_number += 1
         others = any(is_paused(other) for other in self.open_leaves() if other is not node)
         if not others:
@@ -90,6 +125,12 @@ class Pauses(Subflows):
         if by is not None:
             resumed = {"by": by, **resumed}
         return {**(record.outputs or {}), "resumed": resumed}
+
+
+def asks_for_decision(node: Node) -> bool:
+    """A task run waits for more than to be resumed: for somebody to approve or to deny."""
+    frame = node.body_frame
+    return frame is not None and frame.body.pause is not None and frame.body.pause.comment is not None
 
 
 def _goes_on(frame: Frame, state: StateType) -> bool:

@@ -20,7 +20,7 @@ from windhover.engine.messages import (
     TaskEnded,
     TaskStarted,
 )
-from windhover.engine.pauses import PAUSE_TIMER
+from windhover.engine.pauses import PAUSE_TIMER, asks_for_decision
 from windhover.engine.retries import next_execution, next_try, retry_of
 from windhover.engine.subflows import definition_of
 from windhover.engine.variables import execution_variables, revealed_inputs
@@ -114,6 +114,9 @@ class Step(Breakpoints):
             return
         first = min(paused, key=lambda node: node.record.position)
         chosen = next((node for node in paused if node.record.id == event.task_run_id), first)
+        if asks_for_decision(chosen):
+            self.decide(chosen, event.decision, event)
+            return
         if event.inputs:
             chosen.record.outputs = {**(chosen.record.outputs or {}), "onResume": dict(event.inputs)}
         self.end_pause(chosen, StateType.SUCCESS, by=event.actor)

@@ -194,7 +194,8 @@ class Commands:
         chosen = None if command.task_run_id is None else live.nodes.get(command.task_run_id)
         if not paused or (chosen is not None and not is_paused(chosen)):
             raise IllegalExecutionState(f"Execution '{command.execution_id}' is not paused, can't resume it")
-        return await self._round.apply(live, Resume(command.inputs, command.actor, command.task_run_id))
+        resume = Resume(command.inputs, command.actor, command.task_run_id, command.decision, command.comment)
+        return await self._round.apply(live, resume)
 
     async def _resume_from_breakpoint(self, command: ResumeFromBreakpoint) -> Change:
         live = await self._round.fetch(command.execution_id)

@@ -91,25 +91,56 @@ class Enough(msgspec.Struct, frozen=True):
 
 
 class PauseBehavior(StrEnum):
-    """What happens when the time of a pause is over. TIMEOUT fails it, as a limit and not as a plan."""
+    """What happens when the time of a pause is over.
+
+    TIMEOUT fails it, as a limit and not as a plan. EXPIRE is left to the task; see
+    :meth:`FlowableTask.decided`.
+    """
 
     RESUME = "RESUME"
     WARN = "WARN"
     CANCEL = "CANCEL"
     FAIL = "FAIL"
     TIMEOUT = "TIMEOUT"
+    EXPIRE = "EXPIRE"
+
+
+class Decision(StrEnum):
+    """What came of a question. EXPIRED: nobody answered it in time."""
+
+    APPROVED = "APPROVED"
+    DENIED = "DENIED"
+    EXPIRED = "EXPIRED"
+
+
+class CommentRule(StrEnum):
+    """With which decision a comment has to be given."""
+
+    NEVER = "NEVER"
+    ALWAYS = "ALWAYS"
+    ON_DENY = "ON_DENY"
+    ON_APPROVE = "ON_APPROVE"
+
+    def asks(self, decision: Decision) -> bool:
+        """Whether there has to be a comment."""
+        return self is CommentRule.ALWAYS or (self, decision) in (
+            (CommentRule.ON_DENY, Decision.DENIED),
+            (CommentRule.ON_APPROVE, Decision.APPROVED),
+        )
 
 
 class PauseUntil(msgspec.Struct, frozen=True):
     """A wait before the lanes start: until it is resumed, or for ``seconds``.
 
     ``inputs`` are asked of whoever resumes; ``meanwhile`` is a task that runs from the beginning of the wait.
+    With ``comment`` whoever ends the wait decides something; see :meth:`FlowableTask.decided`.
     """
 
     seconds: float | None
     behavior: PauseBehavior
     inputs: Sequence[Input] = ()
     meanwhile: Task | None = None
+    comment: CommentRule | None = None
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -221,6 +252,14 @@ class FlowableTask(Task):
             ValueError: the same, for values that make no sense.
         """
         return Enough()
+
+    def decided(self, resolved: JsonValue, decision: Decision) -> tuple[JsonValue, StateType]:
+        """Take note of the decision that a pause has waited for.
+
+        Returns what :meth:`resolve` would have returned with it, and the state that the run ends in at best:
+        SUCCESS or WARNING.
+        """
+        return resolved, StateType.SUCCESS
 
     def after_lane(self, resolved: JsonValue, ctx: FlowableContext, started: int) -> JsonValue:
         """Decide about the lanes that have not started, when one has ended; ``started`` have.

@@ -23,6 +23,7 @@ from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from windhover.config.server_settings import BasicAuthSettings
@@ -38,6 +39,9 @@ SETTING = "kestra.server.basic-auth"
 _STORED_USER_AGE = 5.0
 #: Verifying a stored password is expensive by design, so only so many are verified at a time.
 _VERIFICATIONS = 2
+
+#: Where the state of a request keeps who it comes from.
+_USERNAME = "username"
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _MIN_PASSWORD = 8
@@ -202,11 +206,18 @@ class AuthenticationMiddleware:
             return None
         credentials = read_credentials(Headers(scope=scope))
         if credentials is not None and await authentication.check(*credentials):
+            scope.setdefault("state", {})[_USERNAME] = credentials[0]
             return None
         # A browser's own dialogue would cover the login page, so only programs are challenged.
         challenge = {"WWW-Authenticate": f'Basic realm="{authentication.realm}", charset="UTF-8"'}
         is_page = "x-requested-with" in Headers(scope=scope)
         return ApiError(401, "Unauthorized", headers=None if is_page else challenge)
+
+
+def actor_of(request: Request) -> str | None:
+    """Who a request comes from; None where nobody has to say."""
+    username: str | None = getattr(request.state, _USERNAME, None)
+    return username
 
 
 def read_credentials(headers: Headers) -> tuple[str, str] | None:

@@ -55,6 +55,17 @@ class Server:
         execution: dict[str, Any] = response.json()
         return execution
 
+    async def reached(self, execution_id: str, *states: str) -> dict[str, Any]:
+        """An execution as soon as it is in one of these states."""
+        with self.services.feed.listen(execution_id) as listener:
+            async with asyncio.timeout(10):
+                while True:
+                    response = await self.client.get(f"/api/v1/main/executions/{execution_id}")
+                    execution: dict[str, Any] = response.json()
+                    if execution["state"]["current"] in states:
+                        return execution
+                    await listener.wait(5.0)
+
 
 @contextlib.asynccontextmanager
 async def running_server(

@@ -9,7 +9,7 @@ Documentation page: ``docs/restart.md``.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request
@@ -33,11 +33,13 @@ from windhover.engine.messages import (
 from windhover.model.execution import JsonValue, Label
 from windhover.model.labels import SYSTEM_PREFIX
 from windhover.model.state import StateType
+from windhover.plugin.flowable import Decision
 from windhover.queue.local import QueueClosed
 from windhover.util.ids import new_id
+from windhover.webserver.authentication import actor_of
 from windhover.webserver.bodies import read_json
 from windhover.webserver.commands import request as request_change
-from windhover.webserver.errors import bad_request, invalid_entity
+from windhover.webserver.errors import bad_request, conflict, invalid_entity
 from windhover.webserver.execution_access import find_execution, find_flow, find_header
 from windhover.webserver.execution_resume import find_paused, read_resume_inputs
 from windhover.webserver.execution_start import (
@@ -203,7 +205,36 @@ async def resume(request: Request, services: Services, tenant: Tenant, execution
     paused = await find_paused(services, tenant, execution_id)
     given = GivenInputs()
     inputs = await _checked(services, tenant, given, read_resume_inputs(services, request, paused, given))
-    command = ResumeExecution(execution_id, inputs, task_run_id=paused.form.task_run_id)
+    command = ResumeExecution(execution_id, inputs, actor_of(request), paused.form.task_run_id)
+    return await _change(services, tenant, command, given)
+
+
+@action("review", "reviewExecution", openapi_extra=_FORM)
+async def review(
+    request: Request,
+    services: Services,
+    tenant: Tenant,
+    execution_id: ExecutionId,
+    decision: Annotated[Literal["APPROVED", "DENIED"], Query(description="The decision.")],
+    comment: Annotated[str | None, Query(description="Why it was decided so.")] = None,
+) -> Response:
+    """Decide what an Approval asks for, with the inputs of its form."""
+    paused = await find_paused(services, tenant, execution_id)
+    rule = paused.form.comment
+    if rule is None:
+        raise conflict(f"Execution '{execution_id}' does not wait for a decision")
+    if rule.asks(Decision(decision)) and not (comment or "").strip():
+        raise invalid_entity(f"A comment is required for the decision {decision}")
+    given = GivenInputs()
+    inputs = await _checked(services, tenant, given, read_resume_inputs(services, request, paused, given))
+    command = ResumeExecution(
+        execution_id,
+        inputs,
+        actor_of(request),
+        paused.form.task_run_id,
+        Decision(decision),
+        comment or None,
+    )
     return await _change(services, tenant, command, given)
 
 
