@@ -17,9 +17,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.events import (
-    Recover,
-)
+from windhover.engine.live import LiveExecution
 from windhover.engine.messages import (
     CommandRefused,
     Event,
@@ -97,9 +95,11 @@ class Executor:
             clock,
             children=ChildFactory(definitions, environment, clock),
             actions=Actions(definitions, environment, clock),
-            admission=Admission(executions, self._under_way),
+            admission=Admission(executions, definitions, self._in_memory),
         )
         self._changed_flows: list[FlowChanged] = []
+        #: Executions found at the start that have not begun.
+        self._not_begun: list[str] = []
         self._settings = settings
         self._committer = Committer(executions)
         self._alarm = Alarm(executions, clock, queue.executor.wake)
@@ -117,7 +117,28 @@ class Executor:
             count += len(ids)
             after = ids[-1]
         await self._alarm.look()
+        await self._look_at_queues()
         return count
+
+    async def _look_at_queues(self) -> None:
+        """Let begin what has not begun, and what waits for a turn that has come meanwhile.
+
+        Only now, as it takes all that is under way to tell which slots are free.
+        """
+        round = Round(self._house)
+        for execution_id in self._not_begun:
+            await round.begin_stored(execution_id)
+        self._not_begun.clear()
+        for key in await self._executions.flows_with(StateType.QUEUED):
+            try:
+                flow = await self._definitions.get(*key)
+            except FlowNotFound:
+                continue
+            except FlowUnreadable as error:
+                logger.error("The queue of a flow stands still: %s", error)
+                continue
+            await round.release(await self._house.admission.look_again(flow))
+        await self._finish(round)
 
     async def run(self) -> None:
         """Work until :meth:`stop`; what waited then is still applied and committed."""
@@ -146,12 +167,8 @@ class Executor:
         self._queue.executor.close()
         self._queue.executor.wake()
 
-    def _under_way(self, key: FlowKey) -> list[str]:
-        return [
-            live.record.id
-            for live in self._house.live.values()
-            if live.root.open and flow_key(live.record) == key
-        ]
+    def _in_memory(self, key: FlowKey) -> list[LiveExecution]:
+        return [live for live in self._house.live.values() if flow_key(live.record) == key]
 
     @property
     def live_count(self) -> int:
@@ -164,7 +181,8 @@ class Executor:
         round = Round(self._house)
         commands = Commands(self._house, round)
         for execution_id in recover:
-            await round.apply_to(execution_id, Recover())
+            if not await round.recover(execution_id):
+                self._not_begun.append(execution_id)
         for item in items:
             if isinstance(item, PendingCommand):
                 await commands.carry_out(item)
@@ -175,6 +193,10 @@ class Executor:
         if self._alarm.is_due:
             await self._fire_timers(round)
         await self._look_at_changed_flows(round)
+        await self._finish(round)
+
+    async def _finish(self, round: Round) -> None:
+        """Write what a round has changed, then let it leave."""
         if round.changes:
             await self._commit(round.changes)
             for change in round.changes.values():
@@ -218,6 +240,13 @@ class Executor:
     def _set_aside(self, change: Change, error: RepositoryError) -> None:
         logger.error("Execution %s cannot be written: %s", change.execution_id, error)
         self._house.live.pop(change.execution_id, None)
+        # Who holds its flow's slots is what the database says, which does not know of this change.
+        record = change.live.record
+        self._house.admission.forget(record)
+        self._changed_flows.append(
+            FlowChanged(record.tenant_id, record.namespace, record.flow_id, record.flow_revision)
+        )
+        self._queue.executor.wake()
         for answer in change.answers:
             if not answer.future.done():
                 answer.future.set_exception(CommandRefused(f"The execution cannot be stored: {error}"))

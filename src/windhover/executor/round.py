@@ -14,6 +14,7 @@ from windhover.engine.events import (
     EngineEvent,
     KillRequested,
     Queued,
+    Recover,
     Refused,
     Released,
     Restarted,
@@ -68,6 +69,25 @@ class Round:
             return
         if live is not None:
             await self.apply(live, event)
+
+    async def recover(self, execution_id: str) -> bool:
+        """Take up an execution after its executor has died; one that has not begun is left: False."""
+        try:
+            live = await self.fetch(execution_id)
+        except BrokenExecution as broken:
+            await self.end(broken)
+            return True
+        if live is not None and live.record.state.current is StateType.CREATED and not live.nodes:
+            return False
+        if live is not None:
+            await self.apply(live, Recover())
+        return True
+
+    async def begin_stored(self, execution_id: str) -> None:
+        """Let an execution begin that was stored and has not begun."""
+        live = await self.fetch(execution_id)
+        if live is not None:
+            await self.start(live, Begin())
 
     async def take_over(self, stored: ExecutionStored) -> None:
         """Let an execution begin that somebody else has written. What is here already is left alone."""

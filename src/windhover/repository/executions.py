@@ -106,6 +106,18 @@ class ExecutionRepository:
         )
         return [row[0] for row in rows]
 
+    async def flows_with(self, state: StateType) -> list[tuple[str, str, str]]:
+        """The flows that have executions in a state which is no end: tenant, namespace and id, in order."""
+        # The first condition is that of an index, which would not be used without it.
+        rows = await self._database.fetch(
+            sql(
+                "SELECT DISTINCT tenant_id, namespace, flow_id FROM executions "
+                f"WHERE state NOT IN ({statements.ENDED}) AND state = ? ORDER BY 1, 2, 3"
+            ),
+            (state.value,),
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
     async def due_timers(self, now: datetime, limit: int = 1000) -> list[Timer]:
         """Timers whose instant has come, the most overdue first."""
         rows = await self._database.fetch(statements.DUE_TIMERS, (to_micros(now), limit))
