@@ -1,4 +1,4 @@
-"""Reading variables and their members: maps by key, lists by index, nothing else."""
+"""Reading variables and their members: maps by key, lists by index, and a few properties of values."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ _ABSENT = object()
 
 
 def lookup(container: object, key: object) -> object:
-    """The member of a map or list.
+    """The member of a map or list, or else what Java calls a property of a value, such as ``name.length``.
 
-    Raises LookupError if there is none, which is also so for members of null, texts and numbers.
+    Raises LookupError if there is none.
     """
-    if is_map(container):
-        if isinstance(key, str | int | float) or key is None:
-            if key in container:
-                return container[key]
-            text = to_string(key)
-            if text in container:
-                return container[text]
-        raise LookupError(key)
+    if is_map(container) and (isinstance(key, str | int | float) or key is None):
+        if key in container:
+            return container[key]
+        text = to_string(key)
+        if text in container:
+            return container[text]
     if is_list(container):
         if isinstance(key, str) and key.isascii() and key.isdigit():
             key = int(key)
         if is_integer(key) and 0 <= key < len(container):
             return container[key]
+    if container is not None and isinstance(key, str):
+        from windhover.expression.methods import find_property
+
+        value_of = find_property(container, key)
+        if value_of is not None:
+            return value_of(container)
     raise LookupError(key)
 
 

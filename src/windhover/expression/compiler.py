@@ -46,7 +46,7 @@ from windhover.expression.nodes import (
 )
 from windhover.expression.output import join_output
 from windhover.expression.scope import Frame
-from windhover.expression.values import Entry, equals, is_list, is_map, to_string, to_text
+from windhover.expression.values import Entry, equals, is_list, is_map, to_string
 
 Evaluate: TypeAlias = Callable[[Frame], object]
 Emit: TypeAlias = Callable[[object], None]
@@ -266,7 +266,7 @@ class Compiler:
                 return self._map_literal(entries)
             case Interpolation(parts=pieces):
                 texts = tuple(map(self.expression, pieces))
-                return lambda frame: "".join([to_text(text(frame)) for text in texts])
+                return lambda frame: "".join([_interpolated(text(frame)) for text in texts])
 
     def condition(self, node: Expression) -> Callable[[Frame], bool]:
         """An expression in a place that asks for its truth."""
@@ -493,3 +493,7 @@ def _iterable_values(values: object, refuse: Callable[[Exception], ExpressionErr
     if isinstance(values, AbstractSet):
         return list(values)
     raise refuse(EvaluationError(f"Not an iterable object. Value = [{to_string(values)}]"))
+
+
+def _interpolated(value: object) -> str:
+    return "" if value is None else to_string(value)

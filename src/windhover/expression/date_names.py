@@ -134,8 +134,9 @@ class _LocalisedNames(DateNames):
             self._locale = Locale.parse(locale.replace("-", "_"))
         except (ValueError, UnknownLocaleError, TypeError):
             raise EvaluationError(f"Unknown locale: {locale}") from None
-        self.first_weekday = self._locale.first_week_day
-        self.min_first_days = self._locale.min_week_days
+        if self._locale.territory:  # a language alone has no calendar of its own: weeks count as in English
+            self.first_weekday = self._locale.first_week_day
+            self.min_first_days = self._locale.min_week_days
 
     def months(self, month: int, *, standalone: bool = False) -> tuple[str, str, str]:
         forms = self._locale.months["stand-alone" if standalone else "format"]

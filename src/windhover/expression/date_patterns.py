@@ -37,16 +37,20 @@ STANDARD_FORMATS = (
 )
 LOCALISED_FORMATS = ("full", "long", "medium", "short")
 
-_LETTERS = frozenset("GuyDMLdQqYwWEecFaBhKkHmsSAnNVvzOXxZ")
+_LETTERS = frozenset("GuyDMLdQqYwWEecFaBhKkHmsSAnNVvzOXxZg")
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A pattern letter repeated ``count`` times; ``text`` is literal text if ``letter`` is empty."""
+    """A pattern letter repeated ``count`` times; ``text`` is literal text if ``letter`` is empty.
+
+    ``width`` is what a printed field is filled up to with blanks, 0 for fields that are not.
+    """
 
     letter: str
     count: int
     text: str = ""
+    width: int = 0
 
 
 def format_moment(moment: Moment, format_name: str, locale: str | None = None) -> str:
@@ -57,7 +61,7 @@ def format_moment(moment: Moment, format_name: str, locale: str | None = None) -
     if format_name in LOCALISED_FORMATS:
         return names.localised(moment.clock, format_name)
     return "".join(
-        _format_field(moment, field, names)
+        _padded(_format_field(moment, field, names), field.width)
         for field in parse_pattern(NAMED_PATTERNS.get(format_name, format_name))
     )
 
@@ -66,7 +70,7 @@ def format_moment(moment: Moment, format_name: str, locale: str | None = None) -
 def parse_pattern(pattern: str) -> tuple[Field, ...]:
     """The fields of a Java pattern; the brackets of optional sections are fields with that letter."""
     fields: list[Field] = []
-    index = 0
+    index = width = 0
     while index < len(pattern):
         character = pattern[index]
         if character.isascii() and character.isalpha():
@@ -74,12 +78,14 @@ def parse_pattern(pattern: str) -> tuple[Field, ...]:
             while end < len(pattern) and pattern[end] == character:
                 end += 1
             if character == "p":
-                index = end
+                width, index = end - index, end
+                if pattern[end : end + 1] not in _LETTERS:
+                    raise EvaluationError(f"Pad letter 'p' must be followed by valid pad pattern: {pattern}")
                 continue
             if character not in _LETTERS:
                 raise EvaluationError(f"Unknown pattern letter: {character}")
-            fields.append(Field(character, end - index))
-            index = end
+            fields.append(Field(character, end - index, width=width))
+            index, width = end, 0
         elif character == "'":
             if pattern.startswith("''", index):
                 fields.append(Field("", 0, "'"))
@@ -102,6 +108,14 @@ def parse_pattern(pattern: str) -> tuple[Field, ...]:
 
 
 # -- printing --------------------------------------------------------------------------------------------
+
+
+def _padded(text: str, width: int) -> str:
+    if width and len(text) > width:
+        raise EvaluationError(
+            f"Cannot print as output of {len(text)} characters exceeds pad width of {width}"
+        )
+    return text.rjust(width)
 
 
 def _format_field(moment: Moment, field: Field, names: DateNames) -> str:
@@ -134,6 +148,10 @@ def _format_field(moment: Moment, field: Field, names: DateNames) -> str:
     return f"{_number(moment, letter, names):0{count}}"
 
 
+#: Days from the epoch of modified Julian days, 1858-11-17, to the day before 0001-01-01.
+_MODIFIED_JULIAN_DAY_OF_ORDINAL_ZERO = -678576
+
+
 def _number(moment: Moment, letter: str, names: DateNames) -> int:
     clock = moment.clock
     midnight_seconds = clock.hour * 3600 + clock.minute * 60 + clock.second
@@ -152,6 +170,7 @@ def _number(moment: Moment, letter: str, names: DateNames) -> int:
         "w": names.week_of_year(clock),
         "W": names.week_of_month(clock),
         "F": (clock.day - 1) // 7 + 1,
+        "g": clock.toordinal() + _MODIFIED_JULIAN_DAY_OF_ORDINAL_ZERO,
     }
     return numbers[letter]
 
@@ -241,10 +260,23 @@ def parse_moment(text: str, format_name: str, zone: tzinfo, locale: str | None =
         return _Reader(text, "[EEE, ]d MMM yyyy HH:mm[:ss] z", names_of(None)).moment(zone)
     if format_name == "iso_ordinal_date":
         return _Reader(text, "yyyy-DDD[XXX]", names_of(None)).moment(zone)
+    if format_name == "iso_week_date":
+        return _parse_week_date(text, zone)
     if format_name in STANDARD_FORMATS:
         return parse_iso(text, zone)
     pattern = NAMED_PATTERNS.get(format_name, format_name)
     return _Reader(text, pattern, names_of(locale)).moment(zone)
+
+
+def _parse_week_date(text: str, zone: tzinfo) -> Moment:
+    match = re.fullmatch(r"(\d{4})-W(\d\d)-([1-7])(Z|[+-]\d\d:\d\d)?", text)
+    if match is None:
+        raise EvaluationError(f"Text '{text}' could not be parsed as a week date such as 2024-W01-1")
+    try:
+        day = datetime.fromisocalendar(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError as error:
+        raise EvaluationError(f"Text '{text}' could not be parsed as a week date: {error}") from None
+    return Moment(day.replace(tzinfo=zone_of(match[4]) if match[4] else zone))
 
 
 class _Reader:
@@ -329,7 +361,7 @@ class _Reader:
             return self._read_fraction(count)
         if letter in "VvzOXxZ":
             return self._read_zone(letter)
-        if letter in "GQqBwWF":
+        if letter in "GQqBwWFg":
             raise EvaluationError(f"The pattern letter '{letter}' cannot be read from a text")
         key = {
             "M": "month", "L": "month", "d": "day", "D": "day_of_year", "H": "hour", "k": "hour", "h":

@@ -49,7 +49,9 @@ def format_number(number: float | Decimal, pattern: str) -> str:
     if exact.is_zero() or abs(exact.adjusted()) < _MAX_DIGITS:
         exact = _EXACT.scaleb(exact, parsed.scale)
     digits = (
-        _scientific(abs(exact), parsed) if parsed.min_exponent is not None else _plain(abs(exact), parsed)
+        _scientific(exact.copy_abs(), parsed)
+        if parsed.min_exponent is not None
+        else _plain(exact.copy_abs(), parsed)
     )
     negative = exact.is_signed() and (isinstance(number, float) or any(c in "123456789" for c in digits))
     if negative:

@@ -90,12 +90,16 @@ def _run_apart(expression: str, data: object, most: int, seconds: float) -> list
 
 
 def _data(value: object) -> object:
-    """A value as plain JSON data."""
+    """A value as plain JSON data; like all JSON of the language without the nulls in maps."""
     kind = value.__class__
     if value is None or kind is str or kind is int or kind is float or kind is bool:
         return value
     if isinstance(value, Mapping):
-        return {key if key.__class__ is str else to_string(key): _data(item) for key, item in value.items()}
+        return {
+            key if key.__class__ is str else to_string(key): _data(item)
+            for key, item in value.items()
+            if item is not None
+        }
     if is_list(value) or isinstance(value, Set):
         return [_data(item) for item in value]
     if isinstance(value, Decimal):

@@ -6,6 +6,7 @@ They are plain functions on data, found by name in the tables below; nothing els
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from windhover.expression import java_regex
 from windhover.expression.errors import EvaluationError
@@ -27,6 +28,19 @@ def find_method(value: object, name: str) -> Method | None:
     if is_number(value):
         return NUMBER_METHODS.get(name)
     return None
+
+
+def find_property(value: object, name: str) -> Callable[[object], object] | None:
+    """What a value has under a name without being called: ``name.length``, ``items.size``; or None."""
+    kinds = ((str, _TEXT_PROPERTIES), (bool, _BOOLEAN_PROPERTIES))
+    for kind, properties in kinds:
+        if isinstance(value, kind):
+            return properties.get(name)
+    if is_map(value):
+        return _MAP_PROPERTIES.get(name)
+    if is_list(value):
+        return _LIST_PROPERTIES.get(name)
+    return _NUMBER_PROPERTIES.get(name) if is_number(value) else None
 
 
 def _text(value: object) -> str:
@@ -150,3 +164,45 @@ NUMBER_METHODS: Mapping[str, Method] = {
     "doubleValue": lambda frame, number: float(number),
     "toString": lambda frame, number: to_string(number),
 }
+
+Property = Callable[[Any], object]
+
+_TEXT_PROPERTIES: Mapping[str, Property] = {
+    "length": lambda text: len(utf16(text)),
+    "empty": lambda text: text == "",
+    "isEmpty": lambda text: text == "",
+    "blank": lambda text: not text.strip(),
+    "isBlank": lambda text: not text.strip(),
+    "toUpperCase": lambda text: text.upper(),
+    "toLowerCase": lambda text: text.lower(),
+    "trim": lambda text: text.strip("".join(map(chr, range(33)))),
+    "strip": lambda text: text.strip(),
+    "bytes": lambda text: text.encode(),
+    "toString": str,
+}
+
+_LIST_PROPERTIES: Mapping[str, Property] = {
+    "size": len,
+    "empty": lambda items: not items,
+    "isEmpty": lambda items: not items,
+    "toString": to_string,
+}
+
+_MAP_PROPERTIES: Mapping[str, Property] = {
+    "size": len,
+    "empty": lambda entries: not entries,
+    "isEmpty": lambda entries: not entries,
+    "keySet": list,
+    "values": lambda entries: list(entries.values()),
+    "entrySet": lambda entries: [Entry(key=key, value=value) for key, value in entries.items()],
+    "toString": to_string,
+}
+
+_NUMBER_PROPERTIES: Mapping[str, Property] = {
+    "intValue": int,
+    "longValue": int,
+    "doubleValue": float,
+    "toString": to_string,
+}
+
+_BOOLEAN_PROPERTIES: Mapping[str, Property] = {"booleanValue": bool, "toString": to_string}

@@ -48,6 +48,10 @@ def _numbers(operation: str, left: object, right: object) -> tuple[float, float]
         raise _refuse(operation, left, right)
     if isinstance(left, Decimal) or isinstance(right, Decimal):
         return _decimal(left), _decimal(right)
+    if isinstance(left, JavaFloat) != isinstance(right, JavaFloat) and not (
+        is_integer(left) or is_integer(right)
+    ):
+        return float(left), float(right)
     return _double(left), _double(right)
 
 
@@ -162,6 +166,8 @@ def compare(operator: str, left: object, right: object) -> bool:
         if operator == "<=":
             return left <= right  # type: ignore[operator]
         return left >= right  # type: ignore[operator]
+    if left is None or right is None:
+        return False
     raise _refuse(_COMPARISONS[operator], left, right)
 
 

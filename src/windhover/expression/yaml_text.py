@@ -31,6 +31,7 @@ _RESERVED = frozenset(
 _INDICATORS = frozenset("-?:,[]{}#&*!|>'\"%@`")
 _UNPRINTABLE = re.compile(r"[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _QUOTABLE = re.compile(r"[\[\]{},]|(?:^|[ \t])#|:(?:[ \t]|$)|^~$")
+_NO_PLAIN_KEY = re.compile(r"(?:^|[ \t])#|:(?:[ \t]|$)")
 _MARKER_OR_OCTAL = re.compile(r"---|\.\.\.(?:$| )|0[0-9]+$")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]*)?|0[xX][0-9a-fA-F]+")
 
@@ -44,6 +45,8 @@ def write_yaml(value: object) -> str:
         _write_map(value, 0, lines)
     elif (is_list(value) or isinstance(value, Set)) and value:
         _write_list(list(value), 0, lines)
+    elif value == "":
+        lines.append('--- ""')
     else:
         lines.append(_scalar(value, 2))
     return "\n".join(lines) + "\n"
@@ -52,7 +55,7 @@ def write_yaml(value: object) -> str:
 def _write_map(value: Mapping[object, object], indent: int, lines: list[str]) -> None:
     margin = " " * indent
     for key, member in value.items():
-        name = _key(to_string(key))
+        name = _key(to_string(key), margin)
         if isinstance(member, Mapping) and member:
             lines.append(f"{margin}{name}:")
             _write_map(member, indent + 2, lines)
@@ -126,8 +129,23 @@ def _plain_or_quoted(text: str) -> str:
     return text
 
 
-def _key(text: str) -> str:
-    return f'"{text}"' if _NUMBER.fullmatch(text) else _plain_or_quoted(text)
+def _key(text: str, margin: str) -> str:
+    """A name in a map. Unlike a value it stands in single quotes where it needs any, most of the time."""
+    if "\n" in text:
+        return f"? {_double_quoted(text)}\n{margin}"
+    if _NUMBER.fullmatch(text) or text in _RESERVED or text in ("", "~") or text.startswith("- "):
+        return f'"{text}"'
+    if not _is_printable(text) or "\t" in text:
+        return _double_quoted(text)
+    begins_construct = text[0] in _INDICATORS and (text[0] not in "-?:" or text[1:2] in ("", " "))
+    if (
+        text != text.strip(" ")
+        or begins_construct
+        or _NO_PLAIN_KEY.search(text)
+        or _MARKER_OR_OCTAL.match(text)
+    ):
+        return "'" + text.replace("'", "''") + "'"
+    return text
 
 
 _ESCAPES = {
@@ -173,7 +191,7 @@ def read_yaml(text: str) -> object:
     import yaml
 
     try:
-        data = _Cleaner().clean(yaml.load(text, Loader=_loader()))
+        data = _Cleaner().clean(next(iter(yaml.load_all(text, Loader=_loader())), None))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise EvaluationError(f"Invalid yaml: {error}") from None
     if data is None and not text.strip():

@@ -34,15 +34,21 @@ def from_utf16(text: str) -> str:
     return text.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
 
 
+def _character(text: str, index: int, filter_name: str) -> str:
+    if not text:
+        raise EvaluationError(f"The '{filter_name}' filter finds no character in an empty text.")
+    return text[index]
+
+
 @filter_(
     "first",
-    "The first element of a list or character of a text; null if there is none.",
+    "The first element of a list, null if there is none, or the first character of a text.",
     Example("{{ ['apple', 'banana', 'cherry'] | first }}", "apple"),
     Example("{{ 'Windhover' | first }}", "W"),
 )
 def first(value: object) -> object:
     if isinstance(value, str):
-        return value[:1] or None
+        return _character(value, 0, "first")
     if is_list(value):
         return value[0] if value else None
     if isinstance(value, Set):
@@ -52,12 +58,12 @@ def first(value: object) -> object:
 
 @filter_(
     "last",
-    "The last element of a list or character of a text; null if there is none.",
+    "The last element of a list, null if there is none, or the last character of a text.",
     Example("{{ ['apple', 'banana', 'cherry'] | last }}", "cherry"),
 )
 def last(value: object) -> object:
     if isinstance(value, str):
-        return value[-1:] or None
+        return _character(value, -1, "last")
     if is_list(value):
         return value[-1] if value else None
     raise EvaluationError("The 'last' filter expects a list or a text.")
@@ -170,10 +176,13 @@ def slice_(value: object, from_index: object = 0, to_index: object = None) -> ob
     "A list with the elements of another behind it, or a map with the entries of another.",
     Example("{{ [1, 2] | merge([3, 4]) }}", "[1,2,3,4]"),
     Example("{{ {'a': 1} | merge({'b': 2}) }}", '{"a":1,"b":2}'),
+    null_passes=False,
 )
 def merge(value: object, items: object) -> object:
     if items is None:
         return value
+    if value is None:
+        return items
     if is_map(value):
         if is_map(items):
             return {**dict(value), **dict(items)}
@@ -235,8 +244,11 @@ def chunk(value: object, size: object) -> list[object]:
     "A list without repetitions, in the order of first appearance.",
     Example("{{ [1, 2, 2, 3, 1] | distinct }}", "[1,2,3]"),
     since="1.0",
+    null_passes=False,
 )
-def distinct(value: object) -> list[object]:
+def distinct(value: object) -> list[object] | str:
+    if value is None:
+        return "null"
     if not is_list(value):
         raise EvaluationError("'distinct' filter can only be applied to List.")
     seen: set[tuple[type, object]] = set()
@@ -285,7 +297,7 @@ def _extreme(name: str, numbers: tuple[object, ...], sign: int) -> object:
     found: object = None
     for number in numbers:
         if number is None:
-            raise EvaluationError(f"The '{name}' function expects numbers or texts, got null.")
+            continue
         if found is None or _order(number, found) * sign > 0:
             found = number
     return found

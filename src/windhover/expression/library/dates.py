@@ -11,7 +11,7 @@ from windhover.expression.errors import EvaluationError
 from windhover.expression.moments import NANOS, Moment, from_date, from_epoch, parse_iso, zone_of
 from windhover.expression.registry import Example, filter_, function
 from windhover.expression.scope import Frame
-from windhover.expression.values import is_integer, to_string
+from windhover.expression.values import JavaLong, is_integer, is_number, to_string
 
 _NAMES = ("format", "timeZone", "existingFormat", "locale")
 
@@ -64,7 +64,11 @@ def date_filter(
 ) -> str:
     zone, language = _zone(frame, time_zone), _text(locale, "locale")
     moment = to_moment(value, zone, existing_format, language).in_zone(zone)
-    return format_moment(moment, _text(format_, "format") or "iso", language)
+    return format_moment(moment, _format(format_), language)
+
+
+def _format(format_: object) -> str:
+    return "iso" if format_ is None else _text(format_, "format") or ""
 
 
 _UNITS: dict[str, int] = {
@@ -103,6 +107,8 @@ def _shift(moment: Moment, amount: int, unit: str) -> Moment:
 def _amount(value: object) -> int:
     if is_integer(value):
         return value
+    if is_number(value):
+        return int(value)
     try:
         return int(value) if isinstance(value, str) else _amount_refused()
     except ValueError:
@@ -135,7 +141,7 @@ def date_add(
         raise EvaluationError("The 'dateAdd' filter expects an argument 'unit' with type string.")
     zone, language = _zone(frame, time_zone), _text(locale, "locale")
     moment = _shift(to_moment(value, zone, existing_format, language), _amount(amount), unit).in_zone(zone)
-    return format_moment(moment, _text(format_, "format") or "iso", language)
+    return format_moment(moment, _format(format_), language)
 
 
 def _timestamp(name: str, summary: str, example: str, count: Callable[[Moment], int | str]) -> None:
@@ -155,9 +161,12 @@ def _nanoseconds(moment: Moment) -> int:
     return moment.epoch_seconds * NANOS + moment.nano
 
 
-_timestamp("timestamp", "Seconds", "1378653552", lambda moment: moment.epoch_seconds)
+_timestamp("timestamp", "Seconds", "1378653552", lambda moment: JavaLong(moment.epoch_seconds))
 _timestamp(
-    "timestampMilli", "Milliseconds", "1378653552123", lambda moment: _nanoseconds(moment) // 1_000_000
+    "timestampMilli",
+    "Milliseconds",
+    "1378653552123",
+    lambda moment: JavaLong(_nanoseconds(moment) // 1_000_000),
 )
 _timestamp(
     "timestampMicro",
@@ -188,7 +197,7 @@ def now(
     locale: object = None,
 ) -> str:
     moment = Moment.of(_aware(frame.scope.clock())).in_zone(_zone(frame, time_zone))
-    return format_moment(moment, _text(format_, "format") or "iso", _text(locale, "locale"))
+    return format_moment(moment, _format(format_), _text(locale, "locale"))
 
 
 def _aware(value: datetime) -> datetime:

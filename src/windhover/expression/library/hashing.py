@@ -8,6 +8,7 @@ import hashlib
 from urllib.parse import quote_plus, unquote_plus
 
 from windhover.expression.errors import EvaluationError
+from windhover.expression.library.strings import only_text
 from windhover.expression.registry import Example, filter_
 from windhover.expression.values import to_string
 
@@ -61,7 +62,9 @@ def base64encode(value: object) -> str:
 @filter_("base64decode", "The text of a Base64 text.", Example("{{ 'dGVzdA==' | base64decode }}", "test"))
 def base64decode(value: object) -> str:
     try:
-        return base64.b64decode(_padded(to_string(value)), validate=True).decode("utf-8", "replace")
+        return base64.b64decode(_padded(only_text("base64decode", value)), validate=True).decode(
+            "utf-8", "replace"
+        )
     except (binascii.Error, ValueError) as error:
         raise EvaluationError(f"The 'base64decode' filter cannot decode the text: {error}.") from None
 
@@ -77,9 +80,9 @@ def _padded(text: str) -> str:
 )
 def urlencode(value: object) -> str:
     # Java leaves the asterisk alone and escapes the tilde.
-    return quote_plus(to_string(value), safe="*").replace("~", "%7E")
+    return quote_plus(only_text("urlencode", value), safe="*").replace("~", "%7E")
 
 
 @filter_("urldecode", "The reverse of `urlencode`.", Example("{{ 'a%20b+c' | urldecode }}", "a b c"))
 def urldecode(value: object) -> str:
-    return unquote_plus(to_string(value))
+    return unquote_plus(only_text("urldecode", value))

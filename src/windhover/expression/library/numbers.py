@@ -29,7 +29,7 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})
 _MAX_DIGITS = 4000
 
 
-@filter_("abs", "The absolute value of a number.", Example("{{ -7 | abs }}", "7"))
+@filter_("abs", "The absolute value of a number.", Example("{{ -7 | abs }}", "7"), null_passes=False)
 def abs_(value: object) -> object:
     if not is_number(value):
         raise EvaluationError("The 'abs' filter expects a number.")

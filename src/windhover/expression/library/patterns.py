@@ -6,6 +6,7 @@ from typing import cast
 
 from windhover.expression import java_regex
 from windhover.expression.errors import EvaluationError
+from windhover.expression.library.strings import only_text
 from windhover.expression.registry import Example, filter_
 from windhover.expression.scope import Frame
 from windhover.expression.values import is_integer, is_list, is_map, to_string
@@ -33,8 +34,7 @@ def split(frame: Frame, value: object, delimiter: object, limit: object = 0) -> 
     pattern = _pattern("split", "delimiter", delimiter)
     if limit is not None and not is_integer(limit):
         raise EvaluationError("The 'split' filter expects an integer as argument 'limit'.")
-    text = value if isinstance(value, str) else to_string(value)
-    return java_regex.split(pattern, text, limit or 0, _seconds(frame))
+    return java_regex.split(pattern, only_text("split", value), limit or 0, _seconds(frame))
 
 
 @filter_(

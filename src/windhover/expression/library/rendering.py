@@ -5,7 +5,7 @@ from __future__ import annotations
 from windhover.expression.errors import EvaluationError
 from windhover.expression.registry import Example, function
 from windhover.expression.scope import Frame
-from windhover.expression.values import MASK, Secret, is_list, is_map, to_json, to_string
+from windhover.expression.values import MASK, Secret, is_list, is_map, to_string
 
 
 def _render(frame: Frame, value: object, *, recursive: bool, name: str) -> object:
@@ -50,7 +50,7 @@ def render_once(frame: Frame, to_render: object) -> object:
 def block(frame: Frame, name: object) -> str:
     render_block = frame.blocks.get(to_string(name))
     if render_block is None:
-        raise EvaluationError(f"There is no block named '{to_string(name)}'.")
+        return ""
     frame.budget.enter()
     text = render_block(frame)
     frame.budget.leave()
@@ -76,13 +76,13 @@ def _redacted(value: object) -> object:
 
 @function(
     "printContext",
-    "All variables as JSON, secrets redacted.",
+    "All variables as a map, which prints as JSON; secrets redacted.",
     Example("{{ printContext() }}", '{"a":1}', {"a": 1}),
     needs_frame=True,
     reads_everything=True,
 )
-def print_context(frame: Frame) -> str:
-    return to_json(_redacted(frame.visible()))
+def print_context(frame: Frame) -> object:
+    return _redacted(frame.visible())
 
 
 @function(

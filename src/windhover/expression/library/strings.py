@@ -10,12 +10,19 @@ from windhover.expression.errors import EvaluationError
 from windhover.expression.library.collections import from_utf16, utf16
 from windhover.expression.registry import Example, filter_
 from windhover.expression.scope import Frame
-from windhover.expression.values import is_integer, is_list, is_map, to_string
+from windhover.expression.values import class_name, is_integer, is_list, is_map, to_string
 
 
 def _text(value: object) -> str:
     """The operand of a text filter, which may be any value."""
     return value if isinstance(value, str) else to_string(value)
+
+
+def only_text(name: str, value: object) -> str:
+    """The operand of a filter that works on nothing but texts."""
+    if isinstance(value, str):
+        return value
+    raise EvaluationError(f"The '{name}' filter expects a text, not {class_name(value)}.")
 
 
 @filter_("upper", "The text in upper case.", Example('{{ "quiet" | upper }}', "QUIET"))
@@ -39,7 +46,7 @@ def _title_character(character: str) -> str:
     Example('{{ "article title" | title }}', "Article Title"),
 )
 def title(value: object) -> str:
-    return re.sub(r"(?<!\S)\S", lambda match: _title_character(match[0]), _text(value))
+    return re.sub(r"(?<!\S)\S", lambda match: _title_character(match[0]), only_text("title", value))
 
 
 @filter_(
@@ -48,12 +55,12 @@ def title(value: object) -> str:
     Example('{{ "hello World" | capitalize }}', "Hello World"),
 )
 def capitalize(value: object) -> str:
-    return re.sub(r"\S", lambda match: _title_character(match[0]), _text(value), count=1)
+    return re.sub(r"\S", lambda match: _title_character(match[0]), only_text("capitalize", value), count=1)
 
 
 @filter_("trim", "The text without blanks around it.", Example('[{{ " padded " | trim }}]', "[padded]"))
 def trim(value: object) -> str:
-    return _text(value).strip("".join(map(chr, range(33))))
+    return only_text("trim", value).strip("".join(map(chr, range(33))))
 
 
 @filter_("string", "A value as text.", Example("{{ (42 | string) == '42' }}", "true"), since="1.0")
@@ -69,7 +76,7 @@ def string(value: object) -> str:
 def abbreviate(value: object, length: object) -> str:
     if not is_integer(length) or length < 0:
         raise EvaluationError("The 'abbreviate' filter expects a number not below 0 as argument 'length'.")
-    text = utf16(_text(value))
+    text = utf16(only_text("abbreviate", value))
     if length > len(text) or len(text) <= 3:
         return from_utf16(text)
     if length <= 3:
@@ -81,7 +88,7 @@ def abbreviate(value: object, length: object) -> str:
     "nl2br", "The text with `<br />` before its line breaks.", Example('{{ "a\nb" | nl2br }}', "a<br />b")
 )
 def nl2br(value: object) -> str:
-    return re.sub(r"\r\n|\n", "<br />", _text(value))
+    return re.sub(r"\r\n|\n", "<br />", only_text("nl2br", value))
 
 
 def _substring(value: object, separator: object, part: Callable[[str, str], str]) -> str:
@@ -141,12 +148,13 @@ def substring_after_last(value: object, separator: object) -> str:
     return _substring(value, separator, _after_last)
 
 
-def _compared(name: str, value: object, part: object) -> tuple[str, str]:
-    if not isinstance(value, str):
-        raise EvaluationError(f"'{name}' filter can only be applied to String.")
+def _compared(name: str, value: object, part: object) -> tuple[str, str] | None:
+    """The two texts; None for a value that is no text, which begins and ends with none."""
+    if value is None:
+        raise EvaluationError(f"The '{name}' filter expects a text, not null.")
     if not isinstance(part, str):
         raise EvaluationError(f"The '{name}' filter expects a text as argument 'value'.")
-    return value, part
+    return (value, part) if isinstance(value, str) else None
 
 
 @filter_(
@@ -156,8 +164,8 @@ def _compared(name: str, value: object, part: object) -> tuple[str, str]:
     null_passes=False,
 )
 def starts_with(value: object, value_: object) -> bool:
-    text, part = _compared("startsWith", value, value_)
-    return text.startswith(part)
+    compared = _compared("startsWith", value, value_)
+    return compared is not None and compared[0].startswith(compared[1])
 
 
 @filter_(
@@ -167,8 +175,8 @@ def starts_with(value: object, value_: object) -> bool:
     null_passes=False,
 )
 def ends_with(value: object, value_: object) -> bool:
-    text, part = _compared("endsWith", value, value_)
-    return text.endswith(part)
+    compared = _compared("endsWith", value, value_)
+    return compared is not None and compared[0].endswith(compared[1])
 
 
 @filter_(
@@ -246,6 +254,8 @@ def indent(frame: Frame, value: object, amount: object, prefix: object = " ") ->
 )
 def nindent(frame: Frame, value: object, amount: object, prefix: object = " ") -> str:
     text = _text(value)
+    if not text:
+        return text
     margin = _prefix(frame, "nindent", text, amount, prefix)
     line_break = _LINE_BREAK.search(text)
     first = line_break[0] if line_break else "\n"

@@ -125,7 +125,7 @@ def jq(frame: Frame, value: object, expression: object) -> list[object]:
         raise EvaluationError("The 'jq' filter expects an argument 'expression' with type string.")
     if isinstance(value, str):
         try:
-            value = parse_json(value)
+            value = parse_json(value) if value.strip() else None
         except (ValueError, RecursionError) as error:
             raise EvaluationError(f"The 'jq' filter needs JSON: {error}") from None
     return run_jq(expression, value, frame.budget)

@@ -61,12 +61,12 @@ def map_(value: object) -> bool:
     return is_map(value)
 
 
-@test_("json", "A text that is valid JSON.", Example("{{ '{\"a\": 1}' is json }}", "true"))
+@test_("json", "A text that is valid JSON, or blank.", Example("{{ '{\"a\": 1}' is json }}", "true"))
 def json(value: object) -> bool:
-    if value is None:
-        return False
     if not isinstance(value, str):
         raise EvaluationError("The 'json' test expects a text.")
+    if not value.strip():
+        return True
     try:
         json_module.loads(value)
     except (ValueError, RecursionError):

@@ -1,0 +1,98 @@
+"""What filters and operators make of values that are not what they usually get."""
+
+from __future__ import annotations
+
+import pytest
+
+from windhover.expression import EvaluationError, Scope, compile_template
+
+VARIABLES = {
+    "number": 7,
+    "huge": 123456789012345678901234567890,
+    "none": None,
+    "empty": "",
+    "text": "hello",
+    "items": [3, 1],
+    "map": {"k": 1, "n": None},
+    "date": "2013-09-08T16:19:12.123456+01:00",
+}
+
+
+def render(template: str) -> str:
+    return compile_template(template).render(Scope(VARIABLES))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["abbreviate(5)", "capitalize", "title", "trim", "nl2br", "split(',')", "urlencode", "base64decode"],
+)
+def test_filter_of_texts_refuses_a_number(name: str) -> None:
+    with pytest.raises(EvaluationError, match="expects a text, not java"):
+        render("{{ number | " + name + " }}")
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ number | startsWith('7') }}", "false"),
+        ("{{ none > 1 }} {{ 1 <= none }}", "false false"),
+        ("{{ none | merge([9]) }}", "[9]"),
+        ("{{ none | distinct }}", "null"),
+        ("{{ min(none, 7, 3) }} {{ max(7, none) }}", "3 7"),
+        ("{{ empty | nindent(2) }}", ""),
+        ("{{ empty | yaml }}", '--- ""\n'),
+        ("{{ empty | jq('.') }}", "[null]"),
+        ("{{ empty is json }}", "true"),
+        ("{{ map | jq('keys') }}", '[["k"]]'),
+        ("{{ huge | numberFormat('#,##0') }}", "123,456,789,012,345,678,901,234,567,890"),
+        ('{{ "a#{items}#{none}b" }}', "a[3, 1]b"),
+        ("{{ {'a: b': 1} | yaml }}", "'a: b': 1\n"),
+        ("{{ yaml('a: 1\n---\nb: 2') }}", '{"a":1}'),
+        ("{{ block('unknown') }}", ""),
+        ("{{ printContext().text }}", "hello"),
+    ],
+)
+def test_value_of_another_kind(template: str, text: str) -> None:
+    assert render(template) == text
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ none | abs }}", "{{ empty | first }}", "{{ none | startsWith('a') }}"]
+)
+def test_value_that_is_refused(template: str) -> None:
+    with pytest.raises(EvaluationError):
+        render(template)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ text.length }} {{ items.size }} {{ map.size }}", "5 2 2"),
+        ("{{ text.empty }} {{ text.toUpperCase }} {{ number.doubleValue }}", "false HELLO 7.0"),
+        ("{{ map.k }}", "1"),
+    ],
+)
+def test_properties_of_values(template: str, text: str) -> None:
+    assert render(template) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ date | date('g') }}", "56543"),
+        ("{{ date | date('ppppd') }}", "   8"),
+        ("{{ date | date('') }}", ""),
+        ("{{ date | date('e w', locale='fr') }}", "1 37"),
+        ("{{ date | dateAdd(1.5, 'DAYS', 'iso_local_date') }}", "2013-09-09"),
+        ("{{ '2024-W01-1' | date('yyyy-MM-dd', existingFormat='iso_week_date') }}", "2024-01-01"),
+        ("{{ date | timestamp | className }}", "java.lang.Long"),
+    ],
+)
+def test_date_formats(template: str, text: str) -> None:
+    assert render(template) == text
+
+
+@pytest.mark.parametrize("pattern", ["p yyyy", "pyyyy"])
+def test_padding_that_cannot_be(pattern: str) -> None:
+    with pytest.raises(EvaluationError, match=r"[Pp]ad"):
+        render("{{ date | date('" + pattern + "') }}")
