@@ -38,7 +38,8 @@ class Occasion:
     ``variables`` become ``trigger.*`` of the execution. ``inputs`` are the flow's inputs before rendering and
     ``given_inputs`` such as are final already, which win. ``labels`` are final; ``context`` is what templates
     of inputs and labels may read besides ``flow``, ``trigger`` and the names that are always there.
-    ``execution_id`` is the execution's, if it has been chosen already.
+    ``execution_id`` is the execution's, if it has been chosen already. ``may_lack_inputs``: required inputs
+    that nothing was given for do not keep it from running.
     """
 
     trigger: Trigger
@@ -48,6 +49,7 @@ class Occasion:
     labels: Sequence[Label] = ()
     context: Mapping[str, JsonValue] = field(default_factory=dict)
     execution_id: str | None = None
+    may_lack_inputs: bool = False
 
 
 def fire(flow: Flow, occasion: Occasion, environment: EngineEnvironment, now: datetime) -> Firing:
@@ -80,8 +82,13 @@ def fire(flow: Flow, occasion: Occasion, environment: EngineEnvironment, now: da
             encrypt=environment.encrypt,
         )
         values = resolved.values
-        problems = [problem.message for problem in resolved.problems]
-        warnings += resolved.warnings
+        lacking = [
+            problem.message
+            for problem in resolved.problems
+            if occasion.may_lack_inputs and problem.value is None and problem.id not in given
+        ]
+        problems = [problem.message for problem in resolved.problems if problem.message not in lacking]
+        warnings += [*resolved.warnings, *lacking]
     execution = new_execution(
         flow,
         {} if problems else values,

@@ -16,11 +16,17 @@ class Alarm:
     """Knows when the next timer of the repository is due."""
 
     def __init__(
-        self, executions: ExecutionRepository, clock: Callable[[], datetime], wake: Callable[[], None]
+        self,
+        executions: ExecutionRepository,
+        clock: Callable[[], datetime],
+        wake: Callable[[], None],
+        also: Callable[[], datetime | None] = lambda: None,
     ) -> None:
+        """``also`` gives another instant to wake at, which is asked for at each look."""
         self._executions = executions
         self._clock = clock
         self._wake = wake
+        self._also = also
         self._next: datetime | None = None
         self._handle: asyncio.TimerHandle | None = None
 
@@ -30,7 +36,8 @@ class Alarm:
 
     async def look(self) -> None:
         """Ask the repository for the next timer, after timers were set, cleared or fired."""
-        self._next = await self._executions.next_timer()
+        instants = (await self._executions.next_timer(), self._also())
+        self._next = min((instant for instant in instants if instant is not None), default=None)
         self._cancel()
         self.wind()
 

@@ -12,6 +12,7 @@ from windhover.engine.live import LiveExecution
 from windhover.engine.messages import Accepted
 from windhover.executor.failure import Report
 from windhover.model.execution import TaskRun
+from windhover.model.gathered import GatheringKey, KeptGathering
 from windhover.repository.batch import CommitBatch, Timer
 
 
@@ -38,6 +39,14 @@ class Change(msgspec.Struct):
     answers: list[Answer] = msgspec.field(default_factory=list)
     #: What workers reported in this round, to be kept should the engine break off.
     reports: list[Report] = msgspec.field(default_factory=list)
+    #: How many states of its history Flow triggers know of; all that it had, unless something else is given.
+    known_states: int = -1
+    #: What Flow triggers have gathered of it; None where that is complete and forgotten.
+    gatherings: dict[GatheringKey, KeptGathering | None] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.known_states < 0:
+            self.known_states = len(self.live.record.state.histories)
 
     @property
     def execution_id(self) -> str:
@@ -68,6 +77,8 @@ class Change(msgspec.Struct):
     def add_to(self, batch: CommitBatch) -> None:
         """Add the rows to write."""
         record = self.live.record
+        batch.gatherings.extend(kept for kept in self.gatherings.values() if kept is not None)
+        batch.forgotten_gatherings.extend(key for key, kept in self.gatherings.items() if kept is None)
         if self.deleted:
             batch.deleted_executions.append(record.id)
             if self.delete_logs:

@@ -74,6 +74,7 @@ class ChildFactory:
             schedule_date=request.schedule_date,
             kind=parent.kind,
         )
+        execution.flow_triggers = parent.flow_triggers
         execution.trigger = ExecutionTrigger(start.task_id, start.task_type, _variables(parent, start))
         if request.wait:
             execution.awaited_by = AwaitedBy(parent.id, start.task_run_id)

@@ -36,9 +36,11 @@ from windhover.executor.change import Change
 from windhover.executor.children import ChildFactory
 from windhover.executor.commands import Commands
 from windhover.executor.committer import Committer
+from windhover.executor.flow_triggers import FlowTriggers
 from windhover.executor.house import Clock, House
 from windhover.executor.patience import Patience
 from windhover.executor.round import Round
+from windhover.model.gathered import GatheringKey, KeptGathering
 from windhover.model.state import StateType
 from windhover.model.trigger_state import TriggerKey
 from windhover.queue.local import LocalQueue, PendingCommand
@@ -46,6 +48,7 @@ from windhover.repository.batch import CommitBatch
 from windhover.repository.errors import RepositoryError, RepositoryUnavailable
 from windhover.repository.executions import ExecutionRepository
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
+from windhover.repository.gatherings import GatheringRepository
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +82,7 @@ class Executor:
         queue: LocalQueue,
         environment: EngineEnvironment,
         *,
+        gatherings: GatheringRepository,
         clock: Clock = utc_now,
         settings: ExecutorSettings | None = None,
     ) -> None:
@@ -88,6 +92,7 @@ class Executor:
         definitions = self._definitions = self._patience.with_(definitions)
         self._queue = queue
         self._clock = clock
+        flow_triggers = FlowTriggers(definitions, self._patience.with_(gatherings), environment, clock)
         self._house = House(
             executions,
             definitions,
@@ -96,19 +101,21 @@ class Executor:
             children=ChildFactory(definitions, environment, clock),
             actions=Actions(definitions, environment, clock),
             admission=Admission(executions, definitions, self._in_memory),
+            flow_triggers=flow_triggers,
         )
         self._changed_flows: list[FlowChanged] = []
         #: Executions found at the start that have not begun.
         self._not_begun: list[str] = []
         self._settings = settings
         self._committer = Committer(executions)
-        self._alarm = Alarm(executions, clock, queue.executor.wake)
+        self._alarm = Alarm(executions, clock, queue.executor.wake, also=lambda: flow_triggers.next_deadline)
         self._stopping = False
 
     # ---------------------------------------------------------------- life
 
     async def start(self) -> int:
         """Take up what was under way when the last executor ended; returns how many executions."""
+        await self._keep_gatherings(*await self._house.flow_triggers.load())
         count = 0
         after: str | None = None
         limit = self._settings.recovery_batch
@@ -196,21 +203,32 @@ class Executor:
         await self._finish(round)
 
     async def _finish(self, round: Round) -> None:
-        """Write what a round has changed, then let it leave."""
+        """Write what a round has changed, with what Flow triggers make of it, then let it leave."""
+        await round.fire_flow_triggers()
         if round.changes:
             await self._commit(round.changes)
             for change in round.changes.values():
                 self._dispatch(change)
 
     async def _look_at_changed_flows(self, round: Round) -> None:
-        """A limit that was raised or removed lets queued executions run at once."""
+        """A limit that was raised or removed lets queued executions run at once; triggers are new or gone."""
+        triggers = self._house.flow_triggers
         while self._changed_flows:
             message = self._changed_flows.pop()
+            key = (message.tenant_id, message.namespace, message.flow_id)
             try:
-                flow = await self._definitions.get(message.tenant_id, message.namespace, message.flow_id)
+                flow = await self._definitions.get(*key)
             except (FlowNotFound, FlowUnreadable):
+                await self._keep_gatherings([], triggers.flow_gone(key))
                 continue
+            await self._keep_gatherings(*triggers.flow_changed(flow))
             await round.release(await self._house.admission.flow_changed(flow))
+
+    async def _keep_gatherings(self, kept: list[KeptGathering], forgotten: list[GatheringKey]) -> None:
+        """Write what Flow triggers wait for, apart from any execution."""
+        if kept or forgotten:
+            await self._committer.write(CommitBatch(gatherings=kept, forgotten_gatherings=forgotten))
+            await self._alarm.look()
 
     async def _listen(self) -> None:
         with self._queue.broadcasts.subscribe(lambda m: isinstance(m, FlowChanged)) as messages:
@@ -222,6 +240,12 @@ class Executor:
     # ---------------------------------------------------------------- timers
 
     async def _fire_timers(self, round: Round) -> None:
+        for reaction, window in self._house.flow_triggers.missed():
+            change = await round.start_triggered(reaction) if reaction is not None else None
+            if change is not None:
+                change.gatherings[window.key] = window
+            else:
+                await self._keep_gatherings([window], [])
         due = await self._executions.due_timers(self._clock(), self._settings.round_limit)
         for timer in due:
             if not await round.fire(timer):
@@ -232,10 +256,12 @@ class Executor:
 
     async def _commit(self, changes: dict[str, Change]) -> None:
         refused = await self._committer.commit(changes.values())
-        if any(change.sets_timers for change in changes.values()):
+        if any(change.sets_timers or change.gatherings for change in changes.values()):
             await self._alarm.look()
         for execution_id, error in refused.items():
-            self._set_aside(changes.pop(execution_id), error)
+            change = changes.pop(execution_id)
+            await self._house.flow_triggers.forget_unwritten(change)
+            self._set_aside(change, error)
 
     def _set_aside(self, change: Change, error: RepositoryError) -> None:
         logger.error("Execution %s cannot be written: %s", change.execution_id, error)

@@ -12,6 +12,7 @@ from windhover.engine.live import LiveExecution
 from windhover.executor.actions import Actions
 from windhover.executor.admission import Admission
 from windhover.executor.children import ChildFactory
+from windhover.executor.flow_triggers import FlowTriggers
 from windhover.repository.executions import ExecutionRepository
 from windhover.repository.flow_definitions import FlowDefinitions
 
@@ -28,4 +29,5 @@ class House(msgspec.Struct, frozen=True):
     children: ChildFactory
     actions: Actions
     admission: Admission
+    flow_triggers: FlowTriggers
     live: dict[str, LiveExecution] = msgspec.field(default_factory=dict)

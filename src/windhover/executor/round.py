@@ -25,6 +25,7 @@ from windhover.engine.messages import (
     CommandRefused,
     ExecutionNotFound,
     ExecutionStored,
+    LogsWritten,
     RestartExecution,
     StartChild,
 )
@@ -41,6 +42,7 @@ from windhover.executor.failure import (
     Report,
     end_execution,
 )
+from windhover.executor.flow_triggers import Reaction
 from windhover.executor.house import House
 from windhover.model.execution import AwaitedBy, Execution
 from windhover.model.flow import Flow
@@ -92,17 +94,24 @@ class Round:
     async def take_over(self, stored: ExecutionStored) -> None:
         """Let an execution begin that somebody else has written. What is here already is left alone."""
         execution = stored.execution
-        if execution.state.current.is_terminated or execution.id in self._house.live:
+        if execution.id in self._house.live:
             return
         try:
             flow = await self._house.definitions.get(
                 execution.tenant_id, execution.namespace, execution.flow_id, execution.flow_revision
             )
         except (FlowNotFound, FlowUnreadable):
+            if execution.state.current.is_terminated:
+                return
             # Read back as any other whose flow is gone, it ends with the reason.
             await self.apply_to(execution.id, Begin())
             return
-        live = self._house.live[execution.id] = LiveExecution(flow, execution, stored.logs)
+        live = LiveExecution(flow, execution, stored.logs)
+        if execution.state.current.is_terminated:
+            # There is nothing to do but to let Flow triggers see how it ended.
+            self.changes[execution.id] = Change(live, known_states=1)
+            return
+        self._house.live[execution.id] = live
         self.changes[execution.id] = Change(live)
         await self.start(live, Begin())
 
@@ -155,6 +164,7 @@ class Round:
         execution_id, record = change.execution_id, change.live.record
         stored = await self._house.executions.load(execution_id)
         record, task_runs = stored if stored is not None else (record, [])
+        known_states = len(record.state.histories)
         sequence = await self._house.executions.last_log_sequence(execution_id)
         timers = [timer.key for timer in await self._house.executions.timers(execution_id)]
         effects = end_execution(
@@ -168,7 +178,14 @@ class Round:
             reports=change.reports,
         )
         live = LiveExecution(change.live.flow, record, sequence + len(effects.logs))
-        given_up = Change(live, created=stored is None, effects=[effects], answers=change.answers)
+        given_up = Change(
+            live,
+            created=stored is None,
+            effects=[effects],
+            answers=change.answers,
+            known_states=known_states,
+            gatherings=change.gatherings,
+        )
         self.changes[execution_id] = given_up
         # What else the round has for it meets an execution that is over, and not the records of before.
         self._house.live[execution_id] = live
@@ -228,6 +245,38 @@ class Round:
                 await self.apply(live, Refused(StateType.CANCELLED))
             case Verdict.FAIL:
                 await self.apply(live, Refused(StateType.FAILED))
+
+    async def fire_flow_triggers(self) -> None:
+        """Start what follows from all states that the round has brought about, those it starts included."""
+        triggers = self._house.flow_triggers
+        if triggers.is_empty:
+            return
+        waiting = list(self.changes.values())
+        while waiting:
+            for change in waiting:
+                for reaction in await triggers.react(change):
+                    if reaction.warning is not None:
+                        await self.apply(change.live, LogsWritten(change.execution_id, (reaction.warning,)))
+                    await self.start_triggered(reaction)
+            waiting = [
+                change
+                for change in self.changes.values()
+                if change.known_states < len(change.live.record.state.histories)
+            ]
+
+    async def start_triggered(self, reaction: Reaction) -> Change | None:
+        """Start what a Flow trigger has made, or keep it, if it has failed before it could run."""
+        if reaction.firing is None:
+            return None
+        execution, logs = reaction.firing.execution, reaction.firing.logs
+        live = LiveExecution(reaction.flow, execution)
+        change = self.changes[execution.id] = Change(live, created=True, known_states=1)
+        if logs:
+            await self.apply(live, LogsWritten(execution.id, logs))
+        if not execution.state.current.is_terminated:
+            self._house.live[execution.id] = live
+            await self.start(live, Begin())
+        return change
 
     async def release(self, execution_ids: Iterable[str]) -> None:
         for execution_id in execution_ids:
@@ -324,9 +373,15 @@ class Round:
         live = await self.fetch(command.execution_id)
         if live is None:
             raise ExecutionNotFound(command.execution_id)
+        known_states = len(live.record.state.histories)
         change = await self._house.actions.carry_out(command, live)
+        change.known_states = max(1, len(change.live.record.state.histories) - 1)
+        if change.execution_id == command.execution_id:
+            change.known_states = known_states
         if change.execution_id in self.changes:
             earlier = self.changes[change.execution_id]
+            change.known_states = min(change.known_states, earlier.known_states)
+            change.gatherings = earlier.gatherings
             change.effects = [*earlier.effects, *change.effects]
             change.answers = [*earlier.answers, *change.answers]
         self.changes[change.execution_id] = change

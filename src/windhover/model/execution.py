@@ -148,7 +148,8 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     """The header of an execution: everything but its task runs.
 
     ``broken_slas`` are the ids of the agreements that it has broken so far. ``waits_for`` is the reason
-    why an execution in state QUEUED does not run.
+    why an execution in state QUEUED does not run. ``flow_triggers`` says how often each Flow trigger has
+    fired in the chain of executions that led to this one.
     """
 
     id: str
@@ -173,3 +174,4 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     broken_slas: tuple[str, ...] = ()
     breakpoints: tuple[Breakpoint, ...] = ()
     waits_for: str | None = None
+    flow_triggers: dict[str, int] | None = None

@@ -33,6 +33,7 @@ from windhover.repository.database import Database
 from windhover.repository.executions import ExecutionRepository
 from windhover.repository.flow_definitions import FlowDefinitions
 from windhover.repository.flows import FlowRepository
+from windhover.repository.gatherings import GatheringRepository
 from windhover.repository.kv import KvRepository
 from windhover.repository.logs import LogRepository
 from windhover.repository.metrics import MetricRepository
@@ -92,6 +93,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True):
     encryption_key: str | None = None
     kill_grace: timedelta = timedelta(seconds=10)
     max_flow_outputs: int = 4 * 1024 * 1024
+    max_log_lines: int = 2_000_000
     finally_limit: timedelta = timedelta(hours=1)
     queue_limit: timedelta | None = None
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
@@ -134,7 +136,14 @@ class Runtime:
         self.sources = self._expression_sources(database)
         self.answers = ExecutorAnswers(database, DEFAULT_TENANT, self._expression_sources)
         self.environment = self._engine_environment()
-        self.executor = Executor(self.executions, self.definitions, self.queue, self.environment, clock=clock)
+        self.executor = Executor(
+            self.executions,
+            self.definitions,
+            self.queue,
+            self.environment,
+            gatherings=GatheringRepository(database),
+            clock=clock,
+        )
         self.worker = Worker(
             self.queue.jobs,
             self.queue.executor,
@@ -244,6 +253,7 @@ class Runtime:
             environment=self.environment,
             expression_port=self._expression_port,
             encrypt=self.environment.encrypt,
+            zone=self.settings.scheduler.zone,
             clock=self.clock,
             components=self._components,
             gauges=self._gauges,
@@ -302,6 +312,7 @@ class Runtime:
             server=settings.server,
             kill_grace=settings.kill_grace,
             max_flow_outputs=settings.max_flow_outputs,
+            max_log_lines=settings.max_log_lines,
             finally_limit=settings.finally_limit,
             queue_limit=settings.queue_limit,
             country=_country(settings.environ),

@@ -23,6 +23,7 @@ from windhover.repository.database import Database
 from windhover.repository.executions import ExecutionRepository
 from windhover.repository.flow_definitions import FlowDefinitions
 from windhover.repository.flows import FlowRepository
+from windhover.repository.gatherings import GatheringRepository
 from windhover.storage import Storage
 from windhover.webserver import WebServices, create_app
 from windhover.worker.environment import WorkerEnvironment
@@ -94,7 +95,13 @@ async def running_server(
         **options,
     )
     running: list[asyncio.Task[None]] = []
-    engine = Executor(ExecutionRepository(database), definitions, queue, environment)
+    engine = Executor(
+        ExecutionRepository(database),
+        definitions,
+        queue,
+        environment,
+        gatherings=GatheringRepository(database),
+    )
     worker = Worker(
         queue.jobs,
         queue.executor,
