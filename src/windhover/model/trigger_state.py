@@ -53,7 +53,7 @@ class TriggerMemory(msgspec.Struct, omit_defaults=True, rename="camel"):
 class TriggerState(msgspec.Struct, frozen=True):
     """The state of a trigger that is scheduled, polls or listens.
 
-    ``due`` is when a scheduler looks at it next, and ``next_date`` the date of the schedule that it waits for.
+    ``due`` is when a scheduler looks at it next, ``next_date`` the date of the schedule that it waits for.
     ``execution_id`` is the execution that must end before it may fire again. ``lease`` names the evaluation
     under way, if there is one, which loses the trigger to another when it is ``due``.
     """
@@ -77,12 +77,32 @@ class TriggerState(msgspec.Struct, frozen=True):
         return Health.FAILING if self.memory.failures else Health.HEALTHY
 
 
+class SlotRun(NamedTuple):
+    """What became of a date of a schedule: the execution that ran it last, and its state."""
+
+    execution_id: str
+    state: StateType | None
+
+
+_FAILURES = frozenset({StateType.FAILED, StateType.KILLED, StateType.CANCELLED})
+
+
 class BackfillMode(StrEnum):
     """Which dates of the past a backfill runs: all, those that never ran, or those whose last run failed."""
 
     ALL = "ALL"
     MISSING = "MISSING"
     FAILED = "FAILED"
+
+    def wants(self, run: SlotRun | None) -> bool:
+        """Whether a date is run, given what ran for it before."""
+        match self:
+            case BackfillMode.ALL:
+                return True
+            case BackfillMode.MISSING:
+                return run is None
+            case BackfillMode.FAILED:
+                return run is not None and run.state in _FAILURES
 
 
 class Backfill(msgspec.Struct, omit_defaults=True, rename="camel"):
@@ -107,10 +127,3 @@ class Backfill(msgspec.Struct, omit_defaults=True, rename="camel"):
     skipped: int = 0
     running: list[str] = []
     ended: datetime | None = None
-
-
-class SlotRun(NamedTuple):
-    """What became of a date of a schedule: the execution that ran it last, and its state."""
-
-    execution_id: str
-    state: StateType | None

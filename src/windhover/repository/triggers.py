@@ -35,7 +35,7 @@ _THIS = statements.THIS_TRIGGER
 _GET = sql(f"{statements.SELECT_STATES} WHERE {_THIS}")
 _SET_DISABLED = sql(
     "UPDATE triggers SET disabled = ?, updated = ?, due = ?, lease_owner = NULL, "
-    f"next_date = CASE WHEN ? THEN NULL ELSE next_date END WHERE {_THIS}"
+    f"next_date = CASE WHEN ? THEN ? ELSE next_date END WHERE {_THIS}"
 )
 _UNLOCK = sql(
     "UPDATE triggers SET execution_id = NULL, lease_owner = NULL, updated = ?, "
@@ -110,8 +110,7 @@ class TriggerSort(StrEnum):
     EXECUTION_ID = "executionId"
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerQuery:
+class TriggerQuery(msgspec.Struct, frozen=True):
     """Conditions that triggers must meet, all of them; those left out say nothing."""
 
     tenant_id: str
@@ -266,17 +265,31 @@ class TriggerRepository:
         )
         return [_state(row) for row in rows]
 
-    async def set_disabled(
-        self, key: TriggerKey, disabled: bool, now: datetime, *, forget_past: bool = False
-    ) -> bool:
-        """Disable a trigger, or let it work again; False when there is none.
+    async def disable(self, key: TriggerKey, now: datetime) -> bool:
+        """Disable a trigger; False when there is none."""
+        return await self._set_disabled(key, True, None, False, None, now)
 
-        ``forget_past``: dates of a schedule that have passed meanwhile are not made up for.
+    async def enable(
+        self, key: TriggerKey, now: datetime, *, go_on: bool = False, from_date: datetime | None = None
+    ) -> bool:
+        """Let a trigger work again; False when there is none.
+
+        With ``go_on`` a schedule makes up for the dates that have passed meanwhile. Otherwise it goes on with
+        ``from_date``, or with the first date to come.
         """
-        at = to_micros(now)
-        due = None if disabled else at
-        changed = await self._database.execute(_SET_DISABLED, (disabled, at, due, forget_past, *key))
-        return bool(changed)
+        return await self._set_disabled(key, False, to_micros(now), not go_on, from_date, now)
+
+    async def _set_disabled(
+        self,
+        key: TriggerKey,
+        disabled: bool,
+        due: int | None,
+        other_date: bool,
+        date: datetime | None,
+        now: datetime,
+    ) -> bool:
+        parameters = (disabled, to_micros(now), due, other_date, to_micros(date), *key)
+        return bool(await self._database.execute(_SET_DISABLED, parameters))
 
     async def unlock(self, key: TriggerKey, now: datetime) -> bool:
         """Let a trigger fire though its execution, or an evaluation of it, is under way."""

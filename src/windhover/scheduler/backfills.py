@@ -9,9 +9,9 @@ import msgspec
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.firing import fire
+from windhover.engine.schedule_dates import Dates
 from windhover.expression import ExpressionError
 from windhover.model.flow import Flow
-from windhover.model.state import StateType
 from windhover.model.trigger_state import Backfill, BackfillMode, SlotRun
 from windhover.plugin.condition import ConditionError
 from windhover.plugin.trigger import ScheduleTrigger
@@ -20,7 +20,6 @@ from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
 from windhover.repository.triggers import TriggerBatch, TriggerEvent, TriggerRepository
 from windhover.scheduler.latest_flows import LatestFlows
 from windhover.scheduler.schedules import Schedules, numbered
-from windhover.scheduler.slots import Dates
 
 _AT_ONCE = 100
 
@@ -29,8 +28,6 @@ _SKIPPED_AT_ONCE = 1000
 
 #: When a backfill is looked at again that cannot go on, as its trigger is disabled or its flow is gone.
 _LATER = timedelta(seconds=5)
-
-_FAILURES = frozenset({StateType.FAILED, StateType.KILLED, StateType.CANCELLED})
 
 Commit = Callable[[TriggerBatch, datetime], Awaitable[None]]
 
@@ -138,7 +135,7 @@ class Backfills:
             and len(events) < _AT_ONCE
             and skipped < _SKIPPED_AT_ONCE
         ):
-            if _is_wanted(backfill.mode, before.get(date)):
+            if backfill.mode.wants(before.get(date)):
                 events.append(self._event(backfill, flow, trigger, dates, date, now))
                 execution = events[-1].execution
                 if not execution.state.current.is_terminated:
@@ -188,13 +185,3 @@ def _first_after(dates: Dates, backfill: Backfill, cursor: datetime | None) -> d
         return dates.next_after(cursor)
     # The start is included.
     return dates.next_after(backfill.start - timedelta(microseconds=1))
-
-
-def _is_wanted(mode: BackfillMode, run: SlotRun | None) -> bool:
-    match mode:
-        case BackfillMode.ALL:
-            return True
-        case BackfillMode.MISSING:
-            return run is None
-        case BackfillMode.FAILED:
-            return run is not None and run.state in _FAILURES

@@ -285,7 +285,7 @@ class Scheduler:
         for each, stops in verdicts:
             if stops:
                 # Also when it did not wait for this execution, as those do not that listen.
-                await self._triggers.set_disabled(each.key, True, now)
+                await self._triggers.disable(each.key, now)
 
     async def _release(self) -> None:
         """Let triggers go whose execution is over though nobody said so."""

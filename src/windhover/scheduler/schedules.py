@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from windhover.engine.conditions import conditions_hold, flow_context
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.firing import FROM_TRIGGER, Firing, Occasion, failed_firing, fire
-from windhover.expression import ExpressionError, render_value
+from windhover.engine.schedule_dates import Dates, Slot, date_text, schedule_dates, schedule_variables
+from windhover.expression import ExpressionError
 from windhover.model.execution import JsonValue, Label
 from windhover.model.flow import Flow
 from windhover.model.log import LogEntry, LogLevel
@@ -21,7 +21,7 @@ from windhover.plugin.condition import ConditionError
 from windhover.plugin.trigger import RecoverMissedSchedules, ScheduleTrigger
 from windhover.repository.triggers import Evaluation, TriggerEvent
 from windhover.scheduler.journal import TriggerJournal
-from windhover.scheduler.slots import Dates, Rules, Slot, decide
+from windhover.scheduler.slots import Rules, decide
 
 #: After a failure a trigger is looked at again in 2 s, 4 s, 8 s and so on, but at least this often.
 LONGEST_PAUSE = timedelta(minutes=10)
@@ -61,23 +61,8 @@ class Schedules:
             return self._failed(state, flow, trigger, str(error), now)
 
     def dates(self, flow: Flow, trigger: ScheduleTrigger) -> Dates:
-        """The dates on which a schedule runs.
-
-        Raises:
-            ValueError: what was rendered holds no dates.
-            windhover.expression.ExpressionError: an expression cannot be rendered.
-        """
-
-        def render(template: JsonValue) -> JsonValue:
-            variables = {"flow": {"id": flow.id, "namespace": flow.namespace}, "vars": flow.variables or {}}
-            return render_value(template, self._environment.scope(variables, ""), typed=True)
-
-        def holds(slot: Slot) -> bool:
-            context = flow_context(flow, schedule_variables(slot), self._environment)
-            return conditions_hold(trigger, context)
-
-        conditional = bool(trigger.all_conditions) or trigger.when != "true"
-        return Dates(trigger.calendar(self._zone, render), holds if conditional else None)
+        """The dates on which a schedule runs; raises as :func:`schedule_dates` does."""
+        return schedule_dates(flow, trigger, self._environment, self._zone)
 
     def occasion(
         self,
@@ -169,18 +154,6 @@ def failed_look(state: TriggerState, reason: str, now: datetime, journal: Trigge
     )
     message = f"{reason} (tried again in {pause.total_seconds():g} s)"
     return Outcome(evaluation, logs=[journal.line(state.key, LogLevel.ERROR, message, now)])
-
-
-def schedule_variables(slot: Slot) -> dict[str, JsonValue]:
-    """The variable ``trigger`` of an execution that a schedule starts."""
-    dates = {"date": slot.date, "next": slot.next, "previous": slot.previous}
-    return {name: date_text(date) for name, date in dates.items() if date is not None}
-
-
-def date_text(date: datetime) -> str:
-    """A date in its zone, to the second: ``2026-11-21T09:00:00+01:00``."""
-    text = date.isoformat(timespec="seconds")
-    return text.replace("+00:00", "Z")
 
 
 def slot_key(date: datetime) -> str:

@@ -2,60 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from windhover.plugin.trigger import Calendar, RecoverMissedSchedules
+from windhover.engine.schedule_dates import Dates, Slot
+from windhover.plugin.trigger import RecoverMissedSchedules
 
 #: A date that is looked at this late was missed, whether or not a scheduler ran all the time.
 TOLERANCE = timedelta(seconds=30)
-
-#: How far a schedule looks for a date on which its conditions hold.
-_CANDIDATES = 10_000
-_YEARS = timedelta(days=3653)
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One date of a schedule, with the dates before and after it."""
-
-    date: datetime
-    next: datetime | None
-    previous: datetime | None
-
-
-class Dates:
-    """The dates of a calendar on which conditions hold."""
-
-    def __init__(self, calendar: Calendar, holds: Callable[[Slot], bool] | None = None) -> None:
-        self._calendar = calendar
-        self._holds = holds
-
-    def next_after(self, instant: datetime) -> datetime | None:
-        """The first date after an instant; None when there is none within ten years."""
-        return self._walk(instant, self._calendar.next_after)
-
-    def previous_before(self, instant: datetime) -> datetime | None:
-        """The last date before an instant; None when there is none within ten years."""
-        return self._walk(instant, self._calendar.previous_before)
-
-    def slot(self, date: datetime) -> Slot:
-        """A date of the schedule, told in its zone."""
-        told = self._calendar.previous_before(date + timedelta(microseconds=1))
-        return Slot(date if told is None else told, self.next_after(date), self.previous_before(date))
-
-    def _walk(self, instant: datetime, step: Callable[[datetime], datetime | None]) -> datetime | None:
-        date = step(instant)
-        if self._holds is None:
-            return date
-        for _ in range(_CANDIDATES):
-            if date is None or abs(date - instant) > _YEARS:
-                return None
-            if self._holds(Slot(date, self._calendar.next_after(date), self._calendar.previous_before(date))):
-                return date
-            date = step(date)
-        return None
 
 
 @dataclass(frozen=True, slots=True)

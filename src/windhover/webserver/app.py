@@ -21,6 +21,7 @@ from windhover.webserver.errors import install_error_handlers
 from windhover.webserver.openapi import ERRORS, install_openapi
 from windhover.webserver.request_metrics import RequestMetricsMiddleware
 from windhover.webserver.routes import (
+    backfills,
     evaluation,
     execution_actions,
     execution_files,
@@ -37,6 +38,7 @@ from windhover.webserver.routes import (
     namespace_files,
     outputs,
     plugins,
+    triggers,
 )
 from windhover.webserver.services import DEFAULT_TENANT, WebServices
 from windhover.webserver.tenant_paths import TenantPaths
@@ -59,6 +61,8 @@ _ROUTERS = (
     outputs.router,
     plugins.router,
     kv.router,
+    backfills.router,
+    triggers.router,
     namespace_files.router,
     instance.router,
 )

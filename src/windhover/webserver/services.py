@@ -66,6 +66,8 @@ class WebServices:
     components: Callable[[], Mapping[str, bool]] = _all_up
     gauges: Callable[[], Mapping[str, float]] = dict
     progress: Callable[[str], Mapping[str, TaskProgressed]] = _no_progress
+    #: The time zone of schedules that name none.
+    zone: str = "UTC"
     tenants: frozenset[str] = frozenset({DEFAULT_TENANT})
     #: Seconds that a command may take before the client is told that it may still be carried out.
     command_timeout: float = 30.0

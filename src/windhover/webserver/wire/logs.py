@@ -5,19 +5,23 @@ from __future__ import annotations
 import msgspec
 
 from windhover.model.log import LogEntry, LogLevel, Metric
+from windhover.repository.trigger_logs import is_trigger_log
 from windhover.webserver.wire.dates import Instant, instant
 
 
 class LogEntryJson(msgspec.Struct, rename="camel", omit_defaults=True):
-    """One line. ``sequence`` numbers the lines of an execution from 1, in the order of the log."""
+    """One line. ``sequence`` numbers the lines of an execution from 1, in the order of the log.
+
+    A line of a trigger itself has no ``executionId``.
+    """
 
     tenant_id: str
     namespace: str
     flow_id: str
-    execution_id: str
     timestamp: Instant
     level: str
     message: str
+    execution_id: str | None = None
     task_id: str | None = None
     task_run_id: str | None = None
     attempt_number: int | None = None
@@ -62,7 +66,7 @@ def log_json(entry: LogEntry) -> LogEntryJson:
         tenant_id=entry.tenant_id,
         namespace=entry.namespace,
         flow_id=entry.flow_id,
-        execution_id=entry.execution_id,
+        execution_id=None if is_trigger_log(entry.execution_id) else entry.execution_id,
         timestamp=instant(entry.timestamp),
         level=LogLevel(entry.level).name,
         message=entry.message,

@@ -1,0 +1,94 @@
+"""The dates of a schedule on which its conditions hold, and what executions are told of them.
+
+Documentation page: ``docs/triggers.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from windhover.engine.conditions import conditions_hold, flow_context
+from windhover.engine.environment import EngineEnvironment
+from windhover.expression import render_value
+from windhover.model.execution import JsonValue
+from windhover.model.flow import Flow
+from windhover.plugin.trigger import Calendar, ScheduleTrigger
+
+#: How far a schedule looks for a date on which its conditions hold.
+_CANDIDATES = 10_000
+_YEARS = timedelta(days=3653)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One date of a schedule, with the dates before and after it."""
+
+    date: datetime
+    next: datetime | None
+    previous: datetime | None
+
+
+class Dates:
+    """The dates of a calendar on which conditions hold."""
+
+    def __init__(self, calendar: Calendar, holds: Callable[[Slot], bool] | None = None) -> None:
+        self._calendar = calendar
+        self._holds = holds
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """The first date after an instant; None when there is none within ten years."""
+        return self._walk(instant, self._calendar.next_after)
+
+    def previous_before(self, instant: datetime) -> datetime | None:
+        """The last date before an instant; None when there is none within ten years."""
+        return self._walk(instant, self._calendar.previous_before)
+
+    def slot(self, date: datetime) -> Slot:
+        """A date of the schedule, told in its zone."""
+        told = self._calendar.previous_before(date + timedelta(microseconds=1))
+        return Slot(date if told is None else told, self.next_after(date), self.previous_before(date))
+
+    def _walk(self, instant: datetime, step: Callable[[datetime], datetime | None]) -> datetime | None:
+        date = step(instant)
+        if self._holds is None:
+            return date
+        for _ in range(_CANDIDATES):
+            if date is None or abs(date - instant) > _YEARS:
+                return None
+            if self._holds(Slot(date, self._calendar.next_after(date), self._calendar.previous_before(date))):
+                return date
+            date = step(date)
+        return None
+
+
+def schedule_dates(flow: Flow, trigger: ScheduleTrigger, environment: EngineEnvironment, zone: str) -> Dates:
+    """The dates on which a schedule runs; ``zone`` is the time zone of a trigger that names none.
+
+    Raises:
+        ValueError: what was rendered holds no dates.
+        windhover.expression.ExpressionError: an expression cannot be rendered.
+    """
+
+    def render(template: JsonValue) -> JsonValue:
+        variables = {"flow": {"id": flow.id, "namespace": flow.namespace}, "vars": flow.variables or {}}
+        return render_value(template, environment.scope(variables, ""), typed=True)
+
+    def holds(slot: Slot) -> bool:
+        return conditions_hold(trigger, flow_context(flow, schedule_variables(slot), environment))
+
+    conditional = bool(trigger.all_conditions) or trigger.when != "true"
+    return Dates(trigger.calendar(zone, render), holds if conditional else None)
+
+
+def schedule_variables(slot: Slot) -> dict[str, JsonValue]:
+    """The variable ``trigger`` of an execution that a schedule starts."""
+    dates = {"date": slot.date, "next": slot.next, "previous": slot.previous}
+    return {name: date_text(date) for name, date in dates.items() if date is not None}
+
+
+def date_text(date: datetime) -> str:
+    """A date in its zone, to the second: ``2026-11-21T09:00:00+01:00``."""
+    text = date.isoformat(timespec="seconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,138 @@
+"""What the routes of triggers and of backfills share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from windhover.model.flow import Flow
+from windhover.model.trigger import Trigger
+from windhover.model.trigger_state import TriggerKey, TriggerState
+from windhover.util.ids import new_id
+from windhover.webserver.bodies import read_json
+from windhover.webserver.errors import ApiError
+from windhover.webserver.execution_bulk import OperationJson
+from windhover.webserver.openapi import answers, query_parameter, takes
+from windhover.webserver.parameters import Services, Tenant
+from windhover.webserver.responses import JsonResponse
+from windhover.webserver.services import WebServices
+from windhover.webserver.trigger_actions import TriggerActions
+from windhover.webserver.trigger_filters import trigger_query
+from windhover.webserver.wire.triggers import TriggerAndStateJson, TriggerStateJson, state_json
+
+FILTERS = {"parameters": [query_parameter("filters", "`filters[namespace][PREFIX]=company.team`")]}
+
+
+class TriggerIdJson(msgspec.Struct, rename="camel"):
+    """Which trigger."""
+
+    namespace: str
+    flow_id: str
+    trigger_id: str
+
+
+def add_bulk(
+    router: APIRouter,
+    path: str,
+    operation: str,
+    verb: str,
+    act: Callable[[TriggerActions, TriggerKey], Awaitable[None]],
+    *,
+    method: str = "POST",
+) -> None:
+    """Two routes that do the same to the triggers of a list, and to all that a search finds."""
+
+    async def by_ids(services: Services, tenant: Tenant, request: Request) -> Response:
+        wanted = await read_json(request, list[TriggerIdJson])
+        actions = TriggerActions(services, tenant)
+        return await do_each([key_of(actions, each) for each in wanted], lambda key: act(actions, key))
+
+    async def by_query(services: Services, tenant: Tenant, request: Request) -> Response:
+        actions = TriggerActions(services, tenant)
+        keys = await keys_found(services, actions, tenant, request)
+        return await do_each(keys, lambda key: act(actions, key))
+
+    by_ids.__doc__ = f"{verb} several triggers."
+    by_query.__doc__ = f"{verb} all triggers that a search finds."
+    router.add_api_route(
+        f"{path}/by-triggers",
+        by_ids,
+        methods=[method],
+        responses=answers(OperationJson),
+        operation_id=f"{operation}ByIds",
+        openapi_extra=takes("application/json", list[TriggerIdJson]),
+    )
+    router.add_api_route(
+        f"{path}/by-query",
+        by_query,
+        methods=[method],
+        responses=answers(OperationJson),
+        operation_id=f"{operation}ByQuery",
+        openapi_extra=FILTERS,
+    )
+
+
+def key_of(actions: TriggerActions, wanted: TriggerIdJson) -> TriggerKey:
+    return actions.key(wanted.namespace, wanted.flow_id, wanted.trigger_id)
+
+
+async def keys_found(
+    services: WebServices, actions: TriggerActions, tenant: str, request: Request
+) -> list[TriggerKey]:
+    query = trigger_query(tenant, request.query_params, services.settings.execution.system_namespace)
+    return [state.key async for state in actions.matching(query)]
+
+
+async def do_each(keys: Sequence[TriggerKey], act: Callable[[TriggerKey], Awaitable[None]]) -> Response:
+    """Do something to each trigger; those that it cannot be done to are left out of the count."""
+    done = 0
+    for key in keys:
+        try:
+            await act(key)
+        except ApiError as error:
+            if error.status not in (404, 409, 422):
+                raise
+        else:
+            done += 1
+    return JsonResponse(OperationJson(new_id(), len(keys), done))
+
+
+async def answer_state(services: WebServices, actions: TriggerActions, key: TriggerKey) -> Response:
+    return JsonResponse(await shown_state(services, actions, await actions.state(key)))
+
+
+async def shown_state(
+    services: WebServices, actions: TriggerActions, state: TriggerState
+) -> TriggerStateJson:
+    found = await actions.definition(state.key)
+    return await _state(services, actions, state, None if found is None else found[1])
+
+
+async def _state(
+    services: WebServices, actions: TriggerActions, state: TriggerState, definition: Trigger | None
+) -> TriggerStateJson:
+    stored = await actions.backfills.active(state.key)
+    return state_json(state, definition, None if stored is None else stored.backfill, services.clock())
+
+
+async def with_definition(
+    services: WebServices, actions: TriggerActions, state: TriggerState
+) -> TriggerAndStateJson:
+    found = await actions.definition(state.key)
+    if found is None:
+        shown = await _state(services, actions, state, None)
+        return TriggerAndStateJson(shown, shown)
+    flow, trigger = found
+    shown = await _state(services, actions, state, trigger)
+    written = _written(flow, trigger.id)
+    return TriggerAndStateJson(shown, shown, written, written)
+
+
+def _written(flow: Flow, trigger_id: str) -> dict[str, Any]:
+    """A trigger as its flow writes it."""
+    written: list[dict[str, Any]] = flow.to_json()["triggers"]
+    return next(each for each in written if each["id"] == trigger_id)
