@@ -231,6 +231,12 @@ class LimitSettings(Section):
     log_lines_per_task_run: int = setting(
         "windhover.limits.log-lines-per-task-run", "Log lines that are kept of one task run.", 500_000, ge=1
     )
+    log_lines_per_execution: int = setting(
+        "windhover.limits.log-lines-per-execution",
+        "Log lines of tasks that are kept of one execution, over all retries and rounds of loops.",
+        2_000_000,
+        ge=1,
+    )
     log_message_length: int = setting(
         "windhover.limits.log-message-length", "Characters kept of one log message.", 32_768, ge=256
     )

@@ -21,9 +21,9 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
     executor grants; ``load_stored`` reads an output that is kept in the storage;
     ``encrypt`` and ``decrypt`` are for SECRET values. ``max_flow_outputs`` is how many
     bytes of JSON the outputs of a flow may come to, ``max_log_lines`` how many lines of tasks the log of an
-    execution keeps. ``kill_grace`` is how long a killed task run may take to end before its result is no longer
-    waited for, ``finally_limit`` how long ``finally`` branches may take after a kill, and ``queue_limit`` how
-    long an execution may wait for its turn where its flow does not say.
+    execution keeps. ``kill_grace`` is how long a killed task run may take to end before its result is no
+    longer waited for, ``finally_limit`` how long ``finally`` branches may take after a kill, and
+    ``queue_limit`` how long an execution may wait for its turn where its flow does not say.
     ``country`` is the server's, by two letters, for conditions on public holidays that name none, and
     ``zone`` the time zone of windows that name none. ``flow_trigger_repeats`` is how often one Flow trigger
     may fire in a chain of executions that started one another: flows that trigger each other without end are

@@ -43,16 +43,41 @@ class Recorder:
         return Renderer(self.live, self.environment, node, extra)
 
     def accept_logs(self, entries: Sequence[LogEntry]) -> None:
-        """Number log lines; from here on their order is fixed."""
+        """Number log lines; from here on their order is fixed. What is beyond the limit is dropped.
+
+        Attempts have limits of their own; this one is for what tries again and again, or loops for ever.
+        """
+        limit = self.environment.max_log_lines
         for entry in entries:
-            self.live.log_sequence += 1
-            entry.sequence = self.live.log_sequence
-            self.effects.logs.append(entry)
+            if self.live.log_sequence >= limit - 1:
+                self._say_that_the_log_is_full()
+                return
+            self._number(entry)
+
+    def _say_that_the_log_is_full(self) -> None:
+        limit = self.environment.max_log_lines
+        if self.live.log_sequence == limit - 1:
+            message = f"The log is full (limit of an execution: {limit} lines); further lines are dropped."
+            self._number(self._own_line(LogLevel.WARN, message))
+
+    def _number(self, entry: LogEntry) -> None:
+        self.live.log_sequence += 1
+        entry.sequence = self.live.log_sequence
+        self.effects.logs.append(entry)
 
     def log(self, level: LogLevel, message: str, node: Node | None = None) -> None:
         """Write a line of the engine's own, so that no state comes about without a word."""
+        entry = self._own_line(level, message)
+        if node is not None:
+            entry.task_id = node.record.task_id
+            entry.task_run_id = node.record.id
+            entry.attempt_number = max(0, len(node.record.attempts or ()) - 1)
+        self._say_that_the_log_is_full()
+        self._number(entry)
+
+    def _own_line(self, level: LogLevel, message: str) -> LogEntry:
         record = self.live.record
-        entry = LogEntry(
+        return LogEntry(
             tenant_id=record.tenant_id,
             namespace=record.namespace,
             flow_id=record.flow_id,
@@ -61,8 +86,3 @@ class Recorder:
             level=level,
             message=message,
         )
-        if node is not None:
-            entry.task_id = node.record.task_id
-            entry.task_run_id = node.record.id
-            entry.attempt_number = max(0, len(node.record.attempts or ()) - 1)
-        self.accept_logs([entry])
