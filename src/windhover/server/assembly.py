@@ -41,6 +41,7 @@ def runtime_settings(settings: Settings, environ: Mapping[str, str] | None = Non
         finally_limit=settings.limits.finally_after_kill,
         queue_limit=settings.limits.queue_wait,
         max_flow_outputs=settings.limits.max_flow_outputs,
+        max_log_lines=settings.limits.log_lines_per_execution,
         worker=worker_settings(settings),
         scheduler=scheduler_settings(settings),
         configurations={entry.type: dict(entry.values) for entry in settings.plugins.configurations},
