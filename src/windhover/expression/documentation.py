@@ -99,7 +99,8 @@ Conditions, loop values and other properties of flow-control tasks read the same
 With `kestra.variables.recursive-rendering` every result is rendered again until it no longer changes, and
 `render()` does not exist. Parsed expressions are kept in memory, `kestra.variables.cache-size` of them,
 unless `kestra.variables.cache-enabled` is false. A regular expression is given up after
-`kestra.regex.timeout`.
+`kestra.regex.timeout`, a jq or JSONata program when the time of the template is up; JSONata may also take no
+more than 100 levels and 1 GiB.
 
 ## Before it runs, and afterwards
 
@@ -174,7 +175,7 @@ _TITLES = {
     "strings": "Texts",
     "patterns": "Patterns",
     "hashing": "Hashing and encoding",
-    "structured": "JSON, YAML, Ion and jq",
+    "structured": "JSON, YAML, Ion, jq and JSONata",
     "dates": "Dates",
     "calendar": "Calendar",
     "tests": "Tests",

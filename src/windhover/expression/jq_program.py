@@ -10,16 +10,13 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Set
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from typing import Protocol, cast
 
 from windhover.expression.errors import EvaluationError, LimitExceededError
 from windhover.expression.scope import Budget
-from windhover.expression.values import is_list, is_number, to_string
+from windhover.expression.values import json_data
 
 _UNBOUNDED = re.compile(
     r"\b(?:repeat|until|while|range|recurse|recurse_down|def|combinations|limit|inside|splits)\b|\*"
@@ -54,7 +51,7 @@ def run_jq(expression: str, value: object, budget: Budget) -> list[object]:
     Raises EvaluationError if the program is malformed or fails, LimitExceededError if it does not end in time
     or gives too many results.
     """
-    data = _data(value)
+    data = json_data(value)
     most = budget.limits.max_iterations
     try:
         program = _compiled(expression)
@@ -87,25 +84,3 @@ def _run_apart(expression: str, data: object, most: int, seconds: float) -> list
             done.stderr.strip().rpartition("\n")[2].removeprefix("ValueError: ") or "it was ended"
         )
     return cast("list[object]", json.loads(done.stdout))
-
-
-def _data(value: object) -> object:
-    """A value as plain JSON data; like all JSON of the language without the nulls in maps."""
-    kind = value.__class__
-    if value is None or kind is str or kind is int or kind is float or kind is bool:
-        return value
-    if isinstance(value, Mapping):
-        return {
-            key if key.__class__ is str else to_string(key): _data(item)
-            for key, item in value.items()
-            if item is not None
-        }
-    if is_list(value) or isinstance(value, Set):
-        return [_data(item) for item in value]
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if is_number(value):
-        return float(value) if isinstance(value, float) else int(value)
-    if isinstance(value, datetime | date | time | timedelta):
-        return to_string(value)
-    return to_string(value)

@@ -415,3 +415,25 @@ _CLASS_NAMES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (timedelta, "java.time.Duration"),
     (bytes, "byte[]"),
 )
+
+
+def json_data(value: object) -> object:
+    """A value as plain JSON data; like all JSON of the language without the nulls in maps."""
+    kind = value.__class__
+    if value is None or kind is str or kind is int or kind is float or kind is bool:
+        return value
+    if isinstance(value, Mapping):
+        return {
+            key if key.__class__ is str else to_string(key): json_data(item)
+            for key, item in value.items()
+            if item is not None
+        }
+    if is_list(value) or isinstance(value, Set):
+        return [json_data(item) for item in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if is_number(value):
+        return float(value) if isinstance(value, float) else int(value)
+    if isinstance(value, datetime | date | time | timedelta):
+        return to_string(value)
+    return to_string(value)

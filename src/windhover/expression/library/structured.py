@@ -1,4 +1,4 @@
-"""Filters and functions that read and write JSON, YAML and Ion, and query with jq."""
+"""Filters and functions that read and write JSON, YAML and Ion, and query with jq and JSONata."""
 
 from __future__ import annotations
 
@@ -123,9 +123,30 @@ def jq(frame: Frame, value: object, expression: object) -> list[object]:
 
     if not isinstance(expression, str):
         raise EvaluationError("The 'jq' filter expects an argument 'expression' with type string.")
-    if isinstance(value, str):
-        try:
-            value = parse_json(value) if value.strip() else None
-        except (ValueError, RecursionError) as error:
-            raise EvaluationError(f"The 'jq' filter needs JSON: {error}") from None
-    return run_jq(expression, value, frame.budget)
+    return run_jq(expression, _queried("jq", value), frame.budget)
+
+
+@filter_(
+    "jsonata",
+    "What a JSONata program makes of a value: a single result as it is, several as a list, null for none. A "
+    "text is read as JSON first. Not in the original.",
+    Example("{{ {'items': [{'n': 1}, {'n': 2}]} | jsonata('$sum(items.n)') }}", "3"),
+    Example("{{ {'a': [{'id': 1, 'ok': true}, {'id': 2}]} | jsonata('a[ok].id') }}", "1"),
+    needs_frame=True,
+)
+def jsonata(frame: Frame, value: object, expression: object) -> object:
+    from windhover.expression.jsonata_program import run_jsonata
+
+    if not isinstance(expression, str):
+        raise EvaluationError("The 'jsonata' filter expects an argument 'expression' with type string.")
+    return run_jsonata(expression, _queried("jsonata", value), frame.budget)
+
+
+def _queried(filter_name: str, value: object) -> object:
+    """The value that a query language looks at: a text is JSON, a blank one null."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_json(value) if value.strip() else None
+    except (ValueError, RecursionError) as error:
+        raise EvaluationError(f"The '{filter_name}' filter needs JSON: {error}") from None
