@@ -39,7 +39,8 @@ def test_is_described(definition: Definition) -> None:
             Kind.FILTER,
             "abbreviate abs base64decode base64encode capitalize chunk className date dateAdd "
             "default distinct "
-            "endsWith escapeChar first flatten indent join jq json jsonata keys last length lower md5 merge nindent "
+            "endsWith escapeChar first flatten indent join jq json jsonata keys last length lower md5 merge "
+            "nindent "
             "nl2br number numberFormat regexExtract regexMatch regexReplace replace reverse "
             "rsort sha1 sha256 "
             "sha512 slice slugify sort split startsWith string substringAfter substringAfterLast "
