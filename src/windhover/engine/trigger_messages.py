@@ -53,12 +53,14 @@ class Sighting:
 class LookEnded:
     """A worker has looked: at nothing, at an event, or in vain because of an error.
 
-    ``interval`` is the time until the next look.
+    ``interval`` is the time until the next look, ``memory`` what that is to know, if it is to know something
+    else than this one.
     """
 
     job: TriggerJob
     interval: timedelta
     sighting: Sighting | None = None
+    memory: dict[str, JsonValue] | None = None
     error: str | None = None
 
 

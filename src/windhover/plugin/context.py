@@ -311,6 +311,17 @@ class ExecutionAccess(Protocol):
         """
 
 
+class TriggerStore(Protocol):
+    """The triggers of the tenant that are scheduled, poll or listen."""
+
+    async def set_enabled(self, namespace: str, flow_id: str, trigger_id: str, enabled: bool) -> None:
+        """Let a trigger work, or no more.
+
+        Raises:
+            LookupError: there is no such trigger.
+        """
+
+
 class ServerAccess(Protocol):
     """What the server offers to tasks that ask about it. None of it is reachable from a template."""
 
@@ -328,6 +339,8 @@ class ServerAccess(Protocol):
     def metrics(self) -> MetricStore: ...
     @property
     def flows(self) -> FlowStore: ...
+    @property
+    def triggers(self) -> TriggerStore: ...
 
 
 class TaskIdentity(Protocol):

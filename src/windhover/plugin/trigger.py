@@ -181,6 +181,21 @@ class WorkerTrigger(BaseModel, Generic[OutputT]):
     examples: ClassVar[tuple[Example, ...]] = ()
 
 
+class TriggerContext(RunContext, Protocol):
+    """The argument of a trigger that workers run: what tasks get, and a memory from one look to the next."""
+
+    @property
+    def memory(self) -> Mapping[str, JsonValue]:
+        """What the last look that came to an end has asked to remember; empty before the first."""
+
+    def remember(self, memory: Mapping[str, JsonValue]) -> None:
+        """Keep this for the next look instead.
+
+        It is written in the transaction that stores the execution of this look, or notes that there is none:
+        after a crash the trigger looks again with the memory it had.
+        """
+
+
 class PollingTrigger(WorkerTrigger[OutputT]):
     """Looks for something at intervals; what it finds starts one execution."""
 
@@ -191,7 +206,7 @@ class PollingTrigger(WorkerTrigger[OutputT]):
     )
 
     @abstractmethod
-    def poll(self, ctx: RunContext) -> Event[OutputT] | Awaitable[Event[OutputT] | None] | None:
+    def poll(self, ctx: TriggerContext) -> Event[OutputT] | Awaitable[Event[OutputT] | None] | None:
         """Look once. What is found starts one execution; None starts none.
 
         ``async def`` is awaited on the worker's loop, ``def`` runs in a thread.

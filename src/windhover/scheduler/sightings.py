@@ -94,7 +94,13 @@ class Sightings:
         state = job.state
         if look.error is not None:
             return self._look_failed(look, flow, look.error, now)
-        memory = msgspec.structs.replace(state.memory, evaluated_at=now, failures=0, reason=None)
+        memory = msgspec.structs.replace(
+            state.memory,
+            evaluated_at=now,
+            failures=0,
+            reason=None,
+            poll=state.memory.poll if look.memory is None else look.memory,
+        )
         events: list[TriggerEvent] = []
         if look.sighting is not None:
             try:

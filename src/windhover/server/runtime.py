@@ -50,6 +50,7 @@ from windhover.server.log_access import RepositoryLogSearch
 from windhover.server.metric_access import RepositoryMetricStore
 from windhover.server.server_access import RepositoryAccess
 from windhover.server.subflow_outputs import RepositorySubflowOutputs
+from windhover.server.trigger_access import RepositoryTriggerStore
 from windhover.storage import Storage
 from windhover.storage.namespace_files import TenantNamespaceFiles
 from windhover.worker.environment import WorkerEnvironment, WorkerSettings
@@ -366,6 +367,15 @@ class Runtime:
                 ),
                 RepositoryMetricStore(MetricRepository(self.database), DEFAULT_TENANT),
                 RepositoryFlowStore(FlowRepository(self.database), DEFAULT_TENANT),
+                RepositoryTriggerStore(
+                    TriggerRepository(self.database),
+                    self.definitions,
+                    self.queue.broadcasts,
+                    self.environment,
+                    self.clock,
+                    DEFAULT_TENANT,
+                    settings.scheduler.zone,
+                ),
             ),
             encrypt=self.environment.encrypt,
             temporary=settings.temporary,

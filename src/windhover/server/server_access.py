@@ -10,6 +10,7 @@ from windhover.server.flow_access import RepositoryFlowStore
 from windhover.server.log_access import RepositoryLogSearch
 from windhover.server.metric_access import RepositoryMetricStore
 from windhover.server.subflow_outputs import RepositorySubflowOutputs
+from windhover.server.trigger_access import RepositoryTriggerStore
 from windhover.storage.namespace_files import TenantNamespaceFiles
 
 
@@ -23,3 +24,4 @@ class RepositoryAccess(msgspec.Struct, frozen=True):
     executions: ExecutorAccess
     metrics: RepositoryMetricStore
     flows: RepositoryFlowStore
+    triggers: RepositoryTriggerStore

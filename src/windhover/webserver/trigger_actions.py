@@ -21,6 +21,7 @@ from windhover.plugin.trigger import RecoverMissedSchedules, ScheduleTrigger
 from windhover.repository.backfills import BackfillRepository, StoredBackfill
 from windhover.repository.filters import Paging
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
+from windhover.repository.trigger_enabling import enable_trigger
 from windhover.repository.triggers import TriggerQuery, TriggerRepository
 from windhover.util.ids import new_id
 from windhover.webserver.errors import conflict, invalid_entity, not_found
@@ -124,7 +125,7 @@ class TriggerActions:
         Raises:
             ApiError: 404, there is no such trigger; 409, its flow disables it.
         """
-        await self.state(key)
+        state = await self.state(key)
         now = self._services.clock()
         found = await self.definition(key)
         trigger = None if found is None else found[1]
@@ -133,23 +134,19 @@ class TriggerActions:
         if disabled:
             await self.states.disable(key, now)
         else:
-            if recover is None and isinstance(trigger, ScheduleTrigger):
-                recover = trigger.recover_missed_schedules
-            await self._enable(key, recover, now)
+            try:
+                await enable_trigger(
+                    self.states,
+                    state,
+                    found,
+                    recover,
+                    environment=self._services.environment,
+                    zone=self.zone,
+                    now=now,
+                )
+            except (ValueError, ExpressionError) as error:
+                raise invalid_entity(f"The dates of the schedule cannot be told: {error}") from None
         self._tell()
-
-    async def _enable(self, key: TriggerKey, recover: RecoverMissedSchedules | None, now: datetime) -> None:
-        match recover:
-            case RecoverMissedSchedules.ALL:
-                await self.states.enable(key, now, go_on=True)
-            case RecoverMissedSchedules.LAST:
-                _, dates = await self.schedule(key)
-                state = await self.state(key)
-                last = dates.previous_before(now)
-                missed = state.next_date is not None and last is not None and last >= state.next_date
-                await self.states.enable(key, now, from_date=last if missed else None)
-            case _:
-                await self.states.enable(key, now)
 
     async def unlock(self, key: TriggerKey) -> None:
         """Let a trigger fire though its execution is under way.

@@ -188,6 +188,17 @@ class InlineFlows:
         return 0
 
 
+class InlineTriggers:
+    """Triggers that never fire; what is asked of them is kept; see ``TriggerStore``."""
+
+    def __init__(self) -> None:
+        #: The triggers that were enabled (True) or disabled: namespace, flow and trigger.
+        self.enabled: dict[tuple[str, str, str], bool] = {}
+
+    async def set_enabled(self, namespace: str, flow_id: str, trigger_id: str, enabled: bool) -> None:
+        self.enabled[namespace, flow_id, trigger_id] = enabled
+
+
 class InlineServer:
     """As much of a server as there is without one; see ``ServerAccess``.
 
@@ -202,6 +213,7 @@ class InlineServer:
         self.executions = InlineExecutions()
         self.metrics = InlineMetrics()
         self.flows = InlineFlows()
+        self.triggers = InlineTriggers()
         self.kv = TenantKv(KvRepository(self._database), TENANT, _now)
         self.namespace_files = TenantNamespaceFiles(
             NamespaceFileRepository(self._database), storage.for_tenant(TENANT), _now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from datetime import timedelta
 from functools import partial
@@ -108,7 +108,7 @@ class TriggerRunner:
 
     async def _look(self, job: TriggerJob, bridge: LoopBridge) -> None:
         """Look once, no longer than the lease lasts."""
-        work = TriggerContext(job, self._environment, self._queue.scheduler, bridge, self._threads)
+        work = TriggerWork(job, self._environment, self._queue.scheduler, bridge, self._threads)
         interval = timedelta(seconds=60)
         try:
             async with asyncio.timeout((job.until - self._environment.clock()).total_seconds() - 1):
@@ -117,7 +117,7 @@ class TriggerRunner:
                 interval = trigger.interval
                 event = await work.call(lambda: trigger.poll(work.context))
                 sighting = None if event is None else await work.sighting(cast("Event[Output | None]", event))
-            ended = LookEnded(job, interval, sighting)
+            ended = LookEnded(job, interval, sighting, work.context.remembered)
         except TimeoutError:
             ended = LookEnded(job, interval, error="The trigger did not come to an end in time")
         except Exception as error:
@@ -130,7 +130,7 @@ class TriggerRunner:
 
     async def _listen(self, job: TriggerJob, bridge: LoopBridge) -> None:
         """Listen until the lease is lost or the source gives up."""
-        work = TriggerContext(job, self._environment, self._queue.scheduler, bridge, self._threads)
+        work = TriggerWork(job, self._environment, self._queue.scheduler, bridge, self._threads)
         consuming = asyncio.create_task(self._consume(job, work))
         keeping = asyncio.create_task(self._keep(job))
         error: str | None = None
@@ -146,7 +146,7 @@ class TriggerRunner:
             await work.close()
             self._queue.scheduler.send(ListeningEnded(job, error))
 
-    async def _consume(self, job: TriggerJob, work: TriggerContext) -> None:
+    async def _consume(self, job: TriggerJob, work: TriggerWork) -> None:
         trigger = await work.bind()
         assert isinstance(trigger, RealtimeTrigger)
         room = asyncio.Semaphore(_IN_FLIGHT)
@@ -197,8 +197,29 @@ async def _settle(taken: asyncio.Future[None], sighting: Sighting, room: asyncio
         room.release()
 
 
-class TriggerContext:
-    """What a trigger gets from the worker: the same as a task, its log lines being the trigger's own."""
+class RememberingContext(AttemptContext):
+    """The context of a trigger; see ``windhover.plugin.trigger.TriggerContext``."""
+
+    def __init__(
+        self,
+        job: Job,
+        environment: WorkerEnvironment,
+        bridge: LoopBridge,
+        publish: Callable[[TaskProgressed], None],
+        *,
+        memory: Mapping[str, JsonValue],
+    ) -> None:
+        super().__init__(job, environment, bridge, publish)
+        self.memory = memory
+        #: What the trigger wants to know at its next look; None if that is what it knew at this one.
+        self.remembered: dict[str, JsonValue] | None = None
+
+    def remember(self, memory: Mapping[str, JsonValue]) -> None:
+        self.remembered = dict(memory)
+
+
+class TriggerWork:
+    """One look, or one time of listening: its log lines are the trigger's own."""
 
     def __init__(
         self,
@@ -225,7 +246,9 @@ class TriggerContext:
         self._threads = threads
         # Of what is to be run a context asks its class and its properties, which a trigger has as well.
         as_task = Job(identity, cast("TaskDefinition", job.trigger), _variables(job))
-        self.context = AttemptContext(as_task, environment, bridge, _no_progress)
+        self.context = RememberingContext(
+            as_task, environment, bridge, _no_progress, memory=job.state.memory.poll or {}
+        )
         trigger = job.trigger
         level = trigger.log_level or trigger.min_log_level
         self.context.journal = AttemptJournal(

@@ -1,6 +1,8 @@
 """``io.kestra.plugin.core.http.Request``"""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -9,6 +11,9 @@ from windhover.model.execution import JsonValue
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
 from windhover.plugin.task import Output, RunnableTask, TaskFailure
+
+if TYPE_CHECKING:
+    import httpx
 
 #: The longest body that becomes an output, in bytes; ``Download`` is for longer ones.
 MAX_BODY = 19 * 1024 * 1024
@@ -55,19 +60,32 @@ options:
 
     async def run(self, ctx: RunContext) -> RequestOutput:
         async with exchange(self, ctx) as answer:
-            content = await read_limited(answer, MAX_BODY)
-            charset = answer.charset_encoding or self.options.default_charset
-            try:
-                text = content.decode(charset)
-            except (UnicodeDecodeError, LookupError) as error:
-                raise TaskFailure(
-                    f"The answer is no text ({error}); use io.kestra.plugin.core.http.Download for it"
-                ) from None
-            log_body(ctx, self, text)
-            return RequestOutput(
-                uri=str(answer.url),
-                code=answer.status_code,
-                headers=header_lists(answer),
-                body=None if self.encrypt_body or not content else text,
-                encrypted_body=ctx.encrypt(text) if self.encrypt_body else None,
-            )
+            output, _ = await read_answer(self, answer, ctx, encrypt=self.encrypt_body)
+        return output
+
+
+async def read_answer(
+    request: HttpProperties, answer: httpx.Response, ctx: RunContext, *, encrypt: bool
+) -> tuple[RequestOutput, str]:
+    """An answer as outputs, and its text.
+
+    Raises:
+        TaskFailure: it is too long, or no text.
+    """
+    content = await read_limited(answer, MAX_BODY)
+    charset = answer.charset_encoding or request.options.default_charset
+    try:
+        text = content.decode(charset)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise TaskFailure(
+            f"The answer is no text ({error}); use io.kestra.plugin.core.http.Download for it"
+        ) from None
+    log_body(ctx, request, text)
+    output = RequestOutput(
+        uri=str(answer.url),
+        code=answer.status_code,
+        headers=header_lists(answer),
+        body=None if encrypt or not content else text,
+        encrypted_body=ctx.encrypt(text) if encrypt else None,
+    )
+    return output, text

@@ -111,7 +111,8 @@ def state_json(
     active = not (state.disabled or (definition is not None and definition.disabled))
     if active and state.due is not None and state.due + _LATE < now and health is Health.HEALTHY:
         health = Health.LATE
-    next_date = optional_instant(state.next_date if active else None)
+    upcoming = state.next_date or (state.due if state.lease is None else None)
+    next_date = optional_instant(upcoming if active else None)
     date = optional_instant(memory.date or state.last_triggered)
     updated = instant(state.updated)
     return TriggerStateJson(
