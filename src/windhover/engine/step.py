@@ -22,6 +22,7 @@ from windhover.engine.messages import (
 )
 from windhover.engine.pauses import PAUSE_TIMER, asks_for_decision
 from windhover.engine.retries import next_execution, next_try, retry_of
+from windhover.engine.spill import holds_stored_values
 from windhover.engine.subflows import definition_of
 from windhover.engine.variables import execution_variables, revealed_inputs
 from windhover.expression import ExpressionError
@@ -89,12 +90,13 @@ class Step(Breakpoints):
             return
         by = f" by {actor}" if actor else ""
         again = record.state.current is StateType.KILLING
+        waited = record.state.current is StateType.QUEUED
         if again and not self.runs_finally():
             return
         self.log(LogLevel.INFO, f"Execution killed{' again' * again}{by}.")
         self.header_state(StateType.KILLING)
         self.effects.timers_cleared.update((SCHEDULE_TIMER, QUEUE_TIMER))
-        self.order_end(StateType.KILLED, stop=True, finalize=not again)
+        self.order_end(StateType.KILLED, stop=True, finalize=not again and not waited)
         if not cascade:
             # Nobody stops the executions that are waited for, so they are waited for no longer.
             self.effects.children_to_kill.clear()
@@ -365,6 +367,8 @@ class Step(Breakpoints):
         variables = execution_variables(self.live, self.environment, node)
         inputs = revealed_inputs(self.live, self.environment)
         holds_stored, secrets = self.live.outputs.holds_stored or inputs.holds_stored, inputs.secrets
+        if header.trigger is not None and not holds_stored:
+            holds_stored = holds_stored_values(header.trigger.variables)
         began = None if isinstance(node.task, FlowableTask) else first_begun(record)
         directory = self.shared_directory(node)
         self.effects.jobs.append(Job(identity, task, variables, began, holds_stored, secrets, directory))

@@ -228,7 +228,11 @@ def _inputs(variables: Variables) -> JsonValue:
 
 def _trigger(variables: Variables) -> JsonValue:
     trigger = variables.record.trigger
-    return dict(trigger.variables) if trigger else ABSENT
+    if trigger is None:
+        return ABSENT
+    if variables.load is not None and holds_stored_values(trigger.variables):
+        return resolving(trigger.variables, variables.load)
+    return dict(trigger.variables)
 
 
 def _flow(variables: Variables) -> JsonValue:

@@ -134,7 +134,7 @@ class TaskVariables(Mapping[str, JsonValue]):
             if name in self._local:
                 return self._local[name]
         value = self._job.variables[name]
-        if self._job.holds_stored and name in ("outputs", "inputs"):
+        if self._job.holds_stored and name in ("outputs", "inputs", "trigger"):
             return resolving(value, self._stored.load)
         return value
 
