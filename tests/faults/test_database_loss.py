@@ -176,6 +176,7 @@ def test_a_postgresql_server_that_is_away_for_a_while(
     own_postgres_cluster.start()
     finish(server, load)
     server.process.stop()
+    assert "Traceback" not in server.process.log()
 
 
 @pytest.mark.postgres

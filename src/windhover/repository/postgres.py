@@ -29,6 +29,8 @@ _CONNECT_TIMEOUT = 10.0
 _COMMAND_TIMEOUT = 120.0
 #: How long a statement waits for a lock before it is tried again, with a line in the log that says so.
 _LOCK_TIMEOUT = "5s"
+#: Seconds after which a connection that nobody needs is closed.
+_IDLE_LIFETIME = 300.0
 
 _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
@@ -122,8 +124,11 @@ class PostgresDatabase:
     async def _connect(self) -> asyncpg.Pool:
         pool = await asyncpg.create_pool(
             self._dsn,
-            min_size=1,
+            # A pool that keeps a floor logs a stack trace each second while the server is away. The heartbeat
+            # keeps one connection of a server open; a pool of a single one never lets go of it.
+            min_size=0,
             max_size=self._pool_size,
+            max_inactive_connection_lifetime=_IDLE_LIFETIME if self._pool_size > 1 else 0,
             timeout=_CONNECT_TIMEOUT,
             command_timeout=_COMMAND_TIMEOUT,
             # Compiling a plan costs more than any of these statements.
