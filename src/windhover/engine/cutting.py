@@ -25,6 +25,8 @@ class Cutting(FlowControl):
     def order_end(self, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
         """End the execution in ``state``. It is stored, so that a crash does not undo it."""
         record = self.live.record
+        # What waits for its turn has nothing to clean up.
+        finalize = finalize and record.state.current is not StateType.QUEUED
         record.ordered_end = OrderedEnd(state, stops=stop, finalizes=finalize)
         self.header_changed()
         if self.resting and finalize:

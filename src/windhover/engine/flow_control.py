@@ -136,9 +136,12 @@ class FlowControl(Recorder):
 
     @property
     def resting(self) -> bool:
-        """Nothing new starts: the execution is paused, or at a breakpoint. What is under way goes on."""
+        """Nothing new starts: the execution is paused, at a breakpoint, or waits for its turn. What is under
+        way goes on."""
         state = self.live.record.state.current
-        return state is StateType.BREAKPOINT or (state is StateType.PAUSED and self.live.held_by is None)
+        if state is StateType.PAUSED:
+            return self.live.held_by is None
+        return state in (StateType.BREAKPOINT, StateType.QUEUED)
 
     def _rests(self, frame: Frame) -> bool:
         """Nothing new starts in a frame: what runs while a pause waits, or in a shared directory, goes on."""

@@ -107,7 +107,7 @@ class Step(Breakpoints):
 
     def resume(self, event: Resume) -> None:
         """Go on after a pause; what was given for its inputs has been checked."""
-        if not self.resting:
+        if self.live.record.state.current is not StateType.PAUSED or not self.resting:
             return
         paused = [node for node in self.open_leaves() if is_paused(node)]
         if not paused:

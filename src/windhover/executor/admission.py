@@ -28,6 +28,7 @@ FlowKey = tuple[str, str, str]
 
 #: States in which an execution does not hold a slot, though it has not ended.
 _WAITING = frozenset({StateType.CREATED, StateType.QUEUED})
+_NOT_LET_IN = _WAITING | {StateType.RESTARTED}
 _HOLDING = tuple(state for state in StateType if state not in TERMINATED and state not in _WAITING)
 
 #: Executions of this kind try a flow out: they hold no slot and wait for none.
@@ -86,6 +87,8 @@ class Admission:
             return Verdict.RUN
         slots = await self._of(flow)
         slots.queue.pop(record.id, None)
+        # One that is restarted while its last tasks still run has its slot already.
+        slots.holders.discard(record.id)
         if slots.has_room:
             slots.holders.add(record.id)
             return Verdict.RUN
@@ -160,7 +163,7 @@ class Admission:
                 continue
             if state is StateType.QUEUED:
                 queued.append(live.record.id)
-            elif live.root.open or state in _HOLDING:
+            elif state in _HOLDING or (live.root.open and _has_run(live.record)):
                 slots.holders.add(live.record.id)
         states = (StateType.QUEUED, *_HOLDING)
         query = ExecutionQuery(tenant, flows=((namespace, flow_id),), states=states)
@@ -180,6 +183,14 @@ class Admission:
             return await self._definitions.get(flow.tenant_id or "", flow.namespace, flow.id)
         except (FlowNotFound, FlowUnreadable):
             return flow
+
+
+def _has_run(record: Execution) -> bool:
+    """It was let in; what ended while it waited holds no slot for the tasks that run after its end."""
+    for change in reversed(record.state.histories):
+        if change.state not in TERMINATED and change.state is not StateType.KILLING:
+            return change.state not in _NOT_LET_IN
+    return False
 
 
 def flow_key(record: Execution) -> FlowKey:

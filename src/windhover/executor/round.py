@@ -363,7 +363,10 @@ class Round:
     async def go_ahead(self, change: Change) -> None:
         """Let an execution go on whose records were changed."""
         if change.forced:
-            self._house.admission.force(change.live.record)
+            if isinstance(change.forced, Refused):
+                await self.release(self._house.admission.leave(change.live.record))
+            else:
+                self._house.admission.force(change.live.record)
             await self.apply(change.live, change.forced)
         else:
             await self.start(change.live, Restarted() if change.live.nodes else Begin())
