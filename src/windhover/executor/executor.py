@@ -110,6 +110,8 @@ class Executor:
         self._committer = Committer(executions)
         self._alarm = Alarm(executions, clock, queue.executor.wake, also=lambda: flow_triggers.next_deadline)
         self._stopping = False
+        #: Set when the executor had to stop without having written all that it was told.
+        self.left_unwritten = False
 
     # ---------------------------------------------------------------- life
 
@@ -163,6 +165,7 @@ class Executor:
         except RepositoryUnavailable as error:
             if not self._stopping:
                 raise
+            self.left_unwritten = True
             logger.error("Stopped without the database; what could not be written is done again: %s", error)
         finally:
             listening.cancel()

@@ -97,6 +97,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True):
     max_log_lines: int = 2_000_000
     finally_limit: timedelta = timedelta(hours=1)
     queue_limit: timedelta | None = None
+    flow_trigger_repeats: int = 10
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
     configurations: Mapping[str, Mapping[str, JsonValue]] = msgspec.field(default_factory=dict)
@@ -224,7 +225,7 @@ class Runtime:
     async def stop(self, grace: timedelta) -> bool:
         """Let running tasks end within ``grace``, record them, and stop.
 
-        True when all of them ended; the others are handed out again at the next start.
+        True when all of them ended and were recorded; the others are handed out again at the next start.
         """
         await self._stop_triggers()
         graceful = await self.worker.drain(grace)
@@ -233,7 +234,7 @@ class Runtime:
         self.executor.stop()
         if self._executing is not None:
             await _ended(self._executing)
-        return graceful
+        return graceful and not self.executor.left_unwritten
 
     async def close(self) -> None:
         """Let go of the database and the storage."""
@@ -316,6 +317,8 @@ class Runtime:
             max_log_lines=settings.max_log_lines,
             finally_limit=settings.finally_limit,
             queue_limit=settings.queue_limit,
+            flow_trigger_repeats=settings.flow_trigger_repeats,
+            zone=settings.scheduler.zone,
             country=_country(settings.environ),
         )
 
