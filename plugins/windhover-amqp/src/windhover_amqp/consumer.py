@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 #: The broker counts unacknowledged messages in 16 bits; 0 is for no limit.
 _MAX_PREFETCH = 65_535
 
-#: Where a stream of RabbitMQ says which of its messages this is.
-_STREAM_OFFSET = "x-stream-offset"
-
 
 class BatchOutput(Output):
     """Messages in a file of the internal storage."""
@@ -123,11 +120,8 @@ class Delivery:
 
     @property
     def key(self) -> str | None:
-        """What identifies the message in its queue when it is sent again; most have nothing of the kind."""
-        offset = self._message.headers.get(_STREAM_OFFSET)
-        if offset is not None:
-            return f"offset:{offset!r}"
-        return None if self.output.message_id is None else f"id:{self.output.message_id}"
+        """What identifies the message when it is sent again: its id, if it was given one."""
+        return self.output.message_id
 
     async def acknowledge(self, *, and_all_before: bool = False) -> None:
         """Tell the broker that it need not send the message again.
@@ -137,12 +131,14 @@ class Delivery:
         """
         if self._auto_ack:
             return
-        from aio_pika.exceptions import AMQPError
+        from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
         try:
             await self._message.ack(multiple=and_all_before)
-        except AMQPError as error:
-            raise ConnectionError(f"A message cannot be acknowledged: {error}") from error
+        except (AMQPError, ChannelInvalidStateError) as error:
+            raise ConnectionError(
+                "A message cannot be acknowledged and will come again: its connection is closed"
+            ) from error
 
 
 async def collect(

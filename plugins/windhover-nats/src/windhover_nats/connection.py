@@ -55,6 +55,8 @@ class NatsConnection(BaseModel):
                 connect_timeout=_TIMEOUT,
                 # A lost connection is for the task's retry or the trigger's next start to mend.
                 allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
                 error_cb=_ignore,
             )
         try:
