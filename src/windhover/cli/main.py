@@ -83,6 +83,17 @@ def local(**given: Any) -> None:
     _serve(given, embedded=True)
 
 
+@server.command("scheduler")
+@click.option("--home", type=_PATH, help="Folder of all data. Default ~/.windhover.")
+@click.option("--config", "-c", type=_PATH, multiple=True, help="Configuration file; repeatable.")
+@click.option("--log-level", "-l", default="INFO", show_default=True, help="Least level of the server's log.")
+def scheduler(home: Path | None, config: tuple[Path, ...], log_level: str) -> None:
+    """Only schedules and backfills, beside a standalone server on the same PostgreSQL database."""
+    from windhover.cli.server import serve_scheduler
+
+    raise SystemExit(serve_scheduler(home, config or None, log_level))
+
+
 def _serve(given: dict[str, Any], *, embedded: bool) -> None:
     from windhover.cli.server import ServerOptions, serve
 

@@ -31,17 +31,46 @@ class ServerOptions:
 
 def serve(options: ServerOptions) -> int:
     """Serve until SIGTERM or SIGINT. 0: all tasks had ended; 1: it could not start; 2: some were cut off."""
-    level = logging.getLevelNamesMapping().get(options.log_level.upper())
-    if level is None:
-        return _refuse(f"--log-level: `{options.log_level}` is no level; use DEBUG, INFO, WARNING or ERROR.")
-    logging.basicConfig(level=level, format=FORMAT, stream=sys.stderr)
+    settings = _prepare(options.log_level, options.config, _overrides(options))
+    return 1 if settings is None else _serve(settings, options)
+
+
+def serve_scheduler(home: Path | None, config: Sequence[Path] | None, log_level: str) -> int:
+    """As :func:`serve`, for a process that is a scheduler alone."""
+    overrides = {} if home is None else {"windhover.home": str(home)}
+    settings = _prepare(log_level, config, overrides)
+    if settings is None:
+        return 1
+    import uvloop
+
+    from windhover.repository.errors import RepositoryError, RepositoryUnavailable
+    from windhover.server.scheduler_server import SchedulerServer
+
+    server = SchedulerServer(settings)
     try:
-        settings = load(options.config, overrides=_overrides(options))
+        uvloop.run(server.serve(lambda: print(f"Windhover {__version__}: scheduler", flush=True)))
+    except (RepositoryError, RepositoryUnavailable, OSError) as error:
+        return _refuse(str(error))
+    return 0
+
+
+def _prepare(log_level: str, config: Sequence[Path] | None, overrides: dict[str, object]) -> Settings | None:
+    """Set up the log and read the configuration; None, and the reason is printed, when that cannot be done."""
+    level = logging.getLevelNamesMapping().get(log_level.upper())
+    if level is None:
+        _refuse(f"--log-level: `{log_level}` is no level; use DEBUG, INFO, WARNING or ERROR.")
+        return None
+    logging.basicConfig(level=level, format=FORMAT, stream=sys.stderr)
+    # Every request of every task would be a line of the server's log.
+    logging.getLogger("httpx").setLevel(max(level, logging.WARNING))
+    try:
+        settings = load(config, overrides=overrides)
     except ConfigurationError as error:
-        return _refuse("The configuration is wrong:\n" + "\n".join(f"  {p}" for p in error.problems))
+        _refuse("The configuration is wrong:\n" + "\n".join(f"  {p}" for p in error.problems))
+        return None
     for warning in settings.warnings:
         print(f"configuration: {warning}", file=sys.stderr)
-    return _serve(settings, options)
+    return settings
 
 
 def _serve(settings: Settings, options: ServerOptions) -> int:

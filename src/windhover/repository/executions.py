@@ -118,6 +118,11 @@ class ExecutionRepository:
         )
         return [(row[0], row[1], row[2]) for row in rows]
 
+    async def unstarted(self, limit: int = 1000) -> list[tuple[Execution, int]]:
+        """Executions of triggers that are written and have not begun, with the number of their log lines."""
+        rows = await self._database.fetch(statements.UNSTARTED, (limit,))
+        return [(execution_of(data), lines or 0) for data, lines in rows]
+
     async def due_timers(self, now: datetime, limit: int = 1000) -> list[Timer]:
         """Timers whose instant has come, the most overdue first."""
         rows = await self._database.fetch(statements.DUE_TIMERS, (to_micros(now), limit))

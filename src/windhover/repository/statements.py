@@ -100,3 +100,9 @@ LAST_LOG_SEQUENCE = sql("SELECT max(sequence) FROM logs WHERE execution_id = ?")
 DUE_TIMERS = sql("SELECT execution_id, key, due FROM timers WHERE due <= ? ORDER BY due LIMIT ?")
 NEXT_TIMER = sql("SELECT min(due) FROM timers")
 TIMERS_OF = sql("SELECT execution_id, key, due FROM timers WHERE execution_id = ? ORDER BY due, key")
+UNSTARTED = sql(
+    "SELECT e.data, (SELECT max(sequence) FROM logs AS l WHERE l.execution_id = e.id) FROM executions AS e "
+    f"WHERE e.state NOT IN ({ENDED}) AND e.state = 'CREATED' AND e.trigger_id IS NOT NULL "
+    "AND e.schedule_date IS NULL AND NOT EXISTS (SELECT 1 FROM task_runs AS r WHERE r.execution_id = e.id) "
+    "ORDER BY e.id LIMIT ?"
+)

@@ -126,21 +126,31 @@ EVALUATED = BulkStatement(
     reads=("trigger_events",),
 )
 
-#: Take triggers that are due, until another instant. Parameters: the lease, its end, now, how many at most.
-CLAIM_DUE = Statement(
-    sqlite=(
-        "UPDATE triggers SET lease_owner = ?1, due = ?2 WHERE (tenant_id, namespace, flow_id, trigger_id) "
-        "IN (SELECT tenant_id, namespace, flow_id, trigger_id FROM triggers WHERE due <= ?3 "
-        "ORDER BY due LIMIT ?4)"
-    ),
-    postgresql=(
-        "UPDATE triggers SET lease_owner = $1, due = $2 FROM (SELECT tenant_id, namespace, flow_id, "
-        "trigger_id FROM triggers WHERE due <= $3 ORDER BY due LIMIT $4 FOR UPDATE SKIP LOCKED) AS d "
-        f"WHERE {_same('d')}"
-    ),
-)
+
+def claim_due(condition: str = "TRUE") -> Statement:
+    """Take triggers that are due. Parameters: the lease, its end, now, how many at most."""
+    due = f"FROM triggers WHERE due <= {{now}} AND {condition} ORDER BY due LIMIT {{limit}}"
+    key = ", ".join(KEY_COLUMNS)
+    return Statement(
+        sqlite=(
+            f"UPDATE triggers SET lease_owner = ?1, due = ?2 WHERE ({key}) IN "
+            f"(SELECT {key} {due.format(now='?3', limit='?4')})"
+        ),
+        postgresql=(
+            "UPDATE triggers SET lease_owner = $1, due = $2 FROM "
+            f"(SELECT {key} {due.format(now='$3', limit='$4')} FOR UPDATE SKIP LOCKED) AS d "
+            f"WHERE {_same('d')}"
+        ),
+    )
+
+
+#: Only what a scheduler needs no worker for.
+SCHEDULES_ALONE = "kind = 'SCHEDULE'"
+CLAIM_DUE = claim_due()
+CLAIM_DUE_SCHEDULES = claim_due(SCHEDULES_ALONE)
 CLAIMED = sql(f"{SELECT_STATES} WHERE lease_owner = ?")
 NEXT_DUE = sql("SELECT min(due) FROM triggers WHERE due IS NOT NULL")
+NEXT_DUE_SCHEDULE = sql(f"SELECT min(due) FROM triggers WHERE due IS NOT NULL AND {SCHEDULES_ALONE}")
 #: Triggers whose execution is over, or was never written, or is gone; and its state.
 HELD_BY_ENDED = sql(
     "SELECT t.tenant_id, t.namespace, t.flow_id, t.trigger_id, t.execution_id, e.state FROM triggers AS t "

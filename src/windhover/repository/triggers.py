@@ -144,15 +144,18 @@ class TriggerBatch:
 class TriggerRepository:
     """Keeps the states of triggers. Their rows come and go with the revisions of their flows."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, schedules_alone: bool = False) -> None:
+        """With ``schedules_alone`` nothing is claimed that needs a worker."""
         self._database = database
+        self._claim_due = statements.CLAIM_DUE_SCHEDULES if schedules_alone else statements.CLAIM_DUE
+        self._next_due = statements.NEXT_DUE_SCHEDULE if schedules_alone else statements.NEXT_DUE
 
     # ---------------------------------------------------------------- evaluation
 
     async def claim_due(self, lease: str, until: datetime, now: datetime, limit: int) -> list[TriggerState]:
         """Take triggers that are due, the most overdue first. ``lease`` must never have been used before."""
         taken = await self._database.execute(
-            statements.CLAIM_DUE, (lease, to_micros(until), to_micros(now), limit)
+            self._claim_due, (lease, to_micros(until), to_micros(now), limit)
         )
         if not taken:
             return []
@@ -160,7 +163,7 @@ class TriggerRepository:
 
     async def next_due(self) -> datetime | None:
         """When the next trigger is due, or overdue; None when none will be."""
-        ((due,),) = await self._database.fetch(statements.NEXT_DUE)
+        ((due,),) = await self._database.fetch(self._next_due)
         return None if due is None else from_micros(due)
 
     async def renew(self, lease: str, until: datetime) -> bool:

@@ -19,7 +19,7 @@ import msgspec
 
 from windhover.engine.encryption import SecretCipher
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.messages import JobIdentity
+from windhover.engine.messages import ExecutionStored, JobIdentity
 from windhover.engine.spill import StoredValue
 from windhover.executor.executor import Executor
 from windhover.expression import Limits, Scope, keep_templates
@@ -30,6 +30,7 @@ from windhover.plugin.registry import Registry
 from windhover.queue.local import LocalQueue
 from windhover.repository.backfills import BackfillRepository
 from windhover.repository.database import Database
+from windhover.repository.errors import RepositoryUnavailable
 from windhover.repository.executions import ExecutionRepository
 from windhover.repository.flow_definitions import FlowDefinitions
 from windhover.repository.flows import FlowRepository
@@ -65,6 +66,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_TENANT = "main"
+
+#: Seconds between two looks for executions that other processes have written.
+_ADOPTION_SECONDS = 1.0
 
 _NO_VARIABLES: Mapping[str, JsonValue] = {}
 
@@ -159,6 +163,7 @@ class Runtime:
         self._working: asyncio.Task[None] | None = None
         self._scheduler: Scheduler | None = None
         self._scheduling: list[asyncio.Task[None]] = []
+        self._adopting: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
         """Take up what was under way, and begin to work; returns how many executions go on."""
@@ -202,8 +207,24 @@ class Runtime:
             asyncio.create_task(self._scheduler.run(), name="scheduler"),
             asyncio.create_task(runner.run(), name="triggers"),
         ]
+        if self.database.dialect == "postgresql":
+            self._adopting = asyncio.create_task(self._adopt(), name="executions of other schedulers")
+
+    async def _adopt(self) -> None:
+        """Take over executions that schedulers in other processes have written."""
+        while True:
+            await asyncio.sleep(_ADOPTION_SECONDS)
+            try:
+                found = await self.executions.unstarted()
+            except RepositoryUnavailable as error:
+                logger.warning("Executions of other schedulers wait for the database: %s", error)
+                continue
+            for execution, lines in found:
+                self.queue.executor.send(ExecutionStored(execution.id, execution, lines))
 
     async def _stop_triggers(self) -> None:
+        if self._adopting is not None:
+            self._adopting.cancel()
         if self._scheduler is None:
             return
         scheduling, running = self._scheduling
@@ -312,6 +333,7 @@ class Runtime:
                 if name.startswith(prefix)
             },
             server=settings.server,
+            recursive_rendering=settings.recursive_rendering,
             kill_grace=settings.kill_grace,
             max_flow_outputs=settings.max_flow_outputs,
             max_log_lines=settings.max_log_lines,

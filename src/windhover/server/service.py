@@ -35,6 +35,9 @@ class ServiceState(StrEnum):
     INACTIVE = "INACTIVE"
 
 
+#: Services that share a database with any other: they own no executions.
+SHARING = frozenset({"SCHEDULER"})
+
 ALIVE = frozenset({ServiceState.CREATED, ServiceState.RUNNING, ServiceState.TERMINATING})
 
 
@@ -76,6 +79,10 @@ class Service:
         """When this process began to be a service."""
         return self._record.created
 
+    async def join(self) -> None:
+        """Become one of those that share the database."""
+        await self._repository.register(self._record)
+
     async def claim(self) -> None:
         """Become the one that owns the executions, or find out who does.
 
@@ -86,7 +93,7 @@ class Service:
             AnotherServerRuns: one is alive, or may be.
         """
         for other in await self._repository.all():
-            if other.state not in ALIVE or other.id == self._record.id:
+            if other.state not in ALIVE or other.id == self._record.id or other.type in SHARING:
                 continue
             if self._is_gone(other):
                 await self._repository.transition(other.id, ALIVE, ServiceState.NOT_RUNNING)

@@ -13,7 +13,7 @@ class Toggle(RunnableTask[None]):
     """Disable a trigger of a flow, or enable it."""
 
     type_name = "io.kestra.plugin.core.trigger.Toggle"
-    aliases = ("io.kestra.core.tasks.trigger.Toggle", "io.kestra.plugin.kestra.triggers.Toggle")
+    aliases = ("io.kestra.core.tasks.trigger.Toggle",)
     examples = (
         Example(
             title="Stop a schedule once there is nothing left to do",
