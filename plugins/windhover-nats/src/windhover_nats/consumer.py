@@ -158,6 +158,7 @@ class NatsBatch(NatsConsumer):
                 yield taken, output
             except BaseException:
                 with suppress(Error):  # without a connection, the server does it when the time is over
+                    await consumer.unsubscribe()  # or they would come to the fetch that is given up here
                     for message in taken:
                         await message.nak()
                 raise
