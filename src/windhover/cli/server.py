@@ -37,7 +37,7 @@ def serve(options: ServerOptions) -> int:
 
 def serve_scheduler(home: Path | None, config: Sequence[Path] | None, log_level: str) -> int:
     """As :func:`serve`, for a process that is a scheduler alone."""
-    overrides = {} if home is None else {"windhover.home": str(home)}
+    overrides: dict[str, object] = {} if home is None else {"windhover.home": str(home)}
     settings = _prepare(log_level, config, overrides)
     if settings is None:
         return 1
@@ -55,7 +55,7 @@ def serve_scheduler(home: Path | None, config: Sequence[Path] | None, log_level:
 
 
 def _prepare(log_level: str, config: Sequence[Path] | None, overrides: dict[str, object]) -> Settings | None:
-    """Set up the log and read the configuration; None, and the reason is printed, when that cannot be done."""
+    """Set up the log and read the configuration; None, with the reason printed, when that cannot be done."""
     level = logging.getLevelNamesMapping().get(log_level.upper())
     if level is None:
         _refuse(f"--log-level: `{log_level}` is no level; use DEBUG, INFO, WARNING or ERROR.")

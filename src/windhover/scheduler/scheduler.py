@@ -75,35 +75,45 @@ class Scheduler:
         self._next_sweep = clock()
         self._stopping = False
         self._failed_rounds = 0
+        #: What was said and is not committed.
+        self._waiting: list[SchedulerMessage] = []
 
     async def start(self) -> None:
         """Find out what happened while no scheduler ran."""
+        self._queue.scheduler.attend()
         await self._backfills.wake()
         await self._release()
         self._next_due = await self._triggers.next_due()
 
     async def run(self) -> None:
         """Work until :meth:`stop`. While the database is away, what was said waits."""
-        self._queue.scheduler.attend()
         hearing = asyncio.create_task(self._listen(), name="changed triggers")
-        waiting: list[SchedulerMessage] = []
         try:
             while not self._stopping:
-                waiting += self._queue.scheduler.drain()
                 try:
-                    await self._round(waiting)
+                    await self.work()
                 except RepositoryUnavailable as error:
                     await self._wait_for_database(error)
                     continue
-                waiting.clear()
                 self._failed_rounds = 0
                 await self._sleep()
             # What was said last counts: listeners let go of their triggers, and others take them up at once.
-            await self._hear(waiting + self._queue.scheduler.drain(), self._clock())
+            self._waiting += self._queue.scheduler.drain()
+            await self._hear(self._waiting, self._clock())
         except RepositoryUnavailable as error:
             logger.warning("Stopped without the database; triggers are taken up when leases end: %s", error)
         finally:
             hearing.cancel()
+
+    async def work(self) -> None:
+        """One round: hear what was said, and look at what is due.
+
+        Raises:
+            RepositoryUnavailable: what was said and is not committed is heard again.
+        """
+        self._waiting += self._queue.scheduler.drain()
+        await self._round(self._waiting)
+        self._waiting.clear()
 
     def stop(self) -> None:
         """End :meth:`run` after the round under way; what was not committed was not acknowledged."""

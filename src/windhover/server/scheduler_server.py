@@ -31,7 +31,7 @@ _CHECK_INTERVAL = timedelta(seconds=1)
 
 
 class SchedulerServer:
-    """Looks at schedules and backfills. The executions that it writes are run by the server that has workers."""
+    """Looks at schedules and backfills. The executions that it writes are run by the standalone server."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
