@@ -94,6 +94,16 @@ RUNS = [
     Expected("flow-control/each-sequential.yaml", logs=["Planning Monday.", "Planning Tuesday."]),
     Expected("flow-control/each-parallel.yaml", tasks={"index": 3}),
     Expected("working-directory.yaml", logs=["First is Ada.", "Stored: Ada, Edsger, Grace"]),
+    Expected("execution-tasks.yaml", logs=["Rows: 12 (large)"], tasks={"measure": 1}),
+    Expected("execution-tasks.yaml", ["rows=0"], state="WARNING", tasks={"remember": 0}),
+    Expected(
+        "execution-tasks.yaml",
+        ["rows=-1"],
+        state="FAILED",
+        tasks={"label": 0},
+        logs=["1 assertion failed!\nThe count of rows makes no sense."],
+        exit_code=1,
+    ),
     Expected("pause.yaml", ["wait=PT0S"], tasks={"note": 1}, logs=["Went on by the clock."]),
     Expected("approval.yaml", logs=["Paid 50.", "The decision was APPROVED."]),
     Expected(

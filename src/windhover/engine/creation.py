@@ -9,6 +9,7 @@ from windhover.engine.environment import EngineEnvironment
 from windhover.expression import Scope, render_value
 from windhover.model.execution import Execution, ExecutionMetadata, JsonValue, Label
 from windhover.model.flow import Flow
+from windhover.model.labels import SYSTEM_PREFIX
 from windhover.model.state import State
 
 CORRELATION_ID = "system.correlationId"
@@ -26,10 +27,11 @@ def new_execution(
 ) -> Execution:
     """A new execution of a flow, in state CREATED.
 
-    Its labels are the flow's and those given, the last one of a key in the place of the first, and a
-    correlation id, which is its own id if it was given none.
+    Its labels are the flow's, but for those of the system, and those given, the last one of a key in the
+    place of the first, and a correlation id, which is its own id if it was given none.
     """
-    merged = {label.key: label.value for label in (*flow.labels, *labels)}
+    of_flow = (label for label in flow.labels if not label.key.startswith(SYSTEM_PREFIX))
+    merged = {label.key: label.value for label in (*of_flow, *labels)}
     merged.setdefault(CORRELATION_ID, execution_id)
     return Execution(
         id=execution_id,

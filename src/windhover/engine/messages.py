@@ -211,7 +211,7 @@ class ChangeStatus(msgspec.Struct, frozen=True):
 
 
 class SetLabels(msgspec.Struct, frozen=True):
-    """Replace the labels of an ended execution, but those of the system."""
+    """Set labels of an ended execution; those of other keys stay."""
 
     execution_id: str
     labels: Sequence[Label]

@@ -26,7 +26,6 @@ from windhover.engine.restart import RESTARTED_LABEL, Reworked, change_state, re
 from windhover.engine.step import SCHEDULE_TIMER
 from windhover.executor.change import Change
 from windhover.model.flow import Flow
-from windhover.model.labels import SYSTEM_PREFIX
 from windhover.model.state import StateType
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 
@@ -154,8 +153,9 @@ class Actions:
     def _set_labels(self, command: SetLabels, live: LiveExecution) -> Change:
         if not live.record.state.current.is_terminated:
             raise IllegalExecutionState("The execution is not terminated")
-        kept = [label for label in live.record.labels if label.key.startswith(SYSTEM_PREFIX)]
-        merged = {label.key: label for label in (*command.labels, *kept)}
+        present = {label.key: label for label in live.record.labels}
+        given = {label.key: label for label in command.labels}
+        merged = {**present, **given}
         live.record.labels = list(merged.values())
         return Change(live, effects=[Effects(header_changed=True, ended=True)])
 

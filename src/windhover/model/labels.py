@@ -21,6 +21,9 @@ SYSTEM_PREFIX = "system."
 #: The one system label that a flow may set.
 READ_ONLY = "system.readOnly"
 
+#: Who has started an execution.
+USERNAME = "system.username"
+
 _MOST_ERRORS = 100
 
 _KEY_RULE = (

@@ -25,11 +25,12 @@ from windhover.model.execution import Breakpoint, Execution, JsonValue, Label
 from windhover.model.flow import Flow
 from windhover.model.inputs import FileInput, InputBase
 from windhover.model.inputs.graph import flatten
-from windhover.model.labels import SYSTEM_PREFIX
+from windhover.model.labels import SYSTEM_PREFIX, USERNAME
 from windhover.model.log import LogEntry, LogLevel
 from windhover.queue.local import QueueClosed
 from windhover.storage import StorageLimitError, input_uri
 from windhover.util.ids import new_id
+from windhover.webserver.authentication import actor_of
 from windhover.webserver.bodies import read_json, read_text
 from windhover.webserver.commands import ask
 from windhover.webserver.errors import ApiError, ErrorDetail, bad_request, conflict, invalid_entity, too_large
@@ -107,6 +108,12 @@ def read_labels(texts: Sequence[str]) -> tuple[Label, ...]:
     return tuple(Label(key, value) for key, value in labels.items())
 
 
+def _username(request: Request) -> tuple[Label, ...]:
+    """The label that says who started an execution, where users have to say who they are."""
+    actor = actor_of(request)
+    return () if actor is None else (Label(USERNAME, actor),)
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedExecution:
     """An execution that has been checked and not been started, with the lines that its log begins with."""
@@ -152,7 +159,7 @@ async def prepare_execution(
         inputs,
         execution_id,
         now,
-        labels=options.labels,
+        labels=(*options.labels, *_username(request)),
         schedule_date=options.schedule_date,
         kind=options.kind,
     )

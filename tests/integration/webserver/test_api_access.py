@@ -250,3 +250,27 @@ async def test_browsers_of_other_origins_are_answered_when_allowed(sqlite: Datab
         assert allowed.headers["access-control-allow-origin"] == "https://app.example.com"
         other = await server.client.options(SEARCH, headers={**preflight, "Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in other.headers
+
+
+async def test_an_execution_says_who_has_started_and_killed_it(server: Server) -> None:
+    client = server.client
+    flow = """
+        id: slow
+        namespace: company.team
+        labels: {team: a, system.readOnly: "true"}
+        tasks: [{id: wait, type: io.kestra.plugin.core.flow.Pause}]
+        """
+    await server.create_flow(flow)
+    assert (await client.post("/api/v1/basicAuth", json=USER)).status_code == 204
+    client.cookies.clear()
+    path = "/api/v1/main/executions"
+    answer = (await client.post(f"{path}/company.team/slow", auth=AUTH)).json()
+    labels = {one["key"]: one["value"] for one in answer["labels"]}
+    assert labels == {
+        "team": "a",
+        "system.username": USER["username"],
+        "system.correlationId": answer["id"],
+    }
+    await client.delete(f"{path}/{answer['id']}/kill", auth=AUTH)
+    logs = (await client.get(f"/api/v1/main/logs/{answer['id']}", auth=AUTH)).json()
+    assert f"Execution killed by {USER['username']}." in [line["message"] for line in logs]

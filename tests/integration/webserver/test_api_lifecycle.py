@@ -278,7 +278,11 @@ async def test_labels_are_for_ended_executions_and_not_those_of_the_system(local
     await local_server.create_flow(HELLO)
     ended = await local_server.execute("hello", params={"labels": "old:1"})
     answer = (await act(local_server, ended["id"], "labels", json=label)).json()
-    assert {one["key"] for one in answer["labels"]} == {"team", "system.correlationId"}
+    assert {one["key"] for one in answer["labels"]} == {"old", "team", "system.correlationId"}
+    again = (await act(local_server, ended["id"], "labels", json=[{"key": "old", "value": "2"}])).json()
+    assert {"key": "old", "value": "2"} in again["labels"]
+    same = [one for one in answer["labels"] if one["key"].startswith("system.")]
+    assert (await act(local_server, ended["id"], "labels", json=same)).status_code == 200
     system = [{"key": "system.x", "value": "1"}]
     assert (await act(local_server, ended["id"], "labels", json=system)).status_code == 422
     nothing = [{"key": None, "value": None}]

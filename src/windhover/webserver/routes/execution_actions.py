@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from windhover.engine.messages import IllegalExecutionState, KillExecution
 from windhover.model.execution import Execution
+from windhover.webserver.authentication import actor_of
 from windhover.webserver.bodies import read_json
 from windhover.webserver.commands import ask
 from windhover.webserver.errors import conflict
@@ -130,6 +131,7 @@ async def delete_by_query(
 )
 @router.delete("/{executionId}/kill", status_code=202, include_in_schema=False)
 async def kill(
+    request: Request,
     services: Services,
     tenant: Tenant,
     execution_id: ExecutionId,
@@ -141,7 +143,7 @@ async def kill(
     execution = await find_header(services, tenant, execution_id)
     if execution.state.current.is_terminated and not cascade:
         raise conflict("Execution is already finished, can't kill it")
-    await ask(services, KillExecution(execution_id, cascade=cascade))
+    await ask(services, KillExecution(execution_id, actor_of(request), cascade))
     return JsonResponse(execution_json(*await find_execution(services, tenant, execution_id)), 202)
 
 

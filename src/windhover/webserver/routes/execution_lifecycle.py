@@ -8,7 +8,7 @@ Documentation page: ``docs/restart.md``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -299,9 +299,9 @@ async def change_status(
 async def set_labels(
     request: Request, services: Services, tenant: Tenant, execution_id: ExecutionId
 ) -> Response:
-    """Replace the labels of an ended execution; those of the system stay."""
+    """Set labels of an ended execution; those of other keys stay."""
     execution = await find_header(services, tenant, execution_id)
-    labels = checked_labels(await read_json(request, list[Label]))
+    labels = checked_labels(await read_json(request, list[Label]), execution.labels)
     if not execution.state.current.is_terminated:
         raise bad_request(NOT_TERMINATED)
     return await _change(services, tenant, SetLabels(execution_id, labels))
@@ -310,8 +310,8 @@ async def set_labels(
 NOT_TERMINATED = "The execution is not terminated"
 
 
-def checked_labels(labels: list[Label]) -> list[Label]:
-    """Labels that people may set.
+def checked_labels(labels: list[Label], present: Collection[Label] = ()) -> list[Label]:
+    """Labels that people may set; those of the system only as they are ``present`` already.
 
     Raises:
         ApiError: 422, one is empty, or only the server may set it.
@@ -319,7 +319,7 @@ def checked_labels(labels: list[Label]) -> list[Label]:
     for label in labels:
         if not label.key or not label.value:
             raise invalid_entity("Invalid labels: a label needs a key and a value")
-        if label.key.startswith(SYSTEM_PREFIX):
+        if label.key.startswith(SYSTEM_PREFIX) and label not in present:
             raise invalid_entity(
                 f"System labels can only be set by Kestra itself, offending label: {label.key}={label.value}"
             )

@@ -219,7 +219,7 @@ async def change_status_by_query(
     openapi_extra=takes("application/json", LabelsRequest),
 )
 async def labels_by_ids(request: Request, services: Services, tenant: Tenant) -> Response:
-    """Replace the labels of ended executions."""
+    """Set labels of ended executions; those of other keys stay."""
     wanted = await read_json(request, LabelsRequest)
     command = _set_labels(checked_labels(wanted.execution_labels))
     return await _on_ids(services, tenant, wanted.executions_id, SET_LABELS, command)
@@ -231,7 +231,7 @@ async def labels_by_ids(request: Request, services: Services, tenant: Tenant) ->
     openapi_extra=takes("application/json", list[Label]),
 )
 async def labels_by_query(request: Request, services: Services, tenant: Tenant) -> Response:
-    """Replace the labels of all ended executions that the conditions find."""
+    """Set labels of all ended executions that the conditions find; those of other keys stay."""
     command = _set_labels(checked_labels(await read_json(request, list[Label])))
     return await _on_query(request, services, tenant, SET_LABELS, command)
 
