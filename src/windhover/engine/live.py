@@ -91,6 +91,18 @@ class LiveExecution:
         live._restore_cuts()
         return live
 
+    def let_go(self) -> None:
+        """Part frames and task runs, which hold one another, once the execution has left memory.
+
+        They are gone then as soon as nobody uses them. The garbage collector would come upon thousands at
+        once, and hold everything up meanwhile.
+        """
+        self.root.nodes = []
+        for node in self.nodes.values():
+            if node.body_frame is not None:
+                node.body_frame.nodes = []
+                node.body_frame = None
+
     def _restore_cuts(self) -> None:
         """Cut again what was cut short, so that nothing new starts there."""
         for node in self.nodes.values():

@@ -283,7 +283,8 @@ class Executor:
     def _dispatch(self, change: Change) -> None:
         queue = self._queue
         ended = change.ended
-        if ended or not change.live.root.open:
+        leaves = ended or not change.live.root.open
+        if leaves:
             # Nothing of it is under way: it is read back when something happens to it.
             self._house.live.pop(change.execution_id, None)
         for effects in change.effects:
@@ -319,3 +320,5 @@ class Executor:
         if queue.broadcasts.has_listeners and change.effects:
             state = change.live.record.state.current
             queue.broadcasts.publish(ExecutionChanged(change.execution_id, state, ended))
+        if leaves:
+            change.live.let_go()

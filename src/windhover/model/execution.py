@@ -44,7 +44,7 @@ class ExecutionMetadata(msgspec.Struct, rename="camel"):
     original_created_date: datetime
 
 
-class Attempt(msgspec.Struct, omit_defaults=True, rename="camel"):
+class Attempt(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     """One try of a task run."""
 
     state: State

@@ -21,7 +21,7 @@ class LogLevel(IntEnum):
     ERROR = 40
 
 
-class LogEntry(msgspec.Struct, omit_defaults=True):
+class LogEntry(msgspec.Struct, omit_defaults=True, gc=False):
     """One line of an execution's log.
 
     ``sequence`` numbers the lines of one execution from 1 without gaps, in the order they were
@@ -44,7 +44,7 @@ class LogEntry(msgspec.Struct, omit_defaults=True):
     sequence: int = 0
 
 
-class Metric(msgspec.Struct, omit_defaults=True):
+class Metric(msgspec.Struct, omit_defaults=True, gc=False):
     """A counter, timer (value in milliseconds) or gauge that a task reported."""
 
     tenant_id: str

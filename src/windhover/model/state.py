@@ -56,14 +56,14 @@ TERMINATED = frozenset(
 )
 
 
-class StateChange(msgspec.Struct, frozen=True):
+class StateChange(msgspec.Struct, frozen=True, gc=False):
     """One entry of a history: a state and the instant (UTC) it was taken."""
 
     state: StateType
     date: datetime
 
 
-class State(msgspec.Struct):
+class State(msgspec.Struct, gc=False):
     """The present state and all that came before it, oldest first."""
 
     current: StateType

@@ -183,9 +183,9 @@ async def _sweep_namespace_files(runtime: Runtime, started: datetime) -> None:
 def _spare_the_garbage_collector() -> None:
     """Let it visit what is new, and rarely: what is loaded by now stays until the end.
 
-    Task runs that wait in an execution of ten thousand are no garbage either, and with the defaults they
-    would be visited again and again.
+    Executions leave no circles behind, so there is little for it to find; and the task runs that wait in an
+    execution of ten thousand, which are no garbage either, would be visited again and again.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.set_threshold(50_000, 20, 20)

@@ -23,6 +23,41 @@ from windhover.worker.spill import LoopBridge, StoredOutputs
 _NO_CONFIGURATION: Mapping[str, JsonValue] = {}
 
 
+class _WorkingDirectory:
+    """The folder that an attempt works in, made when it is first asked for.
+
+    An object of its own: were it the context that the renderer asks, the two would hold one another, and what
+    an attempt used would wait for the garbage collector.
+    """
+
+    __slots__ = ("_job", "_path", "_temporary")
+
+    def __init__(self, job: Job, temporary: Path) -> None:
+        self._job = job
+        self._temporary = temporary
+        self._path: Path | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it has been made, for this attempt alone."""
+        return self._path is not None and self._job.directory is None
+
+    def path(self) -> Path:
+        if self._path is None:
+            self._path = self._make()
+        return self._path
+
+    def _make(self) -> Path:
+        shared = self._job.directory
+        if shared is not None:
+            path = self._temporary / shared.name
+            path.mkdir(parents=True, exist_ok=True)
+            return path
+        self._temporary.mkdir(parents=True, exist_ok=True)
+        prefix = f"{self._job.identity.task_run_id}-"
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=self._temporary))
+
+
 class AttemptContext:
     """The context of one attempt."""
 
@@ -36,7 +71,7 @@ class AttemptContext:
         self._job = job
         self._environment = environment
         self._began = job.began or environment.clock()
-        self._directory: Path | None = None
+        self._directory = _WorkingDirectory(job, environment.temporary)
         self._process_environment: Mapping[str, str] | None = None
         self._journal: AttemptJournal | None = None
         self._cancelled = asyncio.Event()
@@ -44,7 +79,7 @@ class AttemptContext:
             environment.storage.for_tenant(job.identity.tenant_id), job, environment.server.namespace_files
         )
         stored = StoredOutputs(self._files, bridge, environment.settings.outputs.maximum)
-        self.renderer = TaskRenderer(job, environment, stored, bridge, lambda: self.working_directory)
+        self.renderer = TaskRenderer(job, environment, stored, bridge, self._directory.path)
         #: How far the task says it is.
         self.progress_report = ProgressReport(job.identity, publish)
 
@@ -88,21 +123,12 @@ class AttemptContext:
 
     @property
     def working_directory(self) -> Path:
-        if self._directory is None:
-            shared = self._job.directory
-            if shared is not None:
-                self._directory = self._environment.temporary / shared.name
-                self._directory.mkdir(parents=True, exist_ok=True)
-                return self._directory
-            self._environment.temporary.mkdir(parents=True, exist_ok=True)
-            prefix = f"{self._job.identity.task_run_id}-"
-            self._directory = Path(tempfile.mkdtemp(prefix=prefix, dir=self._environment.temporary))
-        return self._directory
+        return self._directory.path()
 
     @property
     def has_own_directory(self) -> bool:
         """Whether there is a working directory, which is to be removed after the attempt."""
-        return self._directory is not None and self._job.directory is None
+        return self._directory.is_own
 
     @property
     def process_environment(self) -> Mapping[str, str]:
