@@ -364,7 +364,7 @@ class Step(Breakpoints):
             attempt=0 if isinstance(node.task, FlowableTask) else len(record.attempts or ()),
             dispatch=record.dispatch,
         )
-        variables = execution_variables(self.live, self.environment, node)
+        variables = execution_variables(self.live, self.environment, node, task=task)
         inputs = revealed_inputs(self.live, self.environment)
         holds_stored, secrets = self.live.outputs.holds_stored or inputs.holds_stored, inputs.secrets
         if header.trigger is not None and not holds_stored:

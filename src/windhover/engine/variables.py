@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from windhover.engine.encryption import is_encrypted
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.frame import Node
+from windhover.engine.job_reads import outputs_read
 from windhover.engine.live import LiveExecution, RevealedInputs, ancestors, isolates, loop_values
 from windhover.engine.spill import Load, holds_stored_values, resolving
 from windhover.expression import Secret
 from windhover.model.execution import JsonValue, Label, Phase
 from windhover.model.state import TERMINATED, StateType
+from windhover.plugin.task import TaskDefinition
 from windhover.util.instants import instant_text
 
 
@@ -34,18 +36,25 @@ class Variables(Mapping[str, JsonValue]):
         "makers",
         "node",
         "record",
+        "task",
         "values_made",
         "variables",
     )
 
     def __init__(
-        self, live: LiveExecution, environment: EngineEnvironment, node: Node | None, load: Load | None
+        self,
+        live: LiveExecution,
+        environment: EngineEnvironment,
+        node: Node | None,
+        load: Load | None,
+        task: TaskDefinition | None = None,
     ) -> None:
         self.live = live
         self.record = live.record
         self.environment = environment
         self.node = node
         self.load = load
+        self.task = task
         self.makers = _MAKERS if node is None else _TASK_MAKERS
         # As they are now: when a worker renders, the attempt it renders for may be recorded already, and a
         # task that began at the same time may have changed the execution.
@@ -88,6 +97,13 @@ class Variables(Mapping[str, JsonValue]):
 ABSENT = object()
 
 
+def with_all_outputs(variables: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """The variables of a job with the outputs that its templates do not name: what its execution has."""
+    if not isinstance(variables, Variables) or variables.task is None:
+        return variables
+    return Variables(variables.live, variables.environment, variables.node, variables.load)
+
+
 class LayeredVariables(Mapping[str, JsonValue]):
     """Variables over other variables."""
 
@@ -109,6 +125,22 @@ class LayeredVariables(Mapping[str, JsonValue]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+class HttpHeaders(dict[str, JsonValue]):
+    """Headers of a request by their names, which mean the same in upper and lower case."""
+
+    def __getitem__(self, name: str) -> JsonValue:
+        return super().__getitem__(self._written(name))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(self._written(name))
+
+    def _written(self, name: str) -> str:
+        if super().__contains__(name):
+            return name
+        wanted = name.lower()
+        return next((key for key in self if key.lower() == wanted), name)
 
 
 class TaskStates(Mapping[str, JsonValue]):
@@ -177,12 +209,14 @@ def execution_variables(
     node: Node | None = None,
     *,
     load: Load | None = None,
+    task: TaskDefinition | None = None,
 ) -> Variables:
     """What an expression of this execution may read; with a task run, also what is known around it.
 
-    With ``load``, outputs that are kept in the storage are read when an expression looks at them.
+    With ``load``, outputs that are kept in the storage are read when an expression looks at them. With
+    ``task``, ``outputs`` holds only what the templates of that task name.
     """
-    return Variables(live, environment, node, load)
+    return Variables(live, environment, node, load, task)
 
 
 def revealed_inputs(live: LiveExecution, environment: EngineEnvironment) -> RevealedInputs:
@@ -214,7 +248,18 @@ def _outputs(variables: Variables) -> JsonValue:
     shown: JsonValue = RoundOutputs(variables.live, rounds) if rounds else outputs.root
     if variables.load is not None and outputs.holds_stored:
         return resolving(shown, variables.load)
-    return shown
+    return shown if variables.task is None else _only_named(shown, variables, variables.task)
+
+
+def _only_named(outputs: JsonValue, variables: Variables, task: TaskDefinition) -> JsonValue:
+    """Those outputs that the templates of a task name; all of them where that is not certain."""
+    if variables.environment.recursive_rendering or not isinstance(outputs, Mapping):
+        return outputs
+    names = outputs_read(task, variables)
+    # A name that is missing is told of with the nearest one, which is among all the others.
+    if names is None or not all(name in outputs for name in names):
+        return outputs
+    return {name: outputs[name] for name in names}
 
 
 def _inputs(variables: Variables) -> JsonValue:
@@ -230,9 +275,12 @@ def _trigger(variables: Variables) -> JsonValue:
     trigger = variables.record.trigger
     if trigger is None:
         return ABSENT
-    if variables.load is not None and holds_stored_values(trigger.variables):
-        return resolving(trigger.variables, variables.load)
-    return dict(trigger.variables)
+    shown = dict(trigger.variables)
+    if isinstance(shown.get("headers"), dict):
+        shown["headers"] = HttpHeaders(shown["headers"])
+    if variables.load is not None and holds_stored_values(shown):
+        return resolving(shown, variables.load)
+    return shown
 
 
 def _flow(variables: Variables) -> JsonValue:

@@ -122,6 +122,10 @@ class RunnableTask(BoundTask, Generic[OutputT]):
     #: Variables that only the expressions of this type of task can read; see :meth:`local_variables`.
     local_variable_names: ClassVar[frozenset[str]] = frozenset()
 
+    #: Whether it renders texts that are not among its properties as they are written, such as those of a
+    #: file. Else a job holds only the outputs that the expressions of its properties name.
+    renders_other_texts: ClassVar[bool] = False
+
     @classmethod
     def local_variables(
         cls, properties: Mapping[str, JsonValue], working_directory: Path

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from windhover.engine.messages import Job
+from windhover.engine.variables import with_all_outputs
 from windhover.plugin.context import NamespaceFileStore
 from windhover.storage import (
     StoragePath,
@@ -32,7 +33,7 @@ class TaskFiles:
     def __init__(self, storage: TenantStorage, job: Job, namespace_files: NamespaceFileStore) -> None:
         self._storage = storage
         self._job = job
-        self._readable = ReadableFiles(job.identity, job.variables, namespace_files)
+        self._readable = ReadableFiles(job.identity, with_all_outputs(job.variables), namespace_files)
 
     async def put(
         self,

@@ -30,6 +30,7 @@ class TemplatedTask(RunnableTask[Output | None]):
 
     type_name = "io.kestra.plugin.core.templating.TemplatedTask"
     aliases = ("io.kestra.core.tasks.templating.TemplatedTask",)
+    renders_other_texts = True
     examples = (
         Example(
             title="Log or return, as the one who starts the flow wants it",
