@@ -45,5 +45,5 @@ def new_plugin(name: str, folder: Path) -> int:
     except (FileExistsError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Made {root}. Try it:\n\n  pip install -e {root}\n  windhover run {root}/example.yaml")
+    print(f"Made {root}. Try it:\n\n  pip install -e {root}\n  windhover run {root}/flows/hello.yaml")
     return 0

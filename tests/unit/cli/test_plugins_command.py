@@ -40,6 +40,8 @@ def test_a_type_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_new_plugin_is_not_written_over_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert new_plugin("acme-greetings", tmp_path) == 0
     assert (tmp_path / "acme-greetings" / "pyproject.toml").is_file()
+    example = capsys.readouterr().out.split()[-1]
+    assert Path(example).is_file()
 
     assert new_plugin("acme-greetings", tmp_path) == 1
     assert capsys.readouterr().err
