@@ -119,6 +119,34 @@ RUNS = [
         logs=["north asks 3, south asks 8, west asks 1", "3 rounds"],
     ),
     Expected("loop.yaml", ["most=5"], tasks={"describe": 2}, logs=["2 rounds"]),
+    Expected(
+        "limits/sla.yaml",
+        state="CANCELLED",
+        tasks={"count": 0, "clean": 1},
+        logs=["Cleaned up.", "Ended as CANCELLED."],
+        exit_code=3,
+    ),
+    Expected("limits/sla.yaml", ["work=PT0S"], logs=["Cleaned up.", "Ended as SUCCESS."]),
+    Expected(
+        "limits/timeout.yaml",
+        state="WARNING",
+        tasks={"too_long": 1},
+        logs=["Timeout after 00:00:01.000", "It took too long.", "The flow goes on."],
+    ),
+    Expected("limits/timeout.yaml", ["work=PT0S"], tasks={"too_long": 0}),
+    Expected("limits/checks.yaml", logs=["Ordered 10."]),
+    Expected(
+        "limits/checks.yaml", ["amount=500"], logs=["Check failed: 500 is a large order.", "Ordered 500."]
+    ),
+    Expected(
+        "limits/checks.yaml",
+        ["amount=5000"],
+        state="FAILED",
+        tasks={"order": 0},
+        logs=["Check failed: 5000 is more than anybody may order."],
+        exit_code=1,
+    ),
+    Expected("limits/one-at-a-time.yaml", logs=["Importing."]),
     Expected("loop-until.yaml", tasks={"ask": 1}, logs=["It took 3 rounds."]),
     Expected(
         "loop-until.yaml",

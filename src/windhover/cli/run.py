@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 import msgspec
 
 from windhover.cli.progress import Reporter, make_reporter
+from windhover.engine.checks import begun, consequence, failed_checks
 from windhover.engine.creation import FlowInputRenderer, new_execution
 from windhover.engine.inputs import resolve_inputs
 from windhover.engine.messages import (
@@ -24,6 +25,7 @@ from windhover.engine.messages import (
     LogsCommitted,
     TaskProgressed,
 )
+from windhover.model.check import CheckBehavior
 from windhover.model.execution import Execution, JsonValue, Label, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.inputs import FileInput
@@ -91,10 +93,10 @@ async def _run(options: RunOptions, reporter: Reporter, home: Path) -> int:
     runtime = Runtime(database, settings)
     try:
         flow = await _read_flow(options.file, runtime)
-        execution = await _prepare(options, flow, runtime)
+        start = await _prepare(options, flow, runtime)
         await runtime.start()
         try:
-            ended, task_runs = await _follow(execution, runtime, reporter)
+            ended, task_runs = await _follow(start, runtime, reporter)
         finally:
             await runtime.stop(timedelta(seconds=1))
         if options.save is not None:
@@ -117,14 +119,15 @@ async def _read_flow(file: Path, runtime: Runtime) -> Flow:
     return await runtime.definitions.save(DEFAULT_TENANT, parsed)
 
 
-async def _prepare(options: RunOptions, flow: Flow, runtime: Runtime) -> Execution:
+async def _prepare(options: RunOptions, flow: Flow, runtime: Runtime) -> CreateExecution:
     execution_id = new_id()
     given = await _given(options.inputs, flow, execution_id, runtime)
+    renderer = FlowInputRenderer(runtime.environment, flow, execution_id)
     resolved = await asyncio.to_thread(
         resolve_inputs,
         flow.inputs,
         given,
-        FlowInputRenderer(runtime.environment, flow, execution_id),
+        renderer,
         workflow=f"{flow.namespace}.{flow.id}",
         encrypt=runtime.environment.encrypt,
     )
@@ -132,9 +135,12 @@ async def _prepare(options: RunOptions, flow: Flow, runtime: Runtime) -> Executi
         raise Refused("\n".join(problem.message for problem in resolved.problems))
     for warning in resolved.warnings:
         print(warning, file=sys.stderr)
-    return new_execution(
-        flow, resolved.values, execution_id, runtime.clock(), labels=[_label(text) for text in options.labels]
-    )
+    failed = await asyncio.to_thread(failed_checks, flow.checks, resolved.values, renderer)
+    if consequence(failed) is CheckBehavior.BLOCK_EXECUTION:
+        raise Refused("\n".join(check.message for check in failed))
+    labels = [_label(text) for text in options.labels]
+    execution = new_execution(flow, resolved.values, execution_id, runtime.clock(), labels=labels)
+    return begun(execution, failed)
 
 
 async def _given(
@@ -169,9 +175,10 @@ def _label(text: str) -> Label:
 
 
 async def _follow(
-    execution: Execution, runtime: Runtime, reporter: Reporter
+    start: CreateExecution, runtime: Runtime, reporter: Reporter
 ) -> tuple[Execution, list[TaskRun]]:
     """Start the execution and report until it has ended; Ctrl-C kills it."""
+    execution = start.execution
 
     def about(message: object) -> bool:
         return getattr(message, "execution_id", None) == execution.id
@@ -181,7 +188,7 @@ async def _follow(
         loop.add_signal_handler(number, _kill, runtime, execution.id)
     with runtime.queue.broadcasts.subscribe(about) as messages:
         reporter.started(execution)
-        await runtime.queue.executor.ask(CreateExecution(execution))
+        await runtime.queue.executor.ask(start)
         while True:
             message = await messages.next()
             if isinstance(message, LogsCommitted):

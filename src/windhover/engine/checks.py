@@ -9,9 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from windhover.engine.creation import FlowInputRenderer
+from windhover.engine.messages import CreateExecution
 from windhover.expression import ExpressionError, to_text
 from windhover.model.check import Check, CheckBehavior, CheckStyle
-from windhover.model.execution import JsonValue
+from windhover.model.execution import Execution, JsonValue
+from windhover.model.log import LogEntry, LogLevel
+
+#: At which level a failed check is logged.
+_LEVELS = {
+    CheckStyle.ERROR: LogLevel.ERROR,
+    CheckStyle.WARNING: LogLevel.WARN,
+    CheckStyle.INFO: LogLevel.INFO,
+    CheckStyle.SUCCESS: LogLevel.INFO,
+}
 
 #: What a failed check leads to, the most restrictive first.
 _ORDER = tuple(CheckBehavior)
@@ -54,3 +64,23 @@ def failed_checks(
 def consequence(failed: Sequence[FailedCheck]) -> CheckBehavior | None:
     """What failed checks lead to together: what the most restrictive of them does."""
     return min((check.behavior for check in failed), key=_ORDER.index, default=None)
+
+
+def begun(
+    execution: Execution, failed: Sequence[FailedCheck], logs: Sequence[LogEntry] = ()
+) -> CreateExecution:
+    """The start of an execution that its checks do not block; its log begins with ``logs``, then these."""
+    lines = [
+        LogEntry(
+            tenant_id=execution.tenant_id,
+            namespace=execution.namespace,
+            flow_id=execution.flow_id,
+            execution_id=execution.id,
+            timestamp=execution.state.start_date,
+            level=_LEVELS[check.style],
+            message=f"Check failed: {check.message}",
+        )
+        for check in failed
+    ]
+    fails = consequence(failed) is CheckBehavior.FAIL_EXECUTION
+    return CreateExecution(execution, [*logs, *lines], "failed checks" if fails else None)

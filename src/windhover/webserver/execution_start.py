@@ -15,12 +15,12 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import Request
 
-from windhover.engine.checks import FailedCheck, consequence, failed_checks
+from windhover.engine.checks import FailedCheck, begun, consequence, failed_checks
 from windhover.engine.creation import CORRELATION_ID, FlowInputRenderer, new_execution
 from windhover.engine.inputs import GivenValue, ResolvedInputs, resolve_inputs
 from windhover.engine.messages import CommandRefused, CreateExecution
 from windhover.engine.spill import StoredValue
-from windhover.model.check import CheckBehavior, CheckStyle
+from windhover.model.check import CheckBehavior
 from windhover.model.execution import Breakpoint, Execution, JsonValue, Label
 from windhover.model.flow import Flow
 from windhover.model.inputs import FileInput, InputBase
@@ -49,15 +49,6 @@ _OLD_FILES_WARNING = (
     "Using a deprecated way to upload a FILE input. You must set the input 'id' as part name and set the "
     "name of the file using the regular 'filename' part attribute."
 )
-
-
-#: At which level a failed check is logged.
-_LEVELS = {
-    CheckStyle.ERROR: LogLevel.ERROR,
-    CheckStyle.WARNING: LogLevel.WARN,
-    CheckStyle.INFO: LogLevel.INFO,
-    CheckStyle.SUCCESS: LogLevel.INFO,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +109,12 @@ def _username(request: Request) -> tuple[Label, ...]:
 class PreparedExecution:
     """An execution that has been checked and not been started, with the lines that its log begins with."""
 
-    execution: Execution
-    logs: list[LogEntry]
+    start: CreateExecution
     given: GivenInputs
-    #: Why it is created as FAILED, without running.
-    failure: str | None = None
+
+    @property
+    def execution(self) -> Execution:
+        return self.start.execution
 
 
 async def prepare_execution(
@@ -146,8 +138,7 @@ async def prepare_execution(
         if resolved.problems:
             raise refused_inputs(resolved)
         failed = await check(services, flow, resolved.values, execution_id)
-        wanted = consequence(failed)
-        if wanted is CheckBehavior.BLOCK_EXECUTION:
+        if consequence(failed) is CheckBehavior.BLOCK_EXECUTION:
             raise _blocked(failed)
         inputs = await _put_away(services, flow, execution_id, resolved.values, given)
     except BaseException:
@@ -165,10 +156,8 @@ async def prepare_execution(
     )
     execution.breakpoints = options.breakpoints
     warnings = [*given.warnings, *resolved.warnings]
-    logs = [_line(execution, LogLevel.WARN, message, now) for message in warnings]
-    logs += [_line(execution, _LEVELS[one.style], f"Check failed: {one.message}", now) for one in failed]
-    failure = "failed checks" if wanted is CheckBehavior.FAIL_EXECUTION else None
-    return PreparedExecution(execution, logs, given, failure)
+    logs = [_warning(execution, message, now) for message in warnings]
+    return PreparedExecution(begun(execution, failed, logs), given)
 
 
 async def start(services: WebServices, prepared: PreparedExecution) -> Execution:
@@ -180,7 +169,7 @@ async def start(services: WebServices, prepared: PreparedExecution) -> Execution
         ApiError: 503, there was no answer in time.
     """
     try:
-        return await ask(services, CreateExecution(prepared.execution, prepared.logs, prepared.failure))
+        return await ask(services, prepared.start)
     except (CommandRefused, QueueClosed):
         await discard_files(services, prepared.execution.tenant_id, prepared.given)
         raise
@@ -380,13 +369,13 @@ async def _delete_files(services: WebServices, tenant: str, uris: Sequence[str])
             logger.warning("The file %s of a refused request cannot be removed: %s", uri, error)
 
 
-def _line(execution: Execution, level: LogLevel, message: str, now: datetime) -> LogEntry:
+def _warning(execution: Execution, message: str, now: datetime) -> LogEntry:
     return LogEntry(
         tenant_id=execution.tenant_id,
         namespace=execution.namespace,
         flow_id=execution.flow_id,
         execution_id=execution.id,
         timestamp=now,
-        level=level,
+        level=LogLevel.WARN,
         message=message,
     )
