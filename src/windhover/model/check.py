@@ -1,6 +1,6 @@
 """Checks of the inputs before an execution is created.
 
-Documentation page: ``docs/flows.md``.
+Documentation page: ``docs/limits.md``.
 """
 
 from __future__ import annotations

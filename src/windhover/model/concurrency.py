@@ -1,6 +1,6 @@
 """How many executions of a flow may run at once.
 
-Documentation page: ``docs/flows.md``.
+Documentation page: ``docs/concurrency.md``.
 """
 
 from __future__ import annotations

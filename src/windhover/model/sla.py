@@ -1,6 +1,6 @@
 """Service-level agreements: what must hold while an execution runs.
 
-Documentation page: ``docs/flows.md``.
+Documentation page: ``docs/limits.md``.
 """
 
 from __future__ import annotations
