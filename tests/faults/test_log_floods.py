@@ -7,7 +7,7 @@ import threading
 
 import httpx
 import pytest
-from tests.faults.conftest import NAMESPACE, Server, until
+from tests.faults.conftest import NAMESPACE, Server, ServerFactory, until
 
 MEBIBYTE = 1024 * 1024
 
@@ -57,15 +57,43 @@ class Follower(threading.Thread):
 def test_a_million_lines_are_capped_and_the_log_says_so(server: Server) -> None:
     server.save(printing("flood", "seq 1000000"))
     execution = server.run("flood")
+    follower = Follower(server, execution)
+    follower.start()
     # The API answers while the flood goes on.
     assert server.client.get(f"{server.process.url}/ping", timeout=5).text == "pong"
     found = server.wait_for_end(execution, 90)
     assert found["state"]["current"] == "SUCCESS"
     download = server.client.get(server.url(f"/logs/{execution}/download"), timeout=60).text.splitlines()
     assert 10_000 <= len(download) < 500_000
+    # Whoever followed the flood has seen the same lines, each once.
+    follower.join(60)
+    assert follower.ended
+    assert follower.sequences == list(range(1, len(follower.messages) + 1))
+    assert "\n".join(follower.messages).splitlines() == [line.partition("] ")[2] or line for line in download]
     assert "log lines were dropped (limit: " in "\n".join(download[-3:])
     size = sum(file.stat().st_size for file in server.process.home.rglob("*.db*"))
     assert size < 200 * MEBIBYTE
+
+
+def test_a_task_that_is_tried_again_without_end_fills_no_disk(make_server: ServerFactory) -> None:
+    server = make_server(configuration="windhover.limits.log-lines-per-execution: 100\n")
+    server.process.start()
+    server.save(f"""
+id: again
+namespace: {NAMESPACE}
+tasks:
+  - id: fail
+    type: io.kestra.plugin.core.execution.Fail
+    retry:
+      type: constant
+      interval: PT0.001S
+      maxAttempts: 200
+""")
+    execution = server.run("again")
+    assert server.wait_for_end(execution)["state"]["current"] == "FAILED"
+    lines = server.logs(execution)
+    assert [line["sequence"] for line in lines] == list(range(1, 101))
+    assert lines[-1]["message"].startswith("The log is full (limit of an execution: 100 lines)")
 
 
 @pytest.mark.timeout(120)

@@ -10,6 +10,7 @@ async for part in reader.parts():
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import AsyncIterator
 
@@ -18,6 +19,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from windhover.webserver.errors import bad_request, too_large
+
+# What is wrong with a body is told to whoever sent it; the server's log is not for its clients to fill.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 #: More parts than this are no form that somebody filled in.
 MAX_PARTS = 10_000
