@@ -11,6 +11,7 @@ from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.flow_outputs import FlowOutputError, resolve_outputs
 from windhover.engine.frame import Frame, Node
+from windhover.engine.listeners import choose_listeners
 from windhover.engine.live import LiveExecution, flowable_frame
 from windhover.engine.loop_rounds import conclude, look_at_lane
 from windhover.engine.recorder import Recorder
@@ -411,10 +412,7 @@ class FlowControl(Recorder):
         if root.cut_state is None and not self._render_outputs():
             self.header_state(StateType.FAILED)
         self.execution_ends()
-        if root.has(Phase.AFTER_EXECUTION):
-            self._enter(root, Phase.AFTER_EXECUTION)
-        else:
-            self.effects.ended = True
+        self._follow_end()
 
     def end_unstarted(self, state: StateType) -> None:
         """End an execution of which nothing has run."""
@@ -422,8 +420,13 @@ class FlowControl(Recorder):
         self.header_state(state)
         self.execution_ends()
         root.closing = True
-        if root.has(Phase.AFTER_EXECUTION):
-            self._enter(root, Phase.AFTER_EXECUTION)
+        self._follow_end()
+
+    def _follow_end(self) -> None:
+        """Run what comes after the end, if there is anything."""
+        choose_listeners(self)
+        if self.live.root.has(Phase.AFTER_EXECUTION):
+            self._enter(self.live.root, Phase.AFTER_EXECUTION)
         else:
             self.effects.ended = True
 

@@ -62,7 +62,7 @@ class LiveExecution:
         self.nodes: dict[str, Node] = {}
         self.runs_of_task: dict[str, list[Node]] = {}
         self.outputs = OutputsTree()
-        self.root = root_frame(flow)
+        self.root = root_frame(flow, record.listeners)
         #: How many task runs were ever created; gives the next one its place in the list.
         self.size = 0
         #: How many task runs wait for their next attempt.
@@ -203,11 +203,17 @@ def has_begun(task_run: TaskRun) -> bool:
     return task_run.outputs is not None and not state.is_created and state is not StateType.SKIPPED
 
 
-def root_frame(flow: Flow) -> Frame:
+def tasks_after_end(flow: Flow, listeners: Sequence[int]) -> tuple[Task, ...]:
+    """What runs after the end of an execution: the tasks of these listeners, then `afterExecution`."""
+    listening = (task for index in listeners for task in flow.listeners[index].tasks)
+    return enabled([*listening, *flow.after_execution])
+
+
+def root_frame(flow: Flow, listeners: Sequence[int] = ()) -> Frame:
     phases = {
         Phase.ERRORS: enabled(flow.errors),
         Phase.FINALLY: enabled(flow.finally_),
-        Phase.AFTER_EXECUTION: enabled(flow.after_execution),
+        Phase.AFTER_EXECUTION: tasks_after_end(flow, listeners),
     }
     return Frame(None, Body([Lane(flow.tasks)]), phases)
 
