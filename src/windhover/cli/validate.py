@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from windhover.engine.expression_check import with_expression_warnings
+from windhover.engine.expression_check import expression_warnings, with_expression_warnings
 from windhover.model.problem import FlowInvalid, Problem
-from windhover.plugin.parsing import parse_flow
+from windhover.plugin.parsing import FlowRefused, parse_flow
 from windhover.plugin.registry import Registry
 
 _ENDINGS = {".yaml", ".yml"}
@@ -43,6 +43,8 @@ def _check(file: Path, registry: Registry) -> tuple[Sequence[Problem], Sequence[
     """The errors of a file, and what else there is to say of it."""
     try:
         parsed = with_expression_warnings(parse_flow(file.read_bytes(), registry))
+    except FlowRefused as refused:
+        return refused.problems, expression_warnings(refused.partial)
     except FlowInvalid as error:
         return error.problems, ()
     except OSError as error:

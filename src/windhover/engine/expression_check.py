@@ -8,7 +8,7 @@ Documentation page: ``docs/expressions.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -37,6 +37,7 @@ from windhover.model.yaml.scalar_positions import DocumentText
 from windhover.plugin.definition import static_properties
 from windhover.plugin.parsing import ParsedFlow
 from windhover.plugin.task import RunnableTask, TaskDefinition
+from windhover.plugin.trigger import TriggerKind
 from windhover.util.nearest import nearest
 
 #: More warnings than this would help nobody.
@@ -67,6 +68,18 @@ def expression_warnings(parsed: ParsedFlow) -> tuple[Problem, ...]:
     )
 
 
+def child_output_warnings(parsed: ParsedFlow, declared: Mapping[str, frozenset[str]]) -> tuple[Problem, ...]:
+    """What expressions read of the outputs of subflows that these do not declare.
+
+    ``declared`` are the ids of a subflow's outputs by the task that starts it.
+    """
+    if not declared or not has_expression(parsed.source):
+        return ()
+    check = _ExpressionCheck(parsed, declared)
+    check.run()
+    return tuple(problem for problem in check.problems.values() if problem not in parsed.warnings)
+
+
 class _Place(msgspec.Struct, frozen=True):
     """Where in the flow a value stands.
 
@@ -88,14 +101,17 @@ _UNKNOWN = _Place(members=frozenset())
 #: Before an execution there are no tasks.
 _BEFORE_START = _Place(members=frozenset({"inputs", "vars"}))
 
+#: A trigger knows the flow, and nothing of executions of it.
+_TRIGGER = _Place(members=frozenset({"flow", "inputs", "vars"}))
+
 
 class _ExpressionCheck:
-    def __init__(self, parsed: ParsedFlow) -> None:
+    def __init__(self, parsed: ParsedFlow, declared: Mapping[str, frozenset[str]] | None = None) -> None:
         self._flow = parsed.flow
         self._written = parsed.written
         self._positions = parsed.positions
         self._text = DocumentText(parsed.source.removeprefix("\ufeff"))
-        self._names = FlowNames(parsed.flow)
+        self._names = FlowNames(parsed.flow, declared or {})
         self.problems: dict[tuple[str, str], Problem] = {}
 
     def run(self) -> None:
@@ -104,7 +120,7 @@ class _ExpressionCheck:
                 place = _Place(VARIABLES, at=self._names.root_place(name, index))
                 self._walk(raw, (name, index), place)
         for index, raw in _indexed(self._written.get("listeners")):
-            self._walk(raw, ("listeners", index), _UNKNOWN)
+            self._walk(raw, ("listeners", index), _BEFORE_START)
         for index, raw in _indexed(self._written.get("triggers")):
             self._trigger(raw, ("triggers", index))
         for index, raw in _indexed(self._written.get("inputs")):
@@ -118,7 +134,7 @@ class _ExpressionCheck:
         for name in ("pluginDefaults", "taskDefaults"):
             for index, raw in _indexed(self._written.get(name)):
                 if isinstance(raw, dict):
-                    self._walk(raw.get("values"), (name, index, "values"), _UNKNOWN)
+                    self._plugin_default(raw, (name, index, "values"))
 
     # -- what is rendered --------------------------------------------------------------------------------
 
@@ -163,10 +179,34 @@ class _ExpressionCheck:
         trigger = self._flow.trigger_by_id(trigger_id) if isinstance(trigger_id, str) else None
         if trigger is None or not isinstance(raw, dict):
             return
-        static = static_properties(getattr(trigger, "plugin", type(trigger)))
+        plugin = getattr(trigger, "plugin", type(trigger))
+        static = static_properties(plugin)
+        # What a Flow trigger reads is of the execution that it reacts to.
+        of_other_flows = getattr(plugin, "trigger_kind", None) is TriggerKind.FLOW
+        place = _UNKNOWN if of_other_flows else _TRIGGER
         for name, value in raw.items():
             if name not in static and name != "description":
-                self._walk(value, (*path, name), _UNKNOWN)
+                self._walk(value, (*path, name), place)
+
+    def _plugin_default(self, raw: dict[str, JsonValue], path: PropertyPath) -> None:
+        """Values that are rendered as properties of the tasks, or in triggers, of a type."""
+        type_name, values = raw.get("type"), raw.get("values")
+        if not isinstance(type_name, str) or not isinstance(values, dict):
+            return
+        plugins = {
+            placed.task.plugin if isinstance(placed.task, TaskDefinition) else type(placed.task)
+            for placed in self._flow.all_tasks()
+            if placed.task.type.startswith(type_name)
+        }
+        roots, static = VARIABLES, frozenset[str]()
+        for plugin in plugins:
+            static |= static_properties(plugin)
+            if issubclass(plugin, RunnableTask):
+                roots |= plugin.local_variable_names
+        place = _Place(roots) if plugins else _UNKNOWN
+        for name, value in values.items():
+            if name not in static:
+                self._walk(value, (*path, name), place)
 
     def _input(self, raw: JsonValue, path: PropertyPath) -> None:
         if isinstance(raw, dict):

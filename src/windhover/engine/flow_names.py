@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -52,8 +52,10 @@ class Missing(msgspec.Struct, frozen=True):
 class FlowNames:
     """What is known of one flow; a set is None where more names may come while it runs."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, child_outputs: Mapping[str, frozenset[str]] | None = None) -> None:
+        """``child_outputs`` are the outputs that subflows declare, by the task that starts them."""
         self._flow = flow
+        self._child_outputs = child_outputs or {}
         self._tasks = {placed.task.id: placed.task for placed in flow.all_tasks()}
         self._inputs = _input_names(flow)
         self._variables = _variable_names(flow)
@@ -111,9 +113,18 @@ class FlowNames:
             if place is not None and place > at:
                 return Missing(1, f"The task `{owner}` runs only later and has no outputs yet")
         fields = self._output_fields(owner)
-        if fields is None or len(path) < 3 or path[2] in fields:
+        if fields is None or len(path) < 3:
             return None
+        if path[2] in fields:
+            return self._missing_child_output(path)
         return Missing(2, f"The task `{owner}` has no output `{path[2]}`", self._nearest(path[2], fields))
+
+    def _missing_child_output(self, path: tuple[str, ...]) -> Missing | None:
+        declared = self._child_outputs.get(path[1])
+        if declared is None or len(path) < 4 or path[2] != "outputs" or path[3] in declared:
+            return None
+        message = f"The subflow of the task `{path[1]}` declares no output `{path[3]}`"
+        return Missing(3, message, self._nearest(path[3], declared))
 
     def _nearest(self, name: str, known: Collection[str]) -> str | None:
         """What was probably meant; the search is dear, so it is made for a limited number of names."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 from pydantic import ValidationError
 
+from windhover.model.definition import scalar_as_text
 from windhover.model.execution import JsonValue
 from windhover.model.flow import TASK_LISTS, Flow
 from windhover.model.plugin_default import PluginDefault
@@ -43,6 +44,7 @@ class SubflowReference(msgspec.Struct, frozen=True):
     Whether that flow exists is for the server to find out.
     """
 
+    task_id: str
     namespace: str
     flow_id: str
     revision: int | None
@@ -80,6 +82,8 @@ class FlowReader:
         if too_large is not None:
             self.report.add_at(("pluginDefaults",), too_large)
         self._resolver = PluginResolver(registry, self.report)
+        #: The flow without the parts that are wrong, when it cannot be made as a whole.
+        self.partial: Flow | None = None
 
     def read(self) -> Flow | None:
         """The flow, or None when it cannot be made."""
@@ -112,7 +116,8 @@ class FlowReader:
                 path = (*self.report.path_of(task.raw), "flowId")
                 line, column = self._positions.value(path)
                 known = revision if isinstance(revision, int) else None
-                yield SubflowReference(namespace, flow_id, known, format_path(path), line, column)
+                task_id = str(scalar_as_text(task.raw.get("id")))
+                yield SubflowReference(task_id, namespace, flow_id, known, format_path(path), line, column)
 
     def _read_list(
         self, path: PropertyPath, value: JsonValue, read: Callable[[RawMap], Task | Trigger | Condition]
@@ -153,6 +158,18 @@ class FlowReader:
             return Flow.model_validate(values, context={**self._resolver.context, "written": self._written})
         except ValidationError as error:
             self.report.add_all(self._raw, findings_of(error, values, Flow))
+            self.partial = self._validate_rest(
+                values, {found["loc"][0] for found in error.errors() if found["loc"]}
+            )
+            return None
+
+    def _validate_rest(self, values: RawMap, wrong: set[int | str]) -> Flow | None:
+        """The flow without the properties that are wrong, for what is to be said of the others."""
+        rest: RawMap = {"id": "unnamed", "namespace": "unnamed"}
+        rest.update((name, value) for name, value in values.items() if name not in wrong)
+        try:
+            return Flow.model_validate(rest, context={**self._resolver.context, "written": self._written})
+        except ValidationError:
             return None
 
     def _check_rules(self) -> None:

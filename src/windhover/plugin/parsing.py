@@ -8,7 +8,7 @@ Documentation page: ``docs/flows.md``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -23,7 +23,7 @@ from windhover.plugin.finding import shown_kind
 from windhover.plugin.flow_reader import FlowReader, SubflowReference
 from windhover.plugin.registry import Registry
 
-__all__ = ["ParsedFlow", "SubflowReference", "parse_flow"]
+__all__ = ["FlowRefused", "ParsedFlow", "SubflowReference", "parse_flow"]
 
 
 class ParsedFlow(msgspec.Struct, frozen=True):
@@ -43,6 +43,25 @@ class ParsedFlow(msgspec.Struct, frozen=True):
     written: Mapping[str, JsonValue]
 
 
+class FlowRefused(FlowInvalid):
+    """A text that is no valid flow, though one could be read in part.
+
+    ``partial`` is what could be read; it must not run.
+    """
+
+    def __init__(
+        self,
+        problems: Iterable[Problem],
+        notes: Iterable[Problem],
+        *,
+        namespace: str | None,
+        flow_id: str | None,
+        partial: ParsedFlow,
+    ) -> None:
+        super().__init__(problems, notes, namespace=namespace, flow_id=flow_id)
+        self.partial = partial
+
+
 def parse_flow(
     source: str | bytes,
     registry: Registry,
@@ -59,7 +78,7 @@ def parse_flow(
         plugin_defaults: defaults from outside the flow, from the innermost level to the outermost.
 
     Raises:
-        FlowInvalid: with everything that is wrong.
+        FlowInvalid: with everything that is wrong; a FlowRefused where the flow could be read in part.
     """
     try:
         document = read_document(source, limits)
@@ -72,24 +91,26 @@ def parse_flow(
     report = reader.report
     warnings, deprecations, infos = (report.of_severity(severity) for severity in _NOTES)
     problems = [*document.problems, *report.of_severity(Severity.ERROR)]
-    if problems or flow is None:
-        raise FlowInvalid(
-            problems,
-            [*warnings, *deprecations, *infos],
-            namespace=_text(document.value.get("namespace")),
-            flow_id=_text(document.value.get("id")),
+    read = flow or reader.partial
+    parsed = None
+    if read is not None:
+        parsed = ParsedFlow(
+            read,
+            source if isinstance(source, str) else source.decode(),
+            document.positions,
+            warnings,
+            deprecations,
+            infos,
+            tuple(reader.subflows()),
+            document.value,
         )
-    text = source if isinstance(source, str) else source.decode()
-    return ParsedFlow(
-        flow,
-        text,
-        document.positions,
-        warnings,
-        deprecations,
-        infos,
-        tuple(reader.subflows()),
-        document.value,
-    )
+    if parsed is not None and flow is not None and not problems:
+        return parsed
+    notes = [*warnings, *deprecations, *infos]
+    namespace, flow_id = _text(document.value.get("namespace")), _text(document.value.get("id"))
+    if parsed is None:
+        raise FlowInvalid(problems, notes, namespace=namespace, flow_id=flow_id)
+    raise FlowRefused(problems, notes, namespace=namespace, flow_id=flow_id, partial=parsed)
 
 
 _NOTES = (Severity.WARNING, Severity.DEPRECATION, Severity.INFO)

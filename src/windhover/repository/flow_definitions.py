@@ -17,7 +17,7 @@ from windhover.model.flow import Flow
 from windhover.model.plugin_default import PluginDefault
 from windhover.model.problem import FlowInvalid
 from windhover.model.yaml.limits import DEFAULT_LIMITS, SourceLimits
-from windhover.plugin.parsing import ParsedFlow, parse_flow
+from windhover.plugin.parsing import FlowRefused, ParsedFlow, parse_flow
 from windhover.plugin.registry import Registry
 from windhover.plugin.trigger import TriggerKind
 from windhover.repository.declared_triggers import declared_triggers, trigger_kind
@@ -69,11 +69,15 @@ class FlowDefinitions:
         """Read and check a flow, its expressions included, without saving it.
 
         Raises:
-            FlowInvalid: with everything that is wrong.
+            FlowInvalid: with everything that is wrong; what is to be said of expressions is among its notes.
         """
-        from windhover.engine.expression_check import with_expression_warnings
+        from windhover.engine.expression_check import expression_warnings, with_expression_warnings
 
-        return with_expression_warnings(self._parse(source))
+        try:
+            return with_expression_warnings(self._parse(source))
+        except FlowRefused as refused:
+            refused.notes = (*refused.notes, *expression_warnings(refused.partial))
+            raise
 
     def _parse(self, source: str | bytes) -> ParsedFlow:
         return parse_flow(source, self.registry, self._limits, plugin_defaults=self._plugin_defaults)

@@ -6,12 +6,15 @@ import asyncio
 import re
 from collections.abc import Iterator
 
+from windhover.engine.expression_check import child_output_warnings
 from windhover.model.problem import FlowInvalid, Problem, ProblemCode
 from windhover.plugin.parsing import ParsedFlow
+from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
 from windhover.webserver.services import WebServices
 from windhover.webserver.wire.flows import ValidationJson
 
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
+_OF_EXPRESSIONS = (ProblemCode.EXPRESSION_SYNTAX, ProblemCode.EXPRESSION_NAME)
 _ID = re.compile(r"^id:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
 _NAMESPACE = re.compile(r"^namespace:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
 
@@ -51,13 +54,14 @@ async def validate(services: WebServices, tenant: str, index: int, source: str) 
             index=index,
             outdated=False,
             deprecation_paths=[],
-            warnings=[],
+            warnings=[str(note) for note in error.notes if note.code in _OF_EXPRESSIONS],
             infos=[],
             flow=_first(_ID, source),
             namespace=_first(_NAMESPACE, source),
             constraints=error.constraints,
         )
     flow = parsed.flow
+    children = await _declared_outputs(services, tenant, parsed)
     latest = await services.flows.get(tenant, flow.namespace, flow.id, allow_deleted=True)
     following = 1 if latest is None else latest.revision + 1
     return ValidationJson(
@@ -66,6 +70,7 @@ async def validate(services: WebServices, tenant: str, index: int, source: str) 
         deprecation_paths=[problem.path for problem in parsed.deprecations],
         warnings=[
             *map(_warning, parsed.warnings),
+            *map(str, child_output_warnings(parsed, children)),
             *await _missing(services, tenant, parsed),
         ],
         infos=[problem.message for problem in parsed.infos],
@@ -76,8 +81,21 @@ async def validate(services: WebServices, tenant: str, index: int, source: str) 
 
 def _warning(problem: Problem) -> str:
     """A warning in one line; for one about an expression, with its place and what was probably meant."""
-    expression = problem.code in (ProblemCode.EXPRESSION_SYNTAX, ProblemCode.EXPRESSION_NAME)
-    return str(problem) if expression else problem.message
+    return str(problem) if problem.code in _OF_EXPRESSIONS else problem.message
+
+
+async def _declared_outputs(
+    services: WebServices, tenant: str, parsed: ParsedFlow
+) -> dict[str, frozenset[str]]:
+    """The ids of the outputs that subflows declare, by the task that starts them, where they are known."""
+    declared = {}
+    for called in parsed.subflows:
+        try:
+            child = await services.definitions.get(tenant, called.namespace, called.flow_id, called.revision)
+        except (FlowNotFound, FlowUnreadable):
+            continue
+        declared[called.task_id] = frozenset(output.id for output in child.outputs)
+    return declared
 
 
 async def _missing(services: WebServices, tenant: str, parsed: ParsedFlow) -> list[str]:

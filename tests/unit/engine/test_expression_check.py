@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from windhover.engine.expression_check import expression_warnings
+from windhover.engine.expression_check import child_output_warnings, expression_warnings
 from windhover.model.problem import FlowInvalid, Problem, Severity
-from windhover.plugin.parsing import parse_flow
+from windhover.plugin.parsing import FlowRefused, parse_flow
 from windhover.plugin.registry import shared_registry
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -188,3 +188,74 @@ def test_nothing_is_told_of_flows_that_run_fine(source: str) -> None:
         assert warnings_of(source) == ()
     except FlowInvalid:
         pytest.skip("it needs a plugin that is not here")
+
+
+REFUSED = """\
+id: refused
+namespace: company.team
+%s
+tasks:
+  - id: here
+    type: io.kestra.plugin.core.debug.Return
+    format: "{{ outputs.her.value }} {{ 1 | uper }}"
+    %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("property_of_flow", "property_of_task"),
+    [("", "nope: 1"), ("labels: 12", ""), ("concurrency: {limit: many}", "nope: 1")],
+)
+def test_a_refused_flow_is_told_of_its_expressions_too(property_of_flow: str, property_of_task: str) -> None:
+    with pytest.raises(FlowRefused) as raised:
+        parse_flow(REFUSED % (property_of_flow, property_of_task), shared_registry())
+    found = expression_warnings(raised.value.partial)
+    assert [(problem.suggestion, problem.line) for problem in found] == [("here", 7), ("upper", 7)]
+
+
+def messages(source: str) -> list[str]:
+    return [found.message for found in warnings_of(source)]
+
+
+def test_triggers_know_variables_of_the_flow_and_nothing_of_executions() -> None:
+    source = FLOW % "x" + (
+        "triggers:\n"
+        "  - id: daily\n"
+        "    type: io.kestra.plugin.core.trigger.Schedule\n"
+        "    cron: '0 0 * * *'\n"
+        "    inputs: {city: '{{ vars.greting }} {{ trigger.date }} {{ vars.greeting }}'}\n"
+        "  - id: after\n"
+        "    type: io.kestra.plugin.core.trigger.Flow\n"
+        "    inputs: {city: '{{ outputs.any.value }} {{ 1 | uper }}'}\n"
+    )
+    assert messages(source) == ["There is no variable `greting` in `vars`", "Filter [uper] does not exist."]
+
+
+def test_plugin_defaults_are_looked_at_as_the_tasks_that_they_are_for() -> None:
+    source = FLOW % "x" + (
+        "pluginDefaults:\n"
+        "  - type: io.kestra.plugin.core.debug.Return\n"
+        "    values: {format: '{{ outputs.frist.value }}'}\n"
+        "  - type: io.kestra.plugin.core.log.Log\n"
+        "    values: {message: '{{ inputs.ciy }}'}\n"
+        "  - type: io.kestra.plugin.core.http.Request\n"
+        "    values: {uri: '{{ inputs.of_nobody }}'}\n"
+    )
+    assert messages(source) == ["There is no task `frist`", "There is no input `ciy`"]
+
+
+def test_outputs_that_a_subflow_does_not_declare_are_told() -> None:
+    parsed = parse_flow(
+        "id: parent\n"
+        "namespace: company.team\n"
+        "tasks:\n"
+        "  - {id: call, type: io.kestra.plugin.core.flow.Subflow, namespace: company.team, flowId: child}\n"
+        "  - id: read\n"
+        "    type: io.kestra.plugin.core.debug.Return\n"
+        "    format: '{{ outputs.call.outputs.totl }} {{ outputs.call.outputs.total }}'\n",
+        shared_registry(),
+    )
+    assert expression_warnings(parsed) == ()
+    (found,) = child_output_warnings(parsed, {"call": frozenset({"total"})})
+    assert found.message == "The subflow of the task `call` declares no output `totl`"
+    assert (found.suggestion, found.line, found.column) == ("total", 7, 38)
