@@ -94,6 +94,48 @@ RUNS = [
     Expected("flow-control/each-sequential.yaml", logs=["Planning Monday.", "Planning Tuesday."]),
     Expected("flow-control/each-parallel.yaml", tasks={"index": 3}),
     Expected("working-directory.yaml", logs=["First is Ada.", "Stored: Ada, Edsger, Grace"]),
+    Expected(
+        "inputs.yaml",
+        logs=["dev, fast, 3 tries, 2 days", "approved by nobody, 1000 rows at most"],
+    ),
+    Expected(
+        "inputs.yaml",
+        ["environment=prod", "approver=ada@example.com", "retries.count=0"],
+        logs=["prod, careful, 0 tries, 2 days", "approved by ada@example.com, 1000 rows at most"],
+    ),
+    Expected("retry.yaml", state="WARNING", tasks={"alarm": 0}, logs=["It worked in the end."]),
+    Expected(
+        "retry.yaml",
+        ["failures=9"],
+        state="FAILED",
+        tasks={"use": 0},
+        logs=["Try 4 failed.", "All tries are used up."],
+        exit_code=1,
+    ),
+    Expected(
+        "errors.yaml",
+        state="WARNING",
+        tasks={"never": 0, "alarm": 0},
+        logs=["Cleaning up, the execution is RUNNING.", "The execution ended as WARNING."],
+    ),
+    Expected("errors.yaml", ["broken=nothing"], logs=["Everything went well."]),
+    Expected(
+        "errors.yaml",
+        ["broken=main"],
+        state="FAILED",
+        tasks={"celebrate": 0},
+        logs=["main failed.", "The execution ended as FAILED."],
+        exit_code=1,
+    ),
+    Expected("plugin-defaults.yaml", logs=["This is what all of them say."]),
+    Expected("listeners.yaml", tasks={"alarm": 0}),
+    Expected(
+        "listeners.yaml",
+        ["broken=true"],
+        state="FAILED",
+        logs=["The execution is FAILED."],
+        exit_code=1,
+    ),
     Expected("execution-tasks.yaml", logs=["Rows: 12 (large)"], tasks={"measure": 1}),
     Expected("execution-tasks.yaml", ["rows=0"], state="WARNING", tasks={"remember": 0}),
     Expected(
@@ -158,8 +200,14 @@ RUNS = [
     ),
 ]
 
-#: These need each other, and so a server; they are run elsewhere.
-TOGETHER = {"for-each-item/process_orders.yaml", "for-each-item/split_orders.yaml"}
+#: These need each other, or a server; they are run elsewhere.
+TOGETHER = {
+    "for-each-item/process_orders.yaml",
+    "for-each-item/split_orders.yaml",
+    "http.yaml",
+    "subflow/clean_orders.yaml",
+    "subflow/report_orders.yaml",
+}
 
 
 @pytest.mark.parametrize("expected", RUNS, ids=str)
