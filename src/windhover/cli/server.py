@@ -83,8 +83,10 @@ def _serve(settings: Settings, options: ServerOptions) -> int:
     server = StandaloneServer(settings, flow_folders=options.flow_folders)
     try:
         graceful = uvloop.run(server.serve(lambda addresses: print(banner(settings, addresses), flush=True)))
-    except (AnotherServerRuns, PortTaken, RepositoryError, RepositoryUnavailable, OSError) as error:
+    except (AnotherServerRuns, PortTaken, RepositoryError, RepositoryUnavailable) as error:
         return _refuse(str(error))
+    except OSError as error:
+        return _refuse(f"The server cannot start: {error}")
     return 0 if graceful else 2
 
 
