@@ -233,8 +233,10 @@ class Model:
         return len(mine) == len(lane) and all(r.ended for r in mine)
 
     def ended_around(self, run: Run) -> bool:
-        """Something around a task run has been ended, which it was left to finish in."""
-        while run.parent is not None:
+        """A shared directory was left to finish in something that has been ended."""
+        if run is self.top or run.task.type != "directory":
+            return False
+        while run.parent is not None and run.phase is not Phase.AFTER_EXECUTION:
             run = run.parent
             if run.is_cut or run.closing:
                 return True

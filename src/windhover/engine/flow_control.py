@@ -348,7 +348,7 @@ class FlowControl(Recorder):
 
     def end_normal_branch(self, frame: Frame) -> None:
         """Go over to what follows the normal branch."""
-        if frame.body.directory and any(node.frame.is_cut or node.frame.closing for node in owners(frame)):
+        if frame.body.directory and is_ended_around(frame):
             # It came to its own end in something that had already been ended.
             frame.closing = True
             self.settle(frame)
@@ -499,6 +499,14 @@ def owners(frame: Frame) -> Iterator[Node]:
     while frame.owner is not None:
         yield frame.owner
         frame = frame.owner.frame
+
+
+def is_ended_around(frame: Frame) -> bool:
+    """Something that a frame is inside of is ended already, and only waits for what still runs."""
+    return any(
+        node.frame.is_cut or (node.frame.closing and node.record.phase is not Phase.AFTER_EXECUTION)
+        for node in owners(frame)
+    )
 
 
 def may_start(node: Node) -> bool:

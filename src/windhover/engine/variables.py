@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from windhover.engine.creation import FlowInputRenderer
 from windhover.engine.encryption import is_encrypted
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.frame import Node
+from windhover.engine.inputs import add_defaults
 from windhover.engine.job_reads import outputs_read
 from windhover.engine.live import LiveExecution, RevealedInputs, ancestors, isolates, loop_values
 from windhover.engine.spill import Load, holds_stored_values, resolving
@@ -223,11 +225,20 @@ def revealed_inputs(live: LiveExecution, environment: EngineEnvironment) -> Reve
     """The inputs with SECRET values readable; they are marked, so that logs can mask them."""
     if live.revealed is None:
         secrets: set[str] = set()
-        values = live.record.inputs or {}
+        values = _with_defaults(live, environment)
         if environment.decrypt is not None:
             values = _revealed(values, environment.decrypt, secrets)
         live.revealed = RevealedInputs(values, frozenset(secrets), holds_stored_values(values))
     return live.revealed
+
+
+def _with_defaults(live: LiveExecution, environment: EngineEnvironment) -> Mapping[str, JsonValue]:
+    """The inputs, and the defaults of those that were not given or are switched off."""
+    flow, values = live.flow, live.record.inputs or {}
+    if all(one.defaults is None or one.id in values for one in flow.inputs):
+        return values
+    renderer = FlowInputRenderer(environment, flow, live.record.id)
+    return add_defaults(flow.inputs, values, renderer, encrypt=environment.encrypt)
 
 
 def _revealed(
@@ -263,9 +274,9 @@ def _only_named(outputs: JsonValue, variables: Variables, task: TaskDefinition) 
 
 
 def _inputs(variables: Variables) -> JsonValue:
-    if not variables.record.inputs:
-        return ABSENT
     inputs = revealed_inputs(variables.live, variables.environment)
+    if not inputs.values:
+        return ABSENT
     if variables.load is not None and inputs.holds_stored:
         return resolving(inputs.values, variables.load)
     return inputs.values
