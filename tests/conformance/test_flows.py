@@ -52,12 +52,15 @@ AREAS = (
     "working-directory",
     "validation",
     "logs",
+    "listeners",
+    "pause",
+    "restart-replay",
+    "sla",
+    "flow-trigger",
 )
 
 #: Cases that cannot pass, and why. One that passes must be taken out.
-FAILING = {
-    "core-input-defaults": "tasks cannot read the default of an input that is switched off",
-}
+FAILING: dict[str, str] = {}
 
 _CONFIGURATION = """
 kestra:

@@ -37,6 +37,7 @@ class FlowTree:
     errors: tuple[Task, ...] = ()
     finally_: tuple[Task, ...] = ()
     after_execution: tuple[Task, ...] = ()
+    listeners: tuple[object, ...] = ()
     inputs: tuple[object, ...] = ()
     outputs: tuple[object, ...] = field(default=())
     retry: None = None
