@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from windhover.engine.conditions import conditions_hold, flow_context
 from windhover.engine.environment import EngineEnvironment
@@ -19,11 +19,12 @@ from windhover.plugin.trigger import Calendar, ScheduleTrigger
 #: How far a schedule looks for a date on which its conditions hold.
 _CANDIDATES = 10_000
 _YEARS = timedelta(days=3653)
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One date of a schedule, with the dates before and after it."""
+    """One date of a schedule, with the dates before and after it, in the zone of the schedule."""
 
     date: datetime
     next: datetime | None
@@ -31,7 +32,11 @@ class Slot:
 
 
 class Dates:
-    """The dates of a calendar on which conditions hold."""
+    """The dates of a calendar on which conditions hold.
+
+    They are given in UTC: two times of a zone compare as the clock shows them, and where clocks are put back
+    that is not the order they come in. :meth:`tell` says what the clock shows.
+    """
 
     def __init__(self, calendar: Calendar, holds: Callable[[Slot], bool] | None = None) -> None:
         self._calendar = calendar
@@ -46,20 +51,33 @@ class Dates:
         return self._walk(instant, self._calendar.previous_before)
 
     def slot(self, date: datetime) -> Slot:
-        """A date of the schedule, told in its zone."""
-        told = self._calendar.previous_before(date + timedelta(microseconds=1))
-        return Slot(date if told is None else told, self.next_after(date), self.previous_before(date))
+        """A date of the schedule and those around it, in its zone."""
+        after, before = self.next_after(date), self.previous_before(date)
+        return Slot(
+            self.tell(date),
+            None if after is None else self.tell(after),
+            None if before is None else self.tell(before),
+        )
+
+    def tell(self, date: datetime) -> datetime:
+        """A date of the schedule in its zone."""
+        return self._calendar.previous_before(date.astimezone(UTC) + _TICK) or date
 
     def _walk(self, instant: datetime, step: Callable[[datetime], datetime | None]) -> datetime | None:
+        instant = instant.astimezone(UTC)
         date = step(instant)
-        if self._holds is None:
-            return date
         for _ in range(_CANDIDATES):
-            if date is None or abs(date - instant) > _YEARS:
+            if date is None:
                 return None
-            if self._holds(Slot(date, self._calendar.next_after(date), self._calendar.previous_before(date))):
-                return date
-            date = step(date)
+            found = date.astimezone(UTC)
+            if self._holds is None:
+                return found
+            if abs(found - instant) > _YEARS:
+                return None
+            around = self._calendar.next_after(found), self._calendar.previous_before(found)
+            if self._holds(Slot(date, *around)):
+                return found
+            date = step(found)
         return None
 
 

@@ -48,7 +48,7 @@ def decide(dates: Dates, pending: datetime | None, now: datetime, rules: Rules) 
     while pending is not None and pending <= now and len(slots) < most:
         slot = dates.slot(pending)
         slots.append(slot)
-        pending = slot.next
+        pending = dates.next_after(pending)
     return Decision(slots, pending, skipped)
 
 

@@ -62,9 +62,9 @@ async def preview_backfill(
     wanted = await read_json(request, CreateBackfillJson)
     actions = TriggerActions(services, tenant)
     key = key_of(actions, wanted)
-    trigger, _ = await actions.schedule(key)
+    trigger, calendar = await actions.schedule(key)
     dates = await actions.preview(key, wanted.backfill, count + 1)
-    shown = [DateJson(instant(date), date.isoformat()) for date in dates[:count]]
+    shown = [DateJson(instant(date), calendar.tell(date).isoformat()) for date in dates[:count]]
     return JsonResponse(DatesJson(str(trigger.timezone or actions.zone), shown, len(dates) > count))
 
 

@@ -190,7 +190,7 @@ async def next_dates(
     found: list[DateJson] = []
     date = dates.next_after(services.clock())
     while date is not None and len(found) < count:
-        found.append(DateJson(instant(date), date.isoformat()))
+        found.append(DateJson(instant(date), dates.tell(date).isoformat()))
         date = dates.next_after(date)
     return JsonResponse(DatesJson(str(trigger.timezone or actions.zone), found, date is not None))
 
