@@ -75,9 +75,10 @@ def child_output_warnings(parsed: ParsedFlow, declared: Mapping[str, frozenset[s
     """
     if not declared or not has_expression(parsed.source):
         return ()
+    known = expression_warnings(parsed)
     check = _ExpressionCheck(parsed, declared)
     check.run()
-    return tuple(problem for problem in check.problems.values() if problem not in parsed.warnings)
+    return tuple(problem for problem in check.problems.values() if problem not in known)
 
 
 class _Place(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -90,6 +90,21 @@ class FlowNames:
                 return None
             return Missing(1, _absent(root, name), self._nearest(name, known))
         return self._missing_output(path, task, at) if root == "outputs" else None
+
+    def outputs_before(self, task_id: str | None) -> Iterator[tuple[str, ...]]:
+        """Paths below ``outputs`` that a task may read: of the tasks before it, or of all without a task.
+
+        Of a task in loops, or of one whose class does not say its outputs, it is the task alone.
+        """
+        at = self._roots.get(task_id) if task_id is not None else None
+        for owner, task in self._tasks.items():
+            if owner == task_id or task.disabled or (at is not None and self._roots.get(owner, at) > at):
+                continue
+            fields = self._output_fields(owner)
+            if fields is not None:
+                yield from ((owner, name) for name in sorted(fields))
+            elif not isinstance(task, FlowableTask):
+                yield (owner,)
 
     def _known(self, root: str) -> Collection[str] | None:
         match root:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 PREFIX = "SECRET_"
 
@@ -35,6 +35,10 @@ class EnvironmentSecrets:
                 self.unreadable.append(variable)
             else:
                 self._values[variable[len(PREFIX) :].upper()] = decoded.removesuffix("\n")
+
+    def names(self) -> Collection[str]:
+        """The names of all secrets."""
+        return self._values.keys()
 
     def get(self, name: str) -> str:
         """The secret's value.

@@ -268,6 +268,7 @@ class Runtime:
         from windhover.webserver.services import WebServices
 
         return WebServices(
+            secret_names=self.secrets.names,
             database=self.database,
             definitions=self.definitions,
             queue=self.queue,

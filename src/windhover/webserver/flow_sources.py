@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from windhover.engine.expression_check import child_output_warnings
 from windhover.model.problem import FlowInvalid, Problem, ProblemCode
-from windhover.plugin.parsing import ParsedFlow
+from windhover.plugin.parsing import FlowRefused, ParsedFlow
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
 from windhover.webserver.services import WebServices
 from windhover.webserver.wire.flows import ValidationJson
@@ -50,11 +50,15 @@ async def validate(services: WebServices, tenant: str, index: int, source: str) 
     try:
         parsed = await parse(services, source)
     except FlowInvalid as error:
+        of_children: Sequence[Problem] = ()
+        if isinstance(error, FlowRefused):
+            declared = await _declared_outputs(services, tenant, error.partial)
+            of_children = child_output_warnings(error.partial, declared)
         return ValidationJson(
             index=index,
             outdated=False,
             deprecation_paths=[],
-            warnings=[str(note) for note in error.notes if note.code in _OF_EXPRESSIONS],
+            warnings=[str(note) for note in (*error.notes, *of_children) if note.code in _OF_EXPRESSIONS],
             infos=[],
             flow=_first(_ID, source),
             namespace=_first(_NAMESPACE, source),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -63,6 +63,8 @@ class WebServices:
     expression_port: Callable[[JobIdentity], ServerPort] | None = None
     encrypt: Encrypt | None = None
     clock: Callable[[], datetime] = utc_now
+    #: The names of the secrets that flows may read.
+    secret_names: Callable[[], Collection[str]] = tuple
     components: Callable[[], Mapping[str, bool]] = _all_up
     gauges: Callable[[], Mapping[str, float]] = dict
     progress: Callable[[str], Mapping[str, TaskProgressed]] = _no_progress

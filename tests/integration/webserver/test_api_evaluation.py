@@ -175,3 +175,86 @@ async def test_warnings_about_expressions_are_told_when_a_flow_is_validated(loca
     (warning,) = result["warnings"]
     assert warning.startswith("line 14, column 28: tasks[0].tasks[0].format: There is no input `ctiy`")
     assert "did you mean `city`" in warning
+
+
+WRITTEN = """\
+id: written
+namespace: company.team
+labels: {team: data}
+variables: {greeting: Hello}
+inputs:
+  - {id: city, type: STRING}
+triggers:
+  - {id: daily, type: io.kestra.plugin.core.trigger.Schedule, cron: "0 0 * * *"}
+tasks:
+  - {id: first-task, type: io.kestra.plugin.core.debug.Return, format: one}
+  - id: each
+    type: io.kestra.plugin.core.flow.ForEach
+    values: [a]
+    tasks:
+      - {id: looped, type: io.kestra.plugin.core.debug.Return, format: "{{ taskrun.value }}"}
+  - {id: here, type: io.kestra.plugin.core.debug.Return, format: two}
+  - {id: last, type: io.kestra.plugin.core.debug.Return, format: three%s}
+"""
+
+
+async def offered(server: Server, source: str, **parameters: str) -> dict[str, list[str]]:
+    answer = await server.client.post(
+        "/api/v1/main/flows/expressions",
+        content=source,
+        params=parameters,
+        headers={"content-type": "application/x-yaml"},
+    )
+    assert answer.status_code == 200
+    return cast("dict[str, list[str]]", answer.json()["categories"])
+
+
+async def test_completion_offers_what_a_task_may_read(evaluated: Evaluated) -> None:
+    server, _ = evaluated
+    await server.client.put("/api/v1/main/namespaces/company/kv/shared-key", content="1")
+    await server.client.post(
+        "/api/v1/main/namespaces/company.team/files",
+        params={"path": "/query.sql"},
+        files={"fileContent": ("query.sql", b"select 1")},
+    )
+    found = await offered(server, WRITTEN % "", taskId="here")
+    assert found["taskOutputs"] == ["outputs['first-task'].value", "outputs.looped"]
+    assert found["inputs"] == ["inputs.city"]
+    assert found["variables"] == ["vars.greeting"]
+    assert found["kvPairs"] == ["kv('shared-key')"]
+    assert found["namespaceFiles"] == ["read('query.sql')"]
+    assert {"labels.team", "execution.id", "taskrun.value", "trigger.date"} <= set(found["executionContext"])
+    assert {"upper", "jq", "jsonata"} <= set(found["filters"])
+    assert "now()" in found["functions"]
+    whole = await offered(server, WRITTEN % "")
+    assert whole["taskOutputs"][-2:] == ["outputs.here.value", "outputs.last.value"]
+
+
+async def test_completion_works_in_a_flow_that_is_not_valid_yet(evaluated: Evaluated) -> None:
+    server, _ = evaluated
+    partly = await offered(server, WRITTEN % ", nope: 1", taskId="here")
+    assert "outputs['first-task'].value" in partly["taskOutputs"]
+    broken = await offered(server, "id: [", taskId="here")
+    assert broken["taskOutputs"] == []
+    assert broken["functions"]
+
+
+async def test_validation_tells_of_outputs_that_a_subflow_lacks(evaluated: Evaluated) -> None:
+    server, _ = evaluated
+    await server.create_flow(
+        "id: child\nnamespace: company.team\n"
+        "tasks:\n  - {id: a, type: io.kestra.plugin.core.debug.Return, format: x}\n"
+        "outputs:\n  - {id: total, type: STRING, value: x}\n"
+    )
+    parent = (
+        "id: parent\nnamespace: company.team\ntasks:\n"
+        "  - {id: call, type: io.kestra.plugin.core.flow.Subflow, namespace: company.team, flowId: child}\n"
+        "  - {id: b, type: io.kestra.plugin.core.debug.Return, format: '{{ outputs.call.outputs.totl }}'%s}\n"
+    )
+    for extra in ("", ", nope: 1"):
+        answer = await server.client.post("/api/v1/main/flows/validate", content=parent % extra)
+        (result,) = answer.json()
+        assert ("constraints" in result) is bool(extra)
+        (warning,) = result["warnings"]
+        assert "declares no output `totl`" in warning
+        assert "`total`" in warning

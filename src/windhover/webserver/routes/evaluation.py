@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from windhover.expression import to_text
 from windhover.expression.registry import REQUIRED, Kind, definitions
 from windhover.model.execution import JsonValue
 from windhover.model.problem import FlowInvalid
+from windhover.model.yaml.limits import DEFAULT_LIMITS
 from windhover.webserver.bodies import read_json, read_text
+from windhover.webserver.completion import offered_expressions
 from windhover.webserver.errors import bad_request
 from windhover.webserver.evaluation import display, evaluate, flow_variables, variables_of
 from windhover.webserver.execution_access import find_execution, find_flow
@@ -37,6 +39,11 @@ _MOST_EXPRESSIONS = 500
 _TEMPLATE = takes("text/plain", {"type": "string"}, description="The template.")
 
 TaskRunId = Annotated[str, Path(alias="taskRunId", description="The id of a task run of the execution.")]
+
+
+CompletedTask = Annotated[
+    str | None, Query(alias="taskId", description="Only outputs of tasks that run before this one.")
+]
 
 
 class EvalResultJson(msgspec.Struct, omit_defaults=True):
@@ -63,6 +70,12 @@ class RenderedJson(msgspec.Struct):
     """What is shown for each template."""
 
     rendered: dict[str, str]
+
+
+class ExpressionContextJson(msgspec.Struct):
+    """Expressions by category: ``taskOutputs``, ``inputs``, ``variables``, ``secrets``, ``filters``, .."""
+
+    categories: dict[str, list[str]]
 
 
 class PebbleArgumentJson(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -159,6 +172,20 @@ async def _variables_for(
     if asked.namespace is not None and asked.flow_id is not None:
         return flow_variables(services, await find_flow(services, tenant, asked.namespace, asked.flow_id))
     return {"globals": services.environment.globals}
+
+
+@router.post(
+    "/flows/expressions",
+    responses=answers(ExpressionContextJson),
+    operation_id="expressions",
+    openapi_extra=takes("application/x-yaml", {"type": "string"}, description="The YAML of a flow."),
+)
+async def flow_expressions(
+    request: Request, services: Services, tenant: Tenant, task_id: CompletedTask = None
+) -> Response:
+    """Expressions that may be written in a flow, by category, for the completion of an editor."""
+    source = await read_text(request, DEFAULT_LIMITS.size, "The flow")
+    return JsonResponse(ExpressionContextJson(await offered_expressions(services, tenant, source, task_id)))
 
 
 @pebble_router.get("/filters", responses=answers(list[str]), operation_id="getExpressionFilters")
