@@ -7,6 +7,7 @@ the next start was taken and not dealt with, and is given again under the same i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -92,3 +93,48 @@ class Claims:
     async def give_back(self) -> None:
         """Put all that was taken back to the head of the list, in its order."""
         await self._give_back(keys=[self._key, self._pending])
+
+
+class Settlement:
+    """Settles claims that come one by one, in one command all that came while the last was answered."""
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+        self._waiting: list[tuple[Claim, asyncio.Future[None]]] = []
+        self._sending = False
+
+    async def settle(self, claim: Claim) -> None:
+        """Return when the server knows that this claim has been dealt with.
+
+        Raises:
+            redis.RedisError: it does not, and the element comes again.
+        """
+        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((claim, settled))
+        if not self._sending:
+            self._sending = True
+            try:
+                while self._waiting:
+                    await self._send()
+            finally:
+                self._sending = False
+        await settled
+
+    async def _send(self) -> None:
+        some, self._waiting = self._waiting, []
+        error: Exception | None = None
+        try:
+            await self._claims.settle([claim for claim, _ in some])
+        except Exception as problem:
+            error = problem
+        except BaseException:
+            for _, settled in some:
+                settled.cancel()
+            raise
+        for _, settled in some:
+            if settled.done():  # whoever asked has gone
+                continue
+            if error is None:
+                settled.set_result(None)
+            else:
+                settled.set_exception(error)

@@ -15,7 +15,7 @@ from windhover.plugin.documentation import Example
 from windhover.plugin.task import Output
 from windhover.plugin.trigger import Event
 from windhover.plugin.trigger import RealtimeTrigger as _RealtimeTrigger
-from windhover_redis.claims import Claim, Claims
+from windhover_redis.claims import Claim, Claims, Settlement
 from windhover_redis.list.elements import RedisList
 
 #: How many executions may be on their way to the database.
@@ -63,6 +63,7 @@ triggers:
     async def events(self, ctx: RunContext) -> AsyncIterator[Event[RealtimeOutput]]:
         async with self.connected() as client:
             claims = Claims(client, self.key, consumer_name(ctx))
+            settlement = Settlement(claims)
             free = asyncio.Semaphore(_IN_FLIGHT)
             claimed = await claims.left_over()
             while True:
@@ -70,13 +71,13 @@ triggers:
                     readable, value = await self.read(ctx, claims, claim)
                     if readable:
                         await free.acquire()
-                        settle = partial(_settle, claims, claim, free)
+                        settle = partial(_settle, settlement, claim, free)
                         yield Event(RealtimeOutput(value=value), key=claim.id, acknowledge=settle)
                 claimed = await claims.take(_AT_ONCE)
                 if not claimed:
                     await claims.wait(_WAIT)
 
 
-async def _settle(claims: Claims, claim: Claim, free: asyncio.Semaphore) -> None:
-    await claims.settle([claim])
+async def _settle(settlement: Settlement, claim: Claim, free: asyncio.Semaphore) -> None:
+    await settlement.settle(claim)
     free.release()
