@@ -1,0 +1,50 @@
+"""Messages of real brokers, and a server that is killed while it makes executions of them: none is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.brokers import BrokerNotInstalled
+from tests.faults.conftest import ServerFactory, until
+from tests.realtime import FAMILIES, Executions, Family
+
+_MESSAGES = 1_000
+
+
+@pytest.fixture(params=FAMILIES, ids=lambda family: family.name)
+def family(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Family]:
+    """A broker that runs, of each kind in turn."""
+    try:
+        made: Family = request.param(tmp_path / "broker")
+    except BrokerNotInstalled as reason:
+        pytest.skip(f"Realtime triggers of {request.param.name} are left out: {reason}")
+    with made.broker:
+        asyncio.run(made.prepare())
+        yield made
+
+
+def test_a_server_that_is_killed_loses_no_message(family: Family, make_server: ServerFactory) -> None:
+    server = make_server()
+    executions = Executions(server.process, family)
+    server.process.start()
+    server.save(family.flow())
+
+    half = _MESSAGES // 2
+    asyncio.run(family.publish(range(half)))
+    until(lambda: executions.total() > 0, 30, server.process.log)
+    server.process.kill()
+    asyncio.run(family.publish(range(half, _MESSAGES)))
+    server.process.start()
+    until(lambda: len(executions.numbers()) == _MESSAGES, 90, server.process.log)
+    server.process.stop()
+    server.process.start()  # what was not acknowledged comes again now
+
+    asyncio.run(family.publish([_MESSAGES]))
+    until(lambda: executions.numbers()[_MESSAGES], 60, server.process.log)
+    numbers_seen = executions.numbers()
+    assert sorted(numbers_seen) == list(range(_MESSAGES + 1))
+    if family.exactly_once:
+        assert set(numbers_seen.values()) == {1}

@@ -1,0 +1,249 @@
+"""Realtime triggers of each family on real brokers, for fault tests and benchmarks.
+
+A message is the JSON text of its number, so that executions tell which messages have started them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx
+from tests.brokers import Broker, Mosquitto, NatsServer, RabbitMq, RedisServer
+from tests.server_process import ServerProcess
+
+_NAMESPACE = "tests.faults"
+_PAGE = 1_000
+_SESSION = 3_600
+
+_FLOW = """
+id: realtime
+namespace: {namespace}
+
+tasks:
+  - id: log
+    type: io.kestra.plugin.core.log.Log
+    message: "{message}"
+
+triggers:
+  - id: listen
+{trigger}
+"""
+
+
+class Family(ABC):
+    """A kind of broker, and the trigger that listens to it."""
+
+    name: ClassVar[str]
+    #: What of the variable ``trigger`` is the number of the message.
+    value: ClassVar[str]
+    #: A message that comes twice starts one execution.
+    exactly_once: ClassVar[bool] = True
+
+    def __init__(self, folder: Path) -> None:
+        self.broker = self.make_broker(folder)
+
+    @abstractmethod
+    def make_broker(self, folder: Path) -> Broker:
+        """The server, not started yet."""
+
+    @abstractmethod
+    def trigger(self) -> Mapping[str, str]:
+        """The properties of the trigger."""
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Make what has to be there before the first message, so that none is missed."""
+
+    @abstractmethod
+    async def publish(self, numbers: Sequence[int]) -> None:
+        """Send messages."""
+
+    def flow(self) -> str:
+        """A flow that logs each message."""
+        trigger = "\n".join(f"    {key}: {value}" for key, value in self.trigger().items())
+        message = f"{{{{ trigger.{self.value} }}}}"
+        return _FLOW.format(namespace=_NAMESPACE, message=message, trigger=trigger)
+
+    def number(self, execution: Mapping[str, Any]) -> int:
+        """The number of the message that started an execution."""
+        return int(execution["trigger"]["variables"][self.value])
+
+
+class MqttFamily(Family):
+    name = "mqtt"
+    value = "payload"
+    # Nothing in MQTT tells a message that comes again from another one that says the same.
+    exactly_once = False
+
+    def make_broker(self, folder: Path) -> Mosquitto:
+        return Mosquitto(folder)
+
+    def trigger(self) -> Mapping[str, str]:
+        assert isinstance(self.broker, Mosquitto)
+        return {
+            "type": "io.kestra.plugin.mqtt.RealtimeTrigger",
+            "server": self.broker.url,
+            "clientId": "windhover",
+            "topic": "numbers",
+        }
+
+    async def prepare(self) -> None:
+        import aiomqtt
+        from paho.mqtt.packettypes import PacketTypes
+        from paho.mqtt.properties import Properties
+
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = _SESSION
+        async with aiomqtt.Client(
+            "127.0.0.1",
+            self.broker.port,
+            identifier="windhover",
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=False,
+            properties=properties,
+        ) as client:
+            await client.subscribe("numbers", qos=1)
+
+    async def publish(self, numbers: Sequence[int]) -> None:
+        import aiomqtt
+
+        async with aiomqtt.Client("127.0.0.1", self.broker.port) as client:
+            for number in numbers:
+                await client.publish("numbers", str(number), qos=1)
+
+
+class AmqpFamily(Family):
+    name = "amqp"
+    value = "data"
+
+    def make_broker(self, folder: Path) -> RabbitMq:
+        return RabbitMq(folder)
+
+    def trigger(self) -> Mapping[str, str]:
+        return {
+            "type": "io.kestra.plugin.amqp.RealtimeTrigger",
+            "host": "127.0.0.1",
+            "port": str(self.broker.port),
+            "queue": "numbers",
+        }
+
+    async def prepare(self) -> None:
+        await self.publish([])
+
+    async def publish(self, numbers: Sequence[int]) -> None:
+        import aio_pika
+
+        async with await aio_pika.connect(host="127.0.0.1", port=self.broker.port) as connection:
+            channel = await connection.channel()
+            await channel.declare_queue("numbers", durable=True)
+            for begin in range(0, len(numbers), 500):
+                await asyncio.gather(
+                    *(
+                        channel.default_exchange.publish(
+                            aio_pika.Message(str(number).encode(), delivery_mode=2), "numbers"
+                        )
+                        for number in numbers[begin : begin + 500]
+                    )
+                )
+
+
+class RedisFamily(Family):
+    name = "redis"
+    value = "value"
+
+    def make_broker(self, folder: Path) -> RedisServer:
+        return RedisServer(folder)
+
+    def trigger(self) -> Mapping[str, str]:
+        assert isinstance(self.broker, RedisServer)
+        return {
+            "type": "io.kestra.plugin.redis.list.RealtimeTrigger",
+            "url": self.broker.url,
+            "key": "numbers",
+        }
+
+    async def prepare(self) -> None:
+        """A list is there as soon as it has an element."""
+
+    async def publish(self, numbers: Sequence[int]) -> None:
+        from redis.asyncio import Redis
+
+        async with Redis(host="127.0.0.1", port=self.broker.port) as client:
+            for begin in range(0, len(numbers), 500):
+                await client.rpush("numbers", *numbers[begin : begin + 500])
+
+
+class NatsFamily(Family):
+    name = "nats"
+    value = "data"
+
+    def make_broker(self, folder: Path) -> NatsServer:
+        return NatsServer(folder)
+
+    def trigger(self) -> Mapping[str, str]:
+        assert isinstance(self.broker, NatsServer)
+        return {
+            "type": "io.kestra.plugin.nats.core.RealtimeTrigger",
+            "url": self.broker.url,
+            "subject": "numbers",
+            "batchSize": "100",
+        }
+
+    async def prepare(self) -> None:
+        import nats
+
+        client = await nats.connect(f"nats://127.0.0.1:{self.broker.port}")
+        await client.jetstream().add_stream(name="numbers", subjects=["numbers"])
+        await client.close()
+
+    async def publish(self, numbers: Sequence[int]) -> None:
+        import nats
+
+        client = await nats.connect(f"nats://127.0.0.1:{self.broker.port}")
+        for begin in range(0, len(numbers), 500):
+            stream = client.jetstream()
+            await asyncio.gather(
+                *(stream.publish("numbers", str(one).encode()) for one in numbers[begin : begin + 500])
+            )
+        await client.close()
+
+
+FAMILIES: Sequence[type[Family]] = (MqttFamily, AmqpFamily, RedisFamily, NatsFamily)
+
+
+class Executions:
+    """The executions of the flow, on a server that may come and go."""
+
+    def __init__(self, server: ServerProcess, family: Family) -> None:
+        self._server = server
+        self._family = family
+        self._client = httpx.Client(timeout=60)
+
+    def total(self, state: str | None = None) -> int:
+        """How many there are, in one state or in all."""
+        return int(self._page(1, 1, state)["total"])
+
+    def all(self) -> list[Mapping[str, Any]]:
+        """All there are."""
+        found: list[Mapping[str, Any]] = []
+        while len(found) < (page := self._page(len(found) // _PAGE + 1, _PAGE))["total"]:
+            found += page["results"]
+        return found
+
+    def numbers(self) -> Counter[int]:
+        """How many executions each message has started."""
+        return Counter(self._family.number(execution) for execution in self.all())
+
+    def _page(self, page: int, size: int, state: str | None = None) -> Mapping[str, Any]:
+        query: dict[str, str | int] = {"namespace": _NAMESPACE, "page": page, "size": size}
+        if state is not None:
+            query["state"] = state
+        answer = self._client.get(f"{self._server.api}/executions/search", params=query)
+        answer.raise_for_status()
+        found: Mapping[str, Any] = answer.json()
+        return found
