@@ -102,6 +102,8 @@ def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
     common["type"] = kind
     if kind == "work":
         return TaskDefinition(**common, plugin=Work)
+    if draw(st.integers(0, 5)) == 0:
+        common["timeout"] = "PT1H"
     common["errors"] = draw_branch(draw, namer) if draw(st.booleans()) else ()
     common["finally_"] = draw_branch(draw, namer) if draw(st.booleans()) else ()
     inside = draw_tasks(draw, namer, 0 if kind == "directory" else depth - 1, least=1)

@@ -36,6 +36,7 @@ class Run:
     closing: bool = False
     resolved: object = None
     begun: bool = False
+    passed: bool = False
 
     @property
     def ended(self) -> bool:
@@ -55,6 +56,10 @@ class Model:
     runs: list[Run] = field(default_factory=list)
     state: StateType = StateType.CREATED
     over: bool = False
+    #: The task before which the execution stops.
+    breakpoint: str | None = None
+    #: An end was ordered: nothing stops any more before that.
+    ending: bool = False
 
     def __post_init__(self) -> None:
         self.top = Run((), None, None, Phase.TASKS, 0, 0, StateType.RUNNING)  # type: ignore[arg-type]
@@ -112,6 +117,7 @@ class Model:
         if self.state in TERMINATED or (again and not self.runs_finally()):
             return
         self.state = StateType.KILLING
+        self.ending = True
         self.cut(self.top, StateType.KILLED, stop=True, finalize=not again)
         self.settle()
 
@@ -121,8 +127,25 @@ class Model:
 
     def breach(self, state: StateType) -> None:
         """An agreement is broken: end in this state, with the ``finally`` branches."""
+        if self.ending or self.state in TERMINATED:
+            return
+        self.state = StateType.RUNNING
+        self.ending = True
         self.cut(self.top, state, stop=True, finalize=True)
         self.settle()
+
+    def leave_breakpoint(self) -> None:
+        """Begin what stands at the breakpoint, and go on."""
+        self.state = StateType.RUNNING
+        for run in self.runs:
+            if run.state is StateType.BREAKPOINT:
+                run.state, run.passed = StateType.CREATED, True
+        self.settle()
+
+    @property
+    def rests(self) -> bool:
+        """Nothing new starts."""
+        return self.state is StateType.BREAKPOINT
 
     def expire(self, path: Path) -> None:
         """The time of a flow-control task is over: its normal branch is killed, and it has failed."""
@@ -133,6 +156,11 @@ class Model:
         for child in self.children(run, Phase.TASKS):
             if self.is_container(child):
                 self.cut(child, StateType.KILLED, stop=True, finalize=True)
+        for child in self.runs:
+            if not child.begun and self.told_to_stop(child):
+                child.state, child.begun = StateType.KILLED, True
+        if self.rests and all(child.state is not StateType.BREAKPOINT for child in self.runs):
+            self.state = StateType.RUNNING
         self.settle()
 
     def is_stopped(self, path: Path) -> bool:
@@ -166,10 +194,12 @@ class Model:
 
     def begin_created(self) -> bool:
         """What was created together begins together, before anything else follows from it."""
-        waiting = [run for run in self.runs if not run.begun]
-        for run in waiting:
-            self.begin_run(run)
-        return bool(waiting)
+        began = False
+        for run in [run for run in self.runs if not run.begun]:
+            if run.parent.is_cut or not self.rests:
+                self.begin_run(run)
+                began = True
+        return began
 
     def look_at_containers(self) -> bool:
         """Do one round of what there is to do; True when there was something."""
@@ -197,6 +227,8 @@ class Model:
             return self.end(container, container.cut or self.outcome(container))
         if container.phase_now is not Phase.TASKS:
             return self.go_on(container, container.phase_now)
+        if self.rests:
+            return False
         if container.expired and any(not r.ended for r in self.children(container, Phase.TASKS)):
             return False
         if self.failed(container):
@@ -294,10 +326,15 @@ class Model:
 
     def begin_run(self, run: Run) -> None:
         task = run.task
-        run.begun = True
         if run.parent.is_cut:
             run.state = run.parent.cut
-        elif task.run_if == "false":
+        elif self.breakpoint == task.id and not (run.passed or self.ending or self.state in TERMINATED):
+            run.state = self.state = StateType.BREAKPOINT
+            return
+        run.begun = True
+        if run.ended:
+            return
+        if task.run_if == "false":
             run.state = StateType.SKIPPED
         elif isinstance(task, FlowableTask):
             run.state = StateType.RUNNING

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as FilePath
 
@@ -17,7 +18,7 @@ from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import Begin, EngineEvent, KillRequested, Recover, TimerFired
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import Job, TaskEnded, TaskStarted
-from windhover.model.execution import Execution, ExecutionMetadata, Phase, TaskRun
+from windhover.model.execution import Breakpoint, Execution, ExecutionMetadata, Phase, TaskRun
 from windhover.model.state import TERMINATED, State, StateType
 
 sys.path.insert(0, str(FilePath(__file__).parent))
@@ -30,7 +31,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 class Harness:
     """Plays executor, worker and database for one execution."""
 
-    def __init__(self, flow: FlowTree) -> None:
+    def __init__(self, flow: FlowTree, breakpoints: Sequence[Breakpoint] = ()) -> None:
         self.flow = flow
         self.ticks = itertools.count()
         ids = itertools.count()
@@ -44,6 +45,7 @@ class Harness:
             state=State.created(START),
             original_id="execution",
             metadata=ExecutionMetadata(1, START),
+            breakpoints=tuple(breakpoints),
         )
         self.live = LiveExecution(flow, record)  # type: ignore[arg-type]
         self.stored_header = b""

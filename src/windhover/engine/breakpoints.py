@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from windhover.engine.agreements import Agreements
+from windhover.engine.flow_control import is_paused
 from windhover.engine.frame import Node
 from windhover.model.execution import Breakpoint
 from windhover.model.log import LogLevel
@@ -33,6 +34,24 @@ class Breakpoints(Agreements):
         self.header_state(StateType.BREAKPOINT)
         return True
 
+    def order_end(self, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
+        """End the execution in ``state``; what goes on in it waits for nobody any more."""
+        super().order_end(state, stop=stop, finalize=finalize)
+        for node in self.open_leaves():
+            if node.frame.tells_to_stop(node) or not stop:
+                continue
+            if node.record.state.current is StateType.BREAKPOINT:
+                self._pass(node)
+            elif is_paused(node) and node.body_frame is not None and node.body_frame.cut_state is None:
+                self.log(LogLevel.WARN, "Nobody is waited for: the execution is about to end.", node)
+                self.end_pause(node, StateType.SUCCESS)
+
+    def _pass(self, node: Node) -> None:
+        """Let a task run begin that stands at a breakpoint."""
+        self.live.passed_breakpoints.add(node.record.id)
+        node.record.state.become(node.record.state.histories[-2].state, self.now)
+        self.changed(node)
+
     def resume_from_breakpoint(self, breakpoints: Sequence[Breakpoint] | None, actor: str | None) -> None:
         """Begin the tasks before which the execution stands; ``breakpoints`` are the new ones, if given."""
         record = self.live.record
@@ -44,9 +63,7 @@ class Breakpoints(Agreements):
         self.log(LogLevel.INFO, f"Execution resumed from its breakpoint{by}.")
         for node in self.open_leaves():
             if node.record.state.current is StateType.BREAKPOINT:
-                self.live.passed_breakpoints.add(node.record.id)
-                node.record.state.become(node.record.state.histories[-2].state, self.now)
-                self.changed(node)
+                self._pass(node)
         self.header_state(StateType.RETRYING if self.live.retrying else StateType.RUNNING)
         self.go_on()
 

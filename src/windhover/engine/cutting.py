@@ -32,6 +32,8 @@ class Cutting(FlowControl):
         if self.resting and finalize:
             self.header_state(StateType.RUNNING)
         self.cut(self.live.root, state, stop=stop, finalize=finalize)
+        # A branch that goes on may have stood still until now, in a pause.
+        self.go_on()
         if stop and self.live.root.open:
             self.effects.timers_set[KILL_TIMER] = self.now + self.environment.kill_grace
             if finalize:

@@ -89,7 +89,7 @@ class Deadlines(Pauses):
         for child in list(frame.open.values()):
             if child.record.phase is Phase.TASKS:
                 self.cut_child(child, StateType.KILLED, stop=True, finalize=True)
-        self._wake_from_pauses()
+        self._wake()
         if frame.open:
             due = self.now + self.environment.kill_grace
             self.effects.timers_set[DEADLINE_TIMER + node.record.id] = due
@@ -111,12 +111,17 @@ class Deadlines(Pauses):
         limit = self._time_limit(node)
         self.log(LogLevel.ERROR, f"Timeout after {format_clock(limit or timedelta())}", node)
 
-    def _wake_from_pauses(self) -> None:
-        """Go on if what the execution was paused for is gone."""
-        if not self.resting:
-            return
-        paused = [node for node in self.open_leaves() if is_paused(node)]
-        left = [node for node in paused if node.body_frame is None or node.body_frame.cut_state is None]
-        if paused and not left:
+    def _wake(self) -> None:
+        """Go on if what the execution waits for, in a pause or at a breakpoint, is gone."""
+        state = self.live.record.state.current
+        leaves = self.open_leaves()
+        if state is StateType.BREAKPOINT:
+            gone = all(node.record.state.current is not StateType.BREAKPOINT for node in leaves)
+        elif self.resting:
+            paused = [node.body_frame for node in leaves if is_paused(node)]
+            gone = bool(paused) and all(frame is not None and frame.cut_state is not None for frame in paused)
+        else:
+            gone = False
+        if gone:
             self.header_state(StateType.RUNNING)
             self.go_on()

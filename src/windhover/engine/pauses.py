@@ -107,7 +107,7 @@ class Pauses(Subflows):
         assert frame is not None, "a flow-control task that has begun has a frame"
         header.metadata.attempt_number += 1
         others = any(is_paused(other) for other in self.open_leaves() if other is not node)
-        if not others:
+        if not others and header.state.current is StateType.PAUSED:
             self.header_state(StateType.RESTARTED)
             self.header_state(StateType.RUNNING)
         if _goes_on(frame, state):
