@@ -25,8 +25,6 @@ _OTHER_KINDS = {"chart", "data", "dataKpi", "storage", "asset"}
 #: Types that are not there, and why. One that is must be taken out.
 ABSENT = {
     "io.kestra.plugin.core.flow.Template": "templates are gone from Kestra 2; a subflow does the same",
-    "io.kestra.plugin.core.http.Trigger": "polling triggers are read by nobody yet",
-    "io.kestra.plugin.core.trigger.Toggle": "the state of triggers cannot be changed by tasks yet",
 }
 
 #: Properties and outputs that a type lacks.
@@ -37,6 +35,9 @@ MISSING: dict[str, set[str]] = {
         "privileged", "pullPolicy", "resume", "shmSize", "user", "volumes", "wait",
     },
 }  # fmt: skip
+
+#: Deprecated there in favour of a type that is not bundled here.
+NOT_DEPRECATED = {"io.kestra.plugin.core.trigger.Toggle"}
 
 #: Defaults that are said otherwise, and mean the same.
 OTHERWISE = {
@@ -76,7 +77,7 @@ def test_type_is_complete(registry: Registry, name: str, facts: dict[str, Any]) 
         *facts.get("out", ())
     }
     assert wanted - known == MISSING.get(name, set())
-    assert plugin.deprecated == bool(facts.get("dep"))
+    assert plugin.deprecated == (bool(facts.get("dep")) and name not in NOT_DEPRECATED)
     assert {*facts.get("aliases", ())} == {*getattr(plugin.cls, "aliases", ())}
     for alias in facts.get("aliases", ()):
         found = registry.find(alias)

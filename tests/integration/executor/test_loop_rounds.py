@@ -199,3 +199,26 @@ async def test_a_restart_does_the_failed_round_again(flows: Flows) -> None:
     outputs = done.run("loop").outputs or {}
     assert [each["outputs"]["text"] for each in outputs["outputs"]] == ["a", "b"]
     assert [len(run.attempts or ()) for run in done.task_runs if run.task_id == "make"] == [1, 1]
+
+
+async def test_results_are_stored_in_a_file(flows: Flows) -> None:
+    done = await flows.run(
+        HEAD
+        + """
+        values: [a, b]
+        fetchType: STORE
+        outputs:
+          - {id: text, type: STRING, value: "{{ outputs.make.value }}"}
+        tasks:
+          - {id: make, type: io.kestra.plugin.core.debug.Return, format: "{{ item.value }}!"}
+      - id: read
+        type: io.kestra.plugin.core.debug.Return
+        format: "{{ outputs.loop.iterationCount }} {{ read(outputs.loop.uri) | trim }}"
+    """
+    )
+    assert done.state == "SUCCESS", done.messages("ERROR")
+    outputs = done.run("loop").outputs or {}
+    assert set(outputs) == {"iterationCount", "runningIterations", "terminatedIterations", "uri"}
+    read = (done.run("read").outputs or {})["value"]
+    assert read.startswith('2 {item:{value:"a"')
+    assert read.count("text:") == 2

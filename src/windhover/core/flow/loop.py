@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from windhover.core.loop_round import LoopRound
+from windhover.core.loop_round import LoopRound, StoreResults
 from windhover.core.loop_values import loop_items
 from windhover.expression import truthy
 from windhover.model.execution import JsonValue, TaskRun
@@ -27,7 +27,7 @@ from windhover.plugin.flowable import (
     tasks_in,
 )
 from windhover.plugin.nesting import TaskList
-from windhover.plugin.task import Output
+from windhover.plugin.task import Output, TaskDefinition
 
 
 class LoopOutput(Output):
@@ -40,6 +40,7 @@ class LoopOutput(Output):
         list[dict[str, JsonValue]] | None,
         Field(description="Of each round its `item` and its `outputs`, in the order of the values."),
     ] = None
+    uri: Annotated[str | None, Field(description="The file that has them, with `fetchType: STORE`.")] = None
 
 
 class Loop(FlowableTask):
@@ -86,8 +87,8 @@ tasks:
         tuple[FlowOutput, ...], Field(alias="outputs", description="What is kept of each round.")
     ] = ()
     fetch_type: Annotated[
-        Literal["AUTO", "FETCH"],
-        Field(description="How results are kept: as the output `outputs`, a list."),
+        Literal["AUTO", "FETCH", "STORE"],
+        Field(description="How results are kept: as the output `outputs`, or as a file, the output `uri`."),
     ] = "AUTO"
     break_when: Annotated[
         str | None,
@@ -99,10 +100,14 @@ tasks:
     tasks: TaskList = ()
 
     def resolve(self, ctx: FlowableContext) -> JsonValue:
+        if self.fetch_type == "STORE":
+            return None
         items = loop_items(self.values, ctx)
         return {"values": items.values, "keys": items.keys}
 
     def body(self, resolved: JsonValue) -> Body:
+        if self.fetch_type == "STORE":
+            return Body([Lane((self._fetched, self._store), chained=True)])
         return Body(
             _Rounds((self._round,), resolved["values"], resolved["keys"]),
             limit=self.concurrency_limit,
@@ -111,7 +116,7 @@ tasks:
         )
 
     def outputs(self, resolved: JsonValue) -> dict[str, JsonValue]:
-        return {"iterationCount": len(resolved["values"])}
+        return {} if resolved is None else {"iterationCount": len(resolved["values"])}
 
     def after_lane(self, resolved: JsonValue, ctx: FlowableContext, started: int) -> JsonValue:
         if not truthy(ctx.render(self.break_when)):
@@ -123,9 +128,17 @@ tasks:
         }
 
     def end_state(self, children: Mapping[StateType, int]) -> StateType:
-        return guess_state(children) if self.transmit_failed else StateType.SUCCESS
+        if self.fetch_type == "STORE" or self.transmit_failed:
+            return guess_state(children)
+        return StateType.SUCCESS
 
     def final_outputs(self, resolved: JsonValue, children: Sequence[TaskRun]) -> dict[str, JsonValue]:
+        if self.fetch_type == "STORE":
+            merged: dict[str, JsonValue] = {}
+            for run in children:
+                merged |= run.outputs or {}
+            merged.pop("outputs", None)
+            return merged
         ended = sum(run.state.current.is_terminated for run in children)
         counts: dict[str, JsonValue] = {
             "iterationCount": len(children),
@@ -143,7 +156,7 @@ tasks:
 
     def nested(self) -> Iterator[Task]:
         if self.tasks:
-            yield self._round
+            yield self._fetched if self.fetch_type == "STORE" else self._round
         yield from tasks_in(self.errors)
         yield from tasks_in(self.finally_)
 
@@ -154,6 +167,31 @@ tasks:
             type=f"{self.type}$Iteration",
             tasks=self.tasks,
             results=self.round_outputs_,
+        )
+
+    @cached_property
+    def _fetched(self) -> Loop:
+        """The same loop, as it is when its results become outputs; what follows stores them."""
+        return Loop(
+            id=f"{self.id}_iterations",
+            type=self.type,
+            values=self.values,
+            concurrency_limit=self.concurrency_limit,
+            transmit_failed=self.transmit_failed,
+            round_outputs_=self.round_outputs_,
+            fetch_type="FETCH",
+            break_when=self.break_when,
+            tasks=self.tasks,
+        )
+
+    @cached_property
+    def _store(self) -> TaskDefinition:
+        return TaskDefinition(
+            id=f"{self.id}_store",
+            type=f"{self.type}$Store",
+            log_level=self.log_level,
+            plugin=StoreResults,
+            properties={"results": "{{ previous.outputs.outputs ?? [] }}"},
         )
 
 

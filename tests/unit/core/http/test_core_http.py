@@ -13,9 +13,14 @@ import pytest_asyncio
 from windhover.core.http.download import Download
 from windhover.core.http.request import Request
 from windhover.core.http.sse_request import SseRequest
+from windhover.core.http.trigger import Trigger
 from windhover.core.storage.write import Write
+from windhover.model.execution import JsonValue
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
+from windhover.plugin.context import RunContext
+from windhover.plugin.definition import bind_properties
+from windhover.plugin.task import Output, RunnableTask, Static
 from windhover.worker.inline import InlineWorker
 
 Receive = Callable[[], Awaitable[dict[str, object]]]
@@ -233,6 +238,28 @@ async def test_events_are_collected_or_put_together(worker: InlineWorker, addres
     assert "events" not in joined.outputs
     missing = await worker.run(SseRequest, {"uri": address + "/events", "concatJqExpression": ".nope?"})
     assert missing.state is StateType.FAILED
+
+
+class Look(RunnableTask[Output | None]):
+    """Lets a trigger look once, with all that a worker gives."""
+
+    type_name = "test.Look"
+
+    trigger: Static[dict[str, JsonValue]]
+
+    async def run(self, ctx: RunContext) -> Output | None:
+        event = await bind_properties(Trigger, self.trigger).poll(ctx)
+        return None if event is None else event.output
+
+
+async def test_a_trigger_looks_at_the_answer_whatever_its_status(worker: InlineWorker, address: str) -> None:
+    found = await worker.run(Look, {"trigger": {"uri": address + "/file"}})
+    assert found.outputs["body"] == "id,name\n1,Ada\n"
+    refused = await worker.run(Look, {"trigger": {"uri": address + "/status/404"}})
+    assert (refused.state, refused.outputs) == (StateType.SUCCESS, {})
+    condition = "{{ response.statusCode == 404 and response.body == 'sorry' }}"
+    wanted = {"uri": address + "/status/404", "responseCondition": condition}
+    assert (await worker.run(Look, {"trigger": wanted})).outputs["code"] == 404
 
 
 async def test_a_kill_ends_a_request(worker: InlineWorker) -> None:
