@@ -75,6 +75,40 @@ tasks:
 """
 
 
+BATCH = f"""
+id: batch
+namespace: {NAMESPACE}
+inputs:
+  - id: rows
+    type: STRING
+tasks:
+  - id: only
+    type: io.kestra.plugin.core.debug.Return
+    format: "{{{{ inputs.rows }}}}"
+"""
+
+
+def batches(count: int, rows: int) -> str:
+    """A ForEachItem over a file of ``count`` lines, with an execution for each ``rows`` of them."""
+    return f"""
+id: batches-{count}-{rows}
+namespace: {NAMESPACE}
+tasks:
+  - id: file
+    type: io.kestra.plugin.core.storage.Write
+    content: "{{% for i in range(1, {count}) %}}row {{{{ i }}}}\\n{{% endfor %}}"
+  - id: each
+    type: io.kestra.plugin.core.flow.ForEachItem
+    items: "{{{{ outputs.file.uri }}}}"
+    batch:
+      rows: {rows}
+    namespace: {NAMESPACE}
+    flowId: batch
+    inputs:
+      rows: "{{{{ taskrun.items }}}}"
+"""
+
+
 def sequence(count: int) -> str:
     """``count`` tasks one after the other."""
     tasks = "".join(

@@ -48,12 +48,14 @@ class ServerBenchmark:
             for source in (
                 flows.B1, flows.B2, flows.ONE_TASK, flows.sequence(40),
                 flows.loop(100), flows.loop(1000), flows.loop(10_000),
+                flows.BATCH, flows.batches(100, 1), flows.batches(10_000, 10), flows.batches(10_000, 1),
             ):  # fmt: skip
                 server.save_flow(source)
             self._idle()
             client = Client(server.url)
             self._single_runs(client)
             self._loops(client)
+            self._batches(client)
             self._steady()
             self._throughput("b1", "B1 (OutputValues, Log)", 250, 15_000, "10,250")
             self._throughput("b2", "B2 (five Ifs, ten task runs)", 67, 4_000, "1,140")
@@ -143,6 +145,27 @@ class ServerBenchmark:
             "1.3",
             "16 (at 1,000)",
             "better of 2 executions; the time of an item here divided by that of an item at 100",
+        )
+
+    def _batches(self, client: Client) -> None:
+        self._report("batches")
+        client.run_and_look_at("batches-100-1")
+        hundred = statistics.median(client.run_and_look_at("batches-100-1") for _ in range(5))
+        tens = client.run_and_look_at("batches-10000-10")
+        self._add(
+            "ForEachItem of 10,000 rows, 10 in each of 1,000 executions", f"{tens:.1f} s", tens, None, "", "",
+            "one execution, request to end; file written and split, outputs merged",
+        )  # fmt: skip
+        ones = client.run_and_look_at("batches-10000-1")
+        ratio = ones / 100 / hundred
+        self._add(
+            "ForEachItem of 10,000 rows, cost of an execution against 100 rows",
+            f"{ratio:.2f} ({ones:.1f} s)",
+            ratio,
+            1.3,
+            "1.3",
+            "",
+            "a row an execution; the time of one here divided by that of one at 100",
         )
 
     # ---------------------------------------------------------------- load
