@@ -200,11 +200,15 @@ RUNS = [
     ),
 ]
 
-#: These need each other, or a server; they are run elsewhere.
+#: These need each other, a server or a message broker; they are run elsewhere.
 TOGETHER = {
+    "amqp.yaml",
     "for-each-item/process_orders.yaml",
     "for-each-item/split_orders.yaml",
     "http.yaml",
+    "mqtt.yaml",
+    "nats.yaml",
+    "redis.yaml",
     "subflow/clean_orders.yaml",
     "subflow/report_orders.yaml",
 }
