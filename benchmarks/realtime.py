@@ -85,6 +85,7 @@ def measure_crash(family: Family, server: ServerProcess, messages: int) -> Crash
     before = executions.total() - already
     _until(lambda: executions.total() > already + before)
     resumed = time.monotonic() - began
+    _until(lambda: executions.total() >= already + messages)
     _until(lambda: sum(number >= messages for number in executions.numbers()) >= messages)
     server.stop()
     server.start()
