@@ -52,11 +52,11 @@ map entries that are null. Where a property wants a value rather than text, a so
 """
 
 _VARIABLES = (
-    ("`flow`", "`id`, `namespace`, `revision`, `tenantId`"),
+    ("`flow`", "`flow.id`, `flow.namespace`, `flow.revision`, `flow.tenantId`"),
     (
         "`execution`",
-        "`id`, `state`, `startDate`, `originalId` (the first of its replays); in `afterExecution` also "
-        "`outputs`",
+        "`execution.id`, `execution.state`, `execution.startDate`, `execution.originalId` (the first of its "
+        "replays); in `afterExecution` also `execution.outputs`",
     ),
     ("`inputs`", "by id; undefined in a flow without inputs. An optional input that is not given is null"),
     (
@@ -68,19 +68,24 @@ _VARIABLES = (
     ("`labels`", "by key; a dot in a key opens a level, as in `labels.system.correlationId`"),
     (
         "`trigger`",
-        "what started the execution, undefined when a person did; `date`, `next` and `previous` of a "
-        "schedule, `executionId`, `namespace`, `flowId` and `flowRevision` of a flow or a parent execution",
+        "what started the execution, undefined when a person did: `trigger.date`, `trigger.next` and "
+        "`trigger.previous` of a schedule; `trigger.executionId`, `trigger.namespace`, `trigger.flowId`, "
+        "`trigger.flowRevision` and `trigger.outputs` of a flow or a parent execution; `trigger.body`, "
+        "`trigger.headers` and `trigger.parameters` of a webhook, the last two with lists of values; of "
+        "other triggers what their page says. While a trigger is evaluated it is `trigger.id` and `trigger.type`",
     ),
-    ("`task`", "`id`, `type`"),
+    ("`task`", "`task.id`, `task.type`"),
     (
         "`taskrun`",
-        "`id`, `startDate`, `attemptsCount`; inside another task `parentId`; in a loop `value` and "
-        "`iteration` (from 0)",
+        "`taskrun.id`, `taskrun.startDate`, `taskrun.attemptsCount`; inside another task `taskrun.parentId`; "
+        "in a loop `taskrun.value` and `taskrun.iteration` (from 0); in `ForEachItem` `taskrun.items`, the "
+        "file of the batch",
     ),
     (
         "`parents`, `parent`",
-        "the task runs around this one that have a value or outputs, the nearest first: `taskrun.value`, "
-        "`outputs`; `parent` is the first of them",
+        "the task runs around this one that have a value or outputs, the nearest first: "
+        "`parents[0].taskrun.value`, `parents[0].outputs`; `parent` is the first of them: "
+        "`parent.taskrun.value`, `parent.outputs`",
     ),
     ("`tasks`", "by task its `state`; of a task directly in a loop by task, then by value"),
     ("`globals`", "`kestra.variables.globals` of the server's configuration"),
@@ -89,11 +94,16 @@ _VARIABLES = (
         "environment variables of the server that begin with `kestra.variables.env-vars-prefix` (`ENV_`), "
         "without it and in lower case: `ENV_FOO` is `envs.foo`",
     ),
-    ("`kestra`", "`url` and `environment` of the server, as configured"),
+    ("`kestra`", "`kestra.url` and `kestra.environment` of the server, as configured"),
     ("`workingDir`", "the folder of the task, for tasks that a worker runs"),
 )
 
 _VARIABLES_END = """
+The original's enterprise edition also has `namespace` (variables of a namespace), `files` (of unit tests) and
+`arg` (of blueprints); they do not exist here. Neither do the tags `extends`, `include`, `import`, `from`,
+`embed`, `cache`, `parallel`, `flush` and `autoescape`, the filters `escape` and `raw`, and the function
+`i18n`.
+
 Conditions, loop values and other properties of flow-control tasks read the same, but for `workingDir`.
 
 With `kestra.variables.recursive-rendering` every result is rendered again until it no longer changes, and
@@ -113,9 +123,35 @@ warnings: such a flow can be saved and run.
 `windhover eval '{{ [3, 1] | sort }}'` renders a template on the command line; `--vars file.json` gives it
 variables, `--typed` keeps the type. The template `-` is read from the standard input.
 
+A task that is handed to a worker takes along the outputs that its expressions name, and no others. Where that
+cannot be told beforehand, with `printContext()`, `render(read('file'))` or `outputs[inputs.which]`, it takes
+all.
+
 `POST /executions/{executionId}/eval/{taskRunId}` renders the text in its body with the variables of a task
 run, without the last part with those of the execution. `{{ printContext() }}` shows all of them. Secrets read
 `******` there.
+
+## On its own
+
+The package `windhover.expression` uses nothing of the rest of Windhover:
+
+```python
+from windhover.expression import ExpressionError, Limits, Scope, compile_template
+
+template = compile_template("Hello {{ user.name | upper }}")
+template.render(Scope({"user": {"name": "Ada"}}))  # 'Hello ADA'
+compile_template("{{ [1, 2] }}").evaluate(Scope({}))  # [1, 2], a value and no text
+template.reads  # frozenset({('user', 'name')})
+
+limits = Limits(max_seconds=0.5, max_output=10_000)
+try:
+    compile_template("{{ user.nmae }}").render(Scope({"user": {"name": "Ada"}}, limits=limits))
+except ExpressionError as error:
+    print(error, error.line, error.column)  # .. did you mean `name`?
+```
+
+A `Scope` is made for one rendering. What functions such as `secret()` and `read()` need is given to it as a
+`ServerPort`; without one they fail. Templates reach data only: no attribute, module or callable of Python.
 
 """
 
@@ -135,7 +171,8 @@ _OPERATOR_NOTES = {
     60: "products; `/` truncates between integers",
     100: "a filter",
     110: "texts side by side",
-    120: "`..` a range, `??` instead of null or what does not exist, `???` instead of what does not exist, "
+    120: "`..` a range, `??` instead of null or what does not exist (`a ?? raise` fails, as `raise` "
+    "does not exist), `???` instead of what does not exist, "
     "`isIn` an element by its text",
 }
 
@@ -155,7 +192,8 @@ _TAGS = (
     ),
     (
         '`{% macro m(a, b="x") %} .. {% endmacro %}`',
-        "a text with parameters, called as a function; it sees only its arguments",
+        "a text with parameters, called as a function; it sees only its arguments. Passed "
+        "`_context`, it sees all variables under that name",
     ),
     ('`{% block "b" %} .. {% endblock %}`', 'printed in place, and again by `block("b")`'),
     ("`{% filter upper %} .. {% endfilter %}`", "filters what is inside"),
