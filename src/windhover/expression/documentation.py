@@ -72,7 +72,8 @@ _VARIABLES = (
         "`trigger.previous` of a schedule; `trigger.executionId`, `trigger.namespace`, `trigger.flowId`, "
         "`trigger.flowRevision` and `trigger.outputs` of a flow or a parent execution; `trigger.body`, "
         "`trigger.headers` and `trigger.parameters` of a webhook, the last two with lists of values; of "
-        "other triggers what their page says. While a trigger is evaluated it is `trigger.id` and `trigger.type`",
+        "other triggers what their page says. While a trigger is evaluated it is `trigger.id` and "
+        "`trigger.type`",
     ),
     ("`task`", "`task.id`, `task.type`"),
     (
