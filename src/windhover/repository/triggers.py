@@ -39,11 +39,11 @@ _SET_DISABLED = sql(
 )
 _UNLOCK = sql(
     "UPDATE triggers SET execution_id = NULL, lease_owner = NULL, updated = ?, "
-    f"due = CASE WHEN disabled THEN NULL ELSE ? END WHERE {_THIS}"
+    f"due = CASE WHEN disabled THEN NULL ELSE CAST(? AS bigint) END WHERE {_THIS}"
 )
 _RESTART = sql(
     "UPDATE triggers SET execution_id = NULL, lease_owner = NULL, next_date = NULL, updated = ?, "
-    f"due = CASE WHEN disabled THEN NULL ELSE ? END, data = ? WHERE {_THIS}"
+    f"due = CASE WHEN disabled THEN NULL ELSE CAST(? AS bigint) END, data = ? WHERE {_THIS}"
 )
 _DELETE = sql(f"DELETE FROM triggers WHERE {_THIS}")
 _FORGET_EVENTS = sql("DELETE FROM trigger_events WHERE created < ?")

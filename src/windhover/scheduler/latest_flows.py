@@ -23,6 +23,10 @@ class LatestFlows:
         """Believe nothing any more: flows have changed."""
         self._known.clear()
 
+    async def get_revision(self, tenant_id: str, namespace: str, flow_id: str, revision: int) -> Flow:
+        """One revision of a flow; raises as :meth:`get` does."""
+        return await self._definitions.get(tenant_id, namespace, flow_id, revision)
+
     async def get(self, tenant_id: str, namespace: str, flow_id: str) -> Flow:
         """The latest revision of a flow.
 

@@ -83,7 +83,12 @@ class Scheduler:
         self._queue.scheduler.attend()
         await self._backfills.wake()
         await self._release()
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Find out what is due, as others may have changed it."""
         self._next_due = await self._triggers.next_due()
+        await self._backfills.refresh()
 
     async def run(self) -> None:
         """Work until :meth:`stop`. While the database is away, what was said waits."""
@@ -202,7 +207,8 @@ class Scheduler:
 
     async def _definition(self, state: TriggerState) -> tuple[Flow, Trigger]:
         key = state.key
-        flow = await self._flows.get(key.tenant_id, key.namespace, key.flow_id)
+        # The revision that the state belongs to: they are written together.
+        flow = await self._flows.get_revision(key.tenant_id, key.namespace, key.flow_id, state.flow_revision)
         for trigger in flow.triggers:
             if trigger.id == key.trigger_id:
                 return flow, trigger

@@ -92,7 +92,8 @@ class Schedules:
             trigger.allow_concurrent,
             self._watching_since,
         )
-        pending = state.next_date if state.next_date is not None else dates.next_after(now)
+        # What was declared just before a date runs at it, though it is looked at a moment after.
+        pending = state.next_date if state.next_date is not None else dates.next_after(state.updated)
         decision = decide(dates, pending, now, rules)
         logs = [self._skipped(state, *each, now) for each in decision.skipped]
         events = [

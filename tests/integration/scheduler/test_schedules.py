@@ -1,0 +1,318 @@
+"""Schedules on both databases: what runs when, once, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from tests.integration.scheduler.conftest import START, Bench
+
+from windhover.model.state import StateType
+from windhover.model.trigger_state import Health
+from windhover.plugin.trigger import RecoverMissedSchedules
+from windhover.scheduler.settings import SchedulerSettings
+
+TYPE = "io.kestra.plugin.core.trigger.Schedule"
+HOURLY = f"""
+    id: scheduled
+    namespace: io.test
+    tasks:
+      - id: say
+        type: io.kestra.plugin.core.debug.Return
+        format: "{{{{ trigger.date }}}}"
+    triggers:
+      - id: s
+        type: {TYPE}
+        cron: "0 * * * *"
+    """
+WAITING = f"""
+    id: scheduled
+    namespace: io.test
+    tasks:
+      - id: wait
+        type: io.kestra.plugin.core.flow.Pause
+    triggers:
+      - id: s
+        type: {TYPE}
+        cron: "0 * * * *"
+    """
+
+
+def hourly(more: str) -> str:
+    return HOURLY.rstrip() + "\n" + "".join(f"        {line}\n" for line in more.strip().splitlines())
+
+
+async def test_an_execution_at_each_date(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    for hour in (13, 14, 15):
+        await bench.at(hour)
+        await bench.executions()
+    runs = await bench.executions()
+    assert [run.run("say").outputs for run in runs] == [
+        {"value": f"2026-06-01T{hour}:00:00Z"} for hour in (13, 14, 15)
+    ]
+    assert runs[0].execution.trigger is not None
+    assert runs[0].execution.trigger.variables == {
+        "date": "2026-06-01T13:00:00Z",
+        "next": "2026-06-01T14:00:00Z",
+        "previous": "2026-06-01T12:00:00Z",
+    }
+    assert [(label.key, label.value) for label in runs[0].execution.labels][:1] == [
+        ("system.from", "trigger")
+    ]
+
+
+async def test_nothing_runs_before_its_time_or_twice(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    await bench.at(12, 59, 59)
+    assert await bench.dates() == []
+    await bench.at(13)
+    await bench.at(13, 0, 1)
+    await bench.at(13, 59, 59)
+    assert await bench.dates() == ["2026-06-01T13:00:00Z"]
+
+
+async def test_labels_and_inputs_are_rendered(bench: Bench) -> None:
+    source = hourly(
+        "labels: {day: \"{{ trigger.date | date('yyyy-MM-dd') }}\"}\ninputs: {d: '{{ trigger.next }}'}"
+    )
+    await bench.save(source + "    inputs:\n      - id: d\n        type: STRING\n")
+    await bench.at(13)
+    (run,) = await bench.executions()
+    assert ("day", "2026-06-01") in [(label.key, label.value) for label in run.execution.labels]
+    assert run.execution.inputs == {"d": "2026-06-01T14:00:00Z"}
+
+
+async def test_inputs_that_do_not_validate_make_a_failed_execution_a_date(bench: Bench) -> None:
+    await bench.save(hourly("inputs: {n: many}") + "    inputs:\n      - id: n\n        type: INT\n")
+    await bench.at(13)
+    await bench.at(14)
+    runs = await bench.executions()
+    assert [run.state for run in runs] == ["FAILED", "FAILED"]
+    assert "`n`" in runs[0].messages("ERROR")[0]
+
+
+async def test_a_date_waits_for_the_execution_before_it(bench: Bench) -> None:
+    await bench.save(WAITING)
+    await bench.at(13)
+    waiting = await bench.state()
+    assert waiting.execution_id is not None
+    await bench.at(14, 30)
+    assert (await bench.state()).execution_id == waiting.execution_id
+    await bench.resume(waiting.execution_id)
+    await bench.tick()
+    assert (await bench.state()).execution_id != waiting.execution_id
+
+
+async def test_executions_side_by_side_where_that_is_allowed(bench: Bench) -> None:
+    await bench.save(WAITING.rstrip() + "\n        allowConcurrent: true\n")
+    await bench.at(13)
+    first = (await bench.state()).execution_id
+    await bench.at(14)
+    assert (await bench.state()).execution_id not in (None, first)
+
+
+async def test_unlock(bench: Bench) -> None:
+    await bench.save(WAITING)
+    await bench.at(13)
+    state = await bench.state()
+    await bench.triggers.unlock(state.key, bench.clock())
+    await bench.at(14)
+    assert (await bench.state()).execution_id not in (None, state.execution_id)
+
+
+async def test_stop_after(bench: Bench) -> None:
+    await bench.save(hourly("stopAfter: [SUCCESS]"))
+    await bench.at(13)
+    await bench.executions()
+    await bench.tick()
+    assert (await bench.state()).disabled
+    await bench.at(14)
+    assert await bench.dates() == ["2026-06-01T13:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("recover", "hours"),
+    [("ALL", [13, 14, 15]), ("LAST", [15]), ("NONE", [])],
+)
+async def test_dates_that_were_missed(bench: Bench, recover: str, hours: list[int]) -> None:
+    await bench.save(hourly(f"recoverMissedSchedules: {recover}"))
+    bench.clock.set(15, 10)
+    await bench.restart()
+    for _ in range(4):
+        await bench.tick()
+        await bench.executions()
+    assert await bench.dates() == [f"2026-06-01T{hour}:00:00Z" for hour in hours]
+    assert (await bench.state()).next_date == START.replace(hour=16)
+
+
+async def test_the_server_says_what_becomes_of_missed_dates(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    bench.clock.set(15, 10)
+    await bench.restart(SchedulerSettings(recover={TYPE: RecoverMissedSchedules.NONE}))
+    await bench.tick()
+    assert await bench.dates() == []
+    assert await bench.log() == ["Not run, missed: 2026-06-01T13:00:00Z to 2026-06-01T15:00:00Z"]
+
+
+async def test_dates_that_are_too_late(bench: Bench) -> None:
+    await bench.save(hourly("lateMaximumDelay: PT15M"))
+    await bench.at(15, 10)
+    assert await bench.dates() == ["2026-06-01T15:00:00Z"]
+
+
+async def test_a_clock_that_is_set_back(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    await bench.at(13)
+    await bench.executions()
+    await bench.at(12, 30)
+    await bench.at(13)
+    await bench.at(14)
+    assert await bench.dates() == ["2026-06-01T13:00:00Z", "2026-06-01T14:00:00Z"]
+
+
+async def test_conditions(bench: Bench) -> None:
+    await bench.save(
+        hourly("conditions:\n  - type: io.kestra.plugin.core.condition.TimeBetween\n    after: '14:30:00Z'")
+    )
+    assert (await bench.state()).next_date == START.replace(hour=15)
+    await bench.at(15)
+    (run,) = await bench.executions()
+    assert run.execution.trigger is not None
+    assert run.execution.trigger.variables["previous"] == "2026-05-31T23:00:00Z"
+
+
+async def test_a_condition_that_fails_backs_off_and_says_so(bench: Bench) -> None:
+    await bench.save(hourly("when: \"{{ trigger.date | date('yyyy') > undefined_name }}\""))
+    state = await bench.state()
+    assert state.health is Health.FAILING
+    assert "undefined_name" in (state.memory.reason or "")
+    assert state.due == bench.clock() + timedelta(seconds=2)
+    await bench.at(12, 0, 2)
+    assert (await bench.state()).due == bench.clock() + timedelta(seconds=4)
+    assert len(await bench.log()) == 2
+    await bench.save(HOURLY)
+    assert (await bench.state()).health is Health.HEALTHY
+
+
+async def test_a_trigger_that_was_disabled_does_not_fire(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    key = (await bench.state()).key
+    await bench.triggers.disable(key, bench.clock())
+    await bench.at(13)
+    await bench.triggers.enable(key, bench.clock())
+    await bench.at(14)
+    assert await bench.dates() == ["2026-06-01T14:00:00Z"]
+
+
+async def test_disabled_between_the_look_and_the_commit(bench: Bench) -> None:
+    """The transaction that would start the execution finds the trigger disabled."""
+    await bench.save(HOURLY)
+    key = (await bench.state()).key
+    bench.clock.set(13)
+    commit = bench.triggers.commit
+
+    async def disable_first(batch, now):  # type: ignore[no-untyped-def]
+        await bench.triggers.disable(key, now)
+        return await commit(batch, now)
+
+    bench.triggers.commit = disable_first  # type: ignore[method-assign]
+    await bench.tick()
+    assert await bench.executions() == []
+    assert (await bench.state()).disabled
+
+
+async def test_an_edit_of_the_tasks_keeps_the_state(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    await bench.at(13)
+    await bench.executions()
+    before = await bench.state()
+    await bench.save(HOURLY.replace("id: say", "id: tell"))
+    after = await bench.state()
+    assert (after.next_date, after.last_triggered) == (before.next_date, before.last_triggered)
+
+
+async def test_an_edit_of_the_cron_counts_from_now(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    await bench.save(HOURLY.replace('"0 *', '"30 *'))
+    assert (await bench.state()).next_date == START.replace(minute=30)
+
+
+async def test_the_state_goes_with_the_trigger_and_the_flow(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    await bench.save(HOURLY.replace("id: s\n", "id: other\n"))
+    assert await bench.triggers.of_flow("main", "io.test", "scheduled") == [await bench.state("other")]
+    await bench.runtime.definitions.repository.delete("main", "io.test", "scheduled", bench.clock())
+    assert await bench.triggers.of_flow("main", "io.test", "scheduled") == []
+
+
+async def test_dates_that_are_listed(bench: Bench) -> None:
+    await bench.save("""
+        id: scheduled
+        namespace: io.test
+        tasks:
+          - id: say
+            type: io.kestra.plugin.core.debug.Return
+        triggers:
+          - id: s
+            type: io.kestra.plugin.core.trigger.ScheduleOnDates
+            timezone: Europe/Paris
+            dates:
+              - "2026-06-01T16:00:00+02:00"
+              - "2026-06-01T13:00:00Z"
+        """)
+    await bench.at(13)
+    await bench.executions()
+    await bench.at(14)
+    assert await bench.dates() == ["2026-06-01T15:00:00+02:00", "2026-06-01T16:00:00+02:00"]
+    await bench.tick()
+    assert (await bench.state()).due is None
+
+
+async def test_several_schedulers_at_once(bench: Bench) -> None:
+    """However many look, every date is run once."""
+    sources = [HOURLY.replace("id: scheduled", f"id: scheduled{number}") for number in range(20)]
+    for source in sources:
+        await bench.flows.save(source)
+    schedulers = [bench.scheduler, *(bench.another_scheduler() for _ in range(3))]
+    for hour in (13, 14, 15):
+        for when in (bench.clock.set, bench.clock.set):
+            when(hour)
+            for scheduler in schedulers:
+                await scheduler.refresh()
+            await asyncio.gather(*(scheduler.work() for scheduler in schedulers))
+        for number in range(20):
+            await bench.executions(f"scheduled{number}")
+        await bench.tick()
+    for number in range(20):
+        assert await bench.dates(f"scheduled{number}") == [
+            f"2026-06-01T{hour}:00:00Z" for hour in (13, 14, 15)
+        ]
+
+
+async def test_an_evaluation_that_died_is_done_by_another(bench: Bench) -> None:
+    """A scheduler that was killed while it held a trigger loses it when its lease ends."""
+    await bench.save(HOURLY)
+    bench.clock.set(13)
+    now = bench.clock()
+    await bench.triggers.claim_due("of one that was killed", now + timedelta(seconds=30), now, 10)
+    await bench.restart()
+    await bench.tick()
+    assert await bench.dates() == []
+    await bench.at(13, 0, 30)
+    assert await bench.dates() == ["2026-06-01T13:00:00Z"]
+
+
+async def test_an_execution_that_was_written_and_not_begun_is_begun_after_a_restart(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    bench.clock.set(13)
+    sent = bench.runtime.queue.executor.send
+    bench.runtime.queue.executor.send = lambda event: None  # type: ignore[method-assign, assignment]
+    await bench.tick()
+    bench.runtime.queue.executor.send = sent  # type: ignore[method-assign]
+    found = await bench.runtime.executions.unstarted()
+    assert [execution.state.current for execution, _ in found] == [StateType.CREATED]
+    await bench.runtime.executor.start()
+    (run,) = await bench.executions()
+    assert run.state == "SUCCESS"
