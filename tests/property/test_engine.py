@@ -109,7 +109,7 @@ class Harness:
 
 #: What was told to stop may just have come to its end.
 STOPPED = st.sampled_from([StateType.KILLED] * 3 + [StateType.SUCCESS, StateType.FAILED])
-ENDS = st.sampled_from([StateType.SUCCESS] * 4 + [StateType.FAILED, StateType.WARNING])
+ENDS = st.sampled_from([StateType.SUCCESS] * 4 + [StateType.FAILED, StateType.WARNING, StateType.KILLED])
 
 
 def check_ended(harness: Harness) -> None:

@@ -309,20 +309,20 @@ class FlowControl(Recorder):
     def _after_child(self, node: Node) -> None:
         """Decide what the end of a child lets begin."""
         frame, record = node.frame, node.record
-        last = frame.is_last(node)
-        if record.phase is Phase.TASKS and last:
+        following = frame.next_position(record.phase, record.lane, node.position)
+        if record.phase is Phase.TASKS and following is None:
             frame.lane_done(record.lane)
             if frame.body.watched:
                 look_at_lane(self, frame, node)
         if frame.is_cut or record.phase is Phase.MEANWHILE or self._rests(frame):
             self.settle(frame)
         elif record.phase is Phase.TASKS:
-            if last or frame.failed or frame.phase is not Phase.TASKS:
+            if following is None or frame.failed or frame.phase is not Phase.TASKS:
                 self.fill(frame)
             else:
-                self.create(frame, Phase.TASKS, record.lane, node.position + 1)
-        elif not last:
-            self.create(frame, record.phase, record.lane, node.position + 1)
+                self.create(frame, Phase.TASKS, record.lane, following)
+        elif following is not None:
+            self.create(frame, record.phase, record.lane, following)
         else:
             self._end_phase(frame)
 
@@ -484,8 +484,9 @@ class FlowControl(Recorder):
             return
         elif frame.phase is Phase.TASKS:
             for lane, position in list(frame.lanes.items()):
-                if (Phase.TASKS, lane) not in busy and not frame.failed:
-                    self.create(frame, Phase.TASKS, lane, position + 1)
+                following = frame.next_position(Phase.TASKS, lane, position)
+                if (Phase.TASKS, lane) not in busy and not frame.failed and following is not None:
+                    self.create(frame, Phase.TASKS, lane, following)
             self.fill(frame)
         elif (frame.phase, 0) not in busy:
             if frame.phase_position + 1 < len(frame.tasks(frame.phase, 0)):

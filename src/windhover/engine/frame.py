@@ -71,7 +71,9 @@ class Frame:
         "_dependents",
         "_enabled",
         "_ready",
+        "_run_again",
         "_waiting_for",
+        "ahead",
         "body",
         "closing",
         "cut_state",
@@ -105,6 +107,9 @@ class Frame:
         self.end_counts: dict[StateType, int] = {}
         #: The lanes of the normal branch that are under way, and the position reached in each.
         self.lanes: dict[int, int] = {}
+        #: By lane, the positions that have been run beyond one that is run again after a restart.
+        self.ahead: dict[int, set[int]] = {}
+        self._run_again: set[int] = set()
         self.next_lane = 0
         #: Set when the frame is ended from outside: no child is started any more, and the owner takes
         #: this state as soon as the last running one has ended.
@@ -248,6 +253,14 @@ class Frame:
             state = node.record.state.current
             self.end_counts[state] = self.end_counts.get(state, 0) + 1
 
+    def next_position(self, phase: Phase, lane: int, position: int) -> int | None:
+        """What follows a position in its lane; None when nothing is left to run there."""
+        done = self.ahead.get(lane, ()) if phase is Phase.TASKS else ()
+        position += 1
+        while position in done:
+            position += 1
+        return position if position < len(self.tasks(phase, lane)) else None
+
     def is_last(self, node: Node) -> bool:
         """Nothing follows this child in its lane."""
         record = node.record
@@ -264,6 +277,11 @@ class Frame:
             self.phase = record.phase
         if record.phase is not Phase.TASKS:
             self.phase_position = node.position
+        elif node.ended and record.lane in self._run_again:
+            # A child before it is run again, after a restart: the lane goes on beyond both.
+            self.ahead.setdefault(record.lane, set()).add(node.position)
+            self.child_ended(node)
+            return
         elif node.position == 0:
             # After a replay a lane may have run though one it waits for is done again.
             if self._ready is not None and self._waiting_for.pop(record.lane, None) is None:
@@ -279,6 +297,8 @@ class Frame:
                 self.lane_done(record.lane)
         else:
             self.open[record.id] = node
+            if record.phase is Phase.TASKS:
+                self._run_again.add(record.lane)
 
 
 def enabled(tasks: Sequence[Task]) -> tuple[Task, ...]:

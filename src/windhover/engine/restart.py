@@ -50,7 +50,8 @@ def restart(execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now:
     if not unsuccessful:
         raise NothingToRestart
     anew = _to_begin_anew(kept, unsuccessful, flow)
-    inside = _inside(kept, anew)
+    again = _behind_others(unsuccessful)
+    inside = again | _inside(kept, anew | again)
     removed.extend(inside)
     kept = [run for run in kept if run.id not in inside]
     unsuccessful = [run for run in unsuccessful if run.id not in inside]
@@ -264,6 +265,21 @@ def _still_defined(task_runs: Sequence[TaskRun], flow: Flow) -> list[TaskRun]:
     gone = {run.id for run in task_runs if flow.task_by_id(run.task_id) is None}
     gone |= _inside(task_runs, gone)
     return [run for run in task_runs if run.id not in gone]
+
+
+def _behind_others(unsuccessful: Sequence[TaskRun]) -> set[str]:
+    """The ids of those that stand behind another one of them in their lane: their turn comes again after it.
+
+    Such there are when something was killed, and what came after it ran nevertheless.
+    """
+    behind: set[str] = set()
+    lanes: set[tuple[str | None, int]] = set()
+    for run in unsuccessful:
+        lane = (run.parent_task_run_id, run.lane)
+        if lane in lanes:
+            behind.add(run.id)
+        lanes.add(lane)
+    return behind
 
 
 def _to_begin_anew(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun], flow: Flow) -> set[str]:
