@@ -140,7 +140,7 @@ async def prepare_execution(
         failed = await check(services, flow, resolved.values, execution_id)
         if consequence(failed) is CheckBehavior.BLOCK_EXECUTION:
             raise _blocked(failed)
-        inputs = await _put_away(services, flow, execution_id, resolved.values, given)
+        inputs = await put_away(services, flow, execution_id, resolved.values, given)
     except BaseException:
         await discard_files(services, flow.tenant_id or DEFAULT_TENANT, given)
         raise
@@ -222,7 +222,7 @@ def refused_inputs(resolved: ResolvedInputs) -> ApiError:
     return invalid_entity("\n".join(detail.message for detail in details), details)
 
 
-async def _put_away(
+async def put_away(
     services: WebServices, flow: Flow, execution_id: str, values: dict[str, JsonValue], given: GivenInputs
 ) -> dict[str, JsonValue]:
     """Move inputs that are too large for a row into the storage; a marker takes their place."""

@@ -33,3 +33,49 @@ async def test_a_large_input_is_kept_in_the_storage_and_read_from_there(local_se
     runs = {run["taskId"]: run for run in execution["taskRunList"]}
     assert runs["decide"]["outputs"] == {"evaluationResult": True}
     assert runs["count"]["outputs"]["value"] == "20000 rows, the last is row number 19999"
+
+
+async def test_a_replay_with_large_inputs_keeps_them_in_the_storage_too(local_server: Server) -> None:
+    await local_server.create_flow(FLOW)
+    first = await local_server.execute("large", files={"rows": (None, "[]")})
+    rows = [{"name": f"row number {i}", "value": i} for i in range(20_000)]
+    response = await local_server.client.post(
+        f"/api/v1/main/executions/{first['id']}/replay-with-inputs", files={"rows": (None, json.dumps(rows))}
+    )
+    assert response.status_code == 200
+    second = await local_server.reached(response.json()["id"], "SUCCESS")
+    kept = second["inputs"]["rows"]
+    assert kept["type"] == "io.windhover.datatype:stored"
+    assert second["id"] in kept["uri"]
+    runs = {run["taskId"]: run for run in second["taskRunList"]}
+    assert runs["count"]["outputs"]["value"] == "20000 rows, the last is row number 19999"
+
+
+PAUSED = """\
+id: asks
+namespace: company.team
+tasks:
+  - id: ask
+    type: io.kestra.plugin.core.flow.Pause
+    onResume:
+      - id: rows
+        type: JSON
+  - id: count
+    type: io.kestra.plugin.core.debug.Return
+    format: "{{ outputs.ask.onResume.rows | length }} rows with {{ outputs.ask.onResume.rows[19999].name }}"
+"""
+
+
+async def test_a_resume_with_large_inputs_keeps_them_in_the_storage_too(local_server: Server) -> None:
+    await local_server.create_flow(PAUSED)
+    started = await local_server.client.post("/api/v1/main/executions/company.team/asks")
+    paused = await local_server.reached(started.json()["id"], "PAUSED")
+    rows = [{"name": f"row number {i}", "value": i} for i in range(20_000)]
+    response = await local_server.client.post(
+        f"/api/v1/main/executions/{paused['id']}/resume", files={"rows": (None, json.dumps(rows))}
+    )
+    assert response.status_code < 300
+    ended = await local_server.reached(paused["id"], "SUCCESS")
+    runs = {run["taskId"]: run for run in ended["taskRunList"]}
+    assert runs["ask"]["outputs"]["onResume"]["rows"]["type"] == "io.windhover.datatype:stored"
+    assert runs["count"]["outputs"]["value"] == "20000 rows with row number 19999"

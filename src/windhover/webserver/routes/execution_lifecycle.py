@@ -31,6 +31,7 @@ from windhover.engine.messages import (
     UnqueueExecution,
 )
 from windhover.model.execution import JsonValue, Label
+from windhover.model.flow import Flow
 from windhover.model.labels import SYSTEM_PREFIX
 from windhover.model.state import StateType
 from windhover.plugin.flowable import Decision
@@ -45,6 +46,7 @@ from windhover.webserver.execution_resume import find_paused, read_resume_inputs
 from windhover.webserver.execution_start import (
     GivenInputs,
     discard_files,
+    put_away,
     read_breakpoints,
     read_given_inputs,
     refused_inputs,
@@ -53,7 +55,7 @@ from windhover.webserver.execution_start import (
 from windhover.webserver.openapi import answers, takes
 from windhover.webserver.parameters import ExecutionId, Revision, Services, Tenant
 from windhover.webserver.responses import JsonResponse
-from windhover.webserver.services import WebServices
+from windhover.webserver.services import DEFAULT_TENANT, WebServices
 from windhover.webserver.wire.executions import ExecutionJson, execution_json
 from windhover.webserver.wire.inputs import InputsCheckJson, inputs_check_json
 
@@ -175,7 +177,7 @@ async def replay_with_inputs(
         await read_given_inputs(services, request, flow, replayed_id, given)
         return await resolve(services, flow, given.values, replayed_id)
 
-    inputs = await _checked(services, tenant, given, resolving())
+    inputs = await _checked(services, flow, replayed_id, given, resolving())
     points = read_breakpoints(breakpoints)
     command = ReplayExecution(execution_id, task_run_id, revision, inputs, replayed_id, points)
     return await _change(services, tenant, command, given)
@@ -204,7 +206,9 @@ async def resume(request: Request, services: Services, tenant: Tenant, execution
     """Let a paused execution go on, with the inputs that its pause asks for."""
     paused = await find_paused(services, tenant, execution_id)
     given = GivenInputs()
-    inputs = await _checked(services, tenant, given, read_resume_inputs(services, request, paused, given))
+    inputs = await _checked(
+        services, paused.flow, execution_id, given, read_resume_inputs(services, request, paused, given)
+    )
     command = ResumeExecution(execution_id, inputs, actor_of(request), paused.form.task_run_id)
     return await _change(services, tenant, command, given)
 
@@ -226,7 +230,9 @@ async def review(
     if rule.asks(Decision(decision)) and not (comment or "").strip():
         raise invalid_entity(f"A comment is required for the decision {decision}")
     given = GivenInputs()
-    inputs = await _checked(services, tenant, given, read_resume_inputs(services, request, paused, given))
+    inputs = await _checked(
+        services, paused.flow, execution_id, given, read_resume_inputs(services, request, paused, given)
+    )
     command = ResumeExecution(
         execution_id,
         inputs,
@@ -347,9 +353,13 @@ async def _change(
 
 
 async def _checked(
-    services: WebServices, tenant: str, given: GivenInputs, resolving: Awaitable[ResolvedInputs]
+    services: WebServices,
+    flow: Flow,
+    execution_id: str,
+    given: GivenInputs,
+    resolving: Awaitable[ResolvedInputs],
 ) -> dict[str, JsonValue]:
-    """Inputs that are all right; else the files that came with them are removed.
+    """Inputs that are all right, large ones in the storage; else what came with them is removed.
 
     Raises:
         ApiError: 422, inputs are wrong, all of them named; or the body cannot be read.
@@ -358,7 +368,7 @@ async def _checked(
         resolved = await resolving
         if resolved.problems:
             raise refused_inputs(resolved)
+        return await put_away(services, flow, execution_id, resolved.values, given)
     except BaseException:
-        await discard_files(services, tenant, given)
+        await discard_files(services, flow.tenant_id or DEFAULT_TENANT, given)
         raise
-    return resolved.values
