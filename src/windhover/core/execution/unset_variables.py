@@ -18,7 +18,7 @@ class UnsetVariables(ExecutionUpdateTask):
 
     variables: Annotated[list[str], Field(description="Names; a dot leads into a map.")]
     ignore_missing: Annotated[
-        bool, Field(description="When false, a variable that is not there fails the task.")
+        bool, Field(description="When false, a name that leads into what is no map fails the task.")
     ] = False
 
     def update(self, execution: Execution) -> ExecutionUpdate:
@@ -29,11 +29,12 @@ class UnsetVariables(ExecutionUpdateTask):
 
     def _remove(self, variables: dict[str, JsonValue], path: list[str], name: str) -> None:
         first, *rest = path
-        if first not in variables:
+        if not rest:
+            # One that is not there is as it should be, whatever is said about missing ones: flows rely on it.
+            variables.pop(first, None)
+        elif first not in variables:
             if not self.ignore_missing:
-                raise ValueError(f"The variable `{name}` does not exist, so it cannot be removed.")
-        elif not rest:
-            del variables[first]
+                raise ValueError(f"The variable `{first}` does not exist, so `{name}` cannot be removed.")
         elif isinstance(variables[first], Mapping):
             below = variables[first] = dict(variables[first])
             self._remove(below, rest, name)

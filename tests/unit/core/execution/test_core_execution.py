@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from windhover.core.execution.assert_ import Assert
 from windhover.core.execution.count import Count
 from windhover.core.execution.fail import Fail
 from windhover.core.execution.kill import Kill
-from windhover.model.execution import JsonValue
+from windhover.core.execution.unset_variables import UnsetVariables
+from windhover.model.execution import Execution, ExecutionMetadata, JsonValue
 from windhover.model.log import LogLevel
-from windhover.model.state import StateType
+from windhover.model.state import State, StateType
 from windhover.worker.inline import InlineWorker
 
 
@@ -90,3 +93,37 @@ async def test_kill_names_the_execution(worker: InlineWorker) -> None:
     run = await worker.run(Kill, {"executionId": "{{ inputs.id }}"}, {"inputs": {"id": "abc"}})
     assert worker.server.executions.killed == ["abc"]
     assert run.messages == ["Killed execution abc"]
+
+
+@pytest.mark.parametrize(
+    ("names", "ignore_missing", "left"),
+    [
+        (["a", "m.x"], False, {"m": {"y": 2}}),
+        (["nope", "m.nope"], False, {"a": 1, "m": {"x": 1, "y": 2}}),
+        (["nope.x", "a.x"], True, {"a": 1, "m": {"x": 1, "y": 2}}),
+        (["nope.x"], False, None),
+        (["a.x"], False, None),
+    ],
+)
+def test_variables_are_removed(
+    names: list[str], ignore_missing: bool, left: dict[str, JsonValue] | None
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    execution = Execution(
+        id="e",
+        tenant_id="main",
+        namespace="n",
+        flow_id="f",
+        flow_revision=1,
+        state=State.created(now),
+        original_id="e",
+        metadata=ExecutionMetadata(1, now),
+        variables={"a": 1, "m": {"x": 1, "y": 2}},
+    )
+    task = UnsetVariables(variables=names, ignore_missing=ignore_missing)
+    if left is None:
+        with pytest.raises(ValueError, match="cannot be removed"):
+            task.update(execution)
+    else:
+        assert task.update(execution).variables == left
+    assert execution.variables == {"a": 1, "m": {"x": 1, "y": 2}}
