@@ -168,7 +168,7 @@ class PostgresDatabase:
                 return await attempt()
             except _BROKEN_CONNECTION as error:
                 # The pool notices a server that was restarted only when it uses the old connection.
-                logger.info("Reading again on another connection: %s", error)
+                logger.debug("Reading again on another connection: %s", error)
             except Exception as error:
                 raise self._translated(error) from error
         return await self._translating(attempt())
