@@ -6,7 +6,8 @@ Documentation page: ``docs/limits.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from windhover.engine.creation import FlowInputRenderer
 from windhover.engine.messages import CreateExecution
@@ -27,8 +28,7 @@ _LEVELS = {
 _ORDER = tuple(CheckBehavior)
 
 
-@dataclass(frozen=True, slots=True)
-class FailedCheck:
+class FailedCheck(msgspec.Struct, frozen=True):
     """A check that does not hold. ``message`` is the author's, rendered."""
 
     message: str

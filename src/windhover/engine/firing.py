@@ -6,8 +6,9 @@ Documentation page: ``docs/triggers.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from windhover.engine.creation import FlowInputRenderer, new_execution
 from windhover.engine.environment import EngineEnvironment
@@ -23,16 +24,14 @@ FROM = "system.from"
 FROM_TRIGGER = Label(FROM, "trigger")
 
 
-@dataclass(frozen=True, slots=True)
-class Firing:
+class Firing(msgspec.Struct, frozen=True):
     """An execution that is to be stored, CREATED or FAILED, and its first log lines (without numbers)."""
 
     execution: Execution
-    logs: list[LogEntry] = field(default_factory=list)
+    logs: list[LogEntry] = msgspec.field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(msgspec.Struct, frozen=True):
     """What a trigger has seen, and what the execution is given for it.
 
     ``variables`` become ``trigger.*`` of the execution. ``inputs`` are the flow's inputs before rendering and
@@ -47,7 +46,7 @@ class Occasion:
     inputs: Mapping[str, JsonValue] | None = None
     given_inputs: Mapping[str, JsonValue] | None = None
     labels: Sequence[Label] = ()
-    context: Mapping[str, JsonValue] = field(default_factory=dict)
+    context: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     execution_id: str | None = None
     may_lack_inputs: bool = False
 

@@ -6,8 +6,9 @@ Documentation page: ``docs/triggers.md``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from windhover.engine.conditions import conditions_hold, flow_context
 from windhover.engine.environment import EngineEnvironment
@@ -22,8 +23,7 @@ _YEARS = timedelta(days=3653)
 _TICK = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True):
     """One date of a schedule, with the dates before and after it, in the zone of the schedule."""
 
     date: datetime

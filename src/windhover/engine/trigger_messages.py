@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from windhover.engine.messages import TriggersChanged
 from windhover.model.execution import JsonValue
@@ -16,8 +17,7 @@ from windhover.model.trigger_state import TriggerKey, TriggerState
 from windhover.plugin.trigger import TriggerDefinition
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerJob:
+class TriggerJob(msgspec.Struct, frozen=True):
     """A trigger for a worker: to look once, or to listen until it is told to stop.
 
     ``state`` holds the lease under which it is done, which is lost at ``until`` unless it is renewed.
@@ -40,8 +40,7 @@ class TriggerJob:
         return self.state.lease
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True):
     """An event that a trigger has seen: what becomes the variable ``trigger``, and what identifies it."""
 
     variables: dict[str, JsonValue]
@@ -49,8 +48,7 @@ class Sighting:
     acknowledge: Callable[[], Awaitable[None]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LookEnded:
+class LookEnded(msgspec.Struct, frozen=True):
     """A worker has looked: at nothing, at an event, or in vain because of an error.
 
     ``interval`` is the time until the next look, ``memory`` what that is to know, if it is to know something
@@ -64,16 +62,14 @@ class LookEnded:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListeningStarted:
+class ListeningStarted(msgspec.Struct, frozen=True):
     """A worker has begun to listen."""
 
     job: TriggerJob
     worker_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class EventSeen:
+class EventSeen(msgspec.Struct, frozen=True):
     """A worker that listens has seen an event; ``taken`` is done once it is committed, or known already."""
 
     job: TriggerJob
@@ -81,24 +77,21 @@ class EventSeen:
     taken: asyncio.Future[None]
 
 
-@dataclass(frozen=True, slots=True)
-class ListeningEnded:
+class ListeningEnded(msgspec.Struct, frozen=True):
     """A worker listens no more: it was told to stop, or because of an error."""
 
     job: TriggerJob
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerLogged:
+class TriggerLogged(msgspec.Struct, frozen=True):
     """Lines that a trigger has written on a worker; they have no numbers yet."""
 
     key: TriggerKey
     lines: Sequence[LogEntry]
 
 
-@dataclass(frozen=True, slots=True)
-class TriggeredExecutionEnded:
+class TriggeredExecutionEnded(msgspec.Struct, frozen=True):
     """An execution that a trigger has started is over; ``type`` is the trigger's."""
 
     key: TriggerKey

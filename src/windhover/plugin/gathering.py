@@ -6,16 +6,16 @@ Documentation page: ``docs/flow-triggers.md``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from enum import Enum, auto
+
+import msgspec
 
 from windhover.model.execution import Label
 from windhover.plugin.condition import ConditionContext
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """A stretch of time, with its start and without its end."""
 
     start: datetime
@@ -37,8 +37,7 @@ class AfterFiring(Enum):
     WAIT = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Gathering:
+class Gathering(msgspec.Struct, frozen=True):
     """Requirements that executions meet one by one, until ``needed`` of them are met.
 
     ``id`` is the name under which the server keeps what was met, and the keys of ``requirements`` say the
@@ -58,8 +57,7 @@ class Gathering:
     miss_labels: tuple[Label, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Interest:
+class Interest(msgspec.Struct, frozen=True):
     """Executions that a Flow trigger may react to: those of a flow, of a namespace, or all."""
 
     namespace: str | None = None

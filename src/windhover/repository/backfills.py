@@ -6,7 +6,6 @@ Documentation page: ``docs/triggers.md``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -35,8 +34,7 @@ _UPDATE = sql(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBackfill:
+class StoredBackfill(msgspec.Struct, frozen=True):
     """A backfill and the version that it was read in."""
 
     backfill: Backfill

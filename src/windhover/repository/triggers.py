@@ -6,7 +6,6 @@ Documentation page: ``docs/triggers.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -55,8 +54,7 @@ _SLOTS = sql(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerEvent:
+class TriggerEvent(msgspec.Struct, frozen=True):
     """An event and the execution that it starts, unless one with the same key has started one before.
 
     ``lease`` is the evaluation that saw it: if that has lost its trigger, or the trigger was disabled,
@@ -71,8 +69,7 @@ class TriggerEvent:
     slot: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(msgspec.Struct, frozen=True):
     """What an evaluation leaves of its trigger.
 
     ``state`` is the state it began with and holds its lease. With a ``lease`` the trigger is held further,
@@ -90,8 +87,7 @@ class Evaluation:
     stop: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """A trigger whose execution is over; ``state`` is None when that does not exist (any more)."""
 
     key: TriggerKey
@@ -128,14 +124,13 @@ class TriggerQuery(msgspec.Struct, frozen=True):
     paging: Paging = FIRST_PAGE
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerBatch:
+class TriggerBatch(msgspec.Struct, frozen=True):
     """What one round of a scheduler writes in one transaction. ``logs`` are those of triggers themselves."""
 
-    events: list[TriggerEvent] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
-    logs: list[LogEntry] = field(default_factory=list)
-    more: list[Write] = field(default_factory=list)
+    events: list[TriggerEvent] = msgspec.field(default_factory=list)
+    evaluations: list[Evaluation] = msgspec.field(default_factory=list)
+    logs: list[LogEntry] = msgspec.field(default_factory=list)
+    more: list[Write] = msgspec.field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.events or self.evaluations or self.logs or self.more)
