@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: How many messages the broker may send before the first of them is acknowledged; MQTT 5 only.
 _RECEIVE_MAXIMUM = 1_000
 
+#: How many messages may be on their way to the broker at the same time.
+MAX_PENDING = 20
+
 #: Reasons from this number on are refusals.
 _FAILURE = 128
 
@@ -157,6 +160,7 @@ async def connect(broker: Broker, identity: Identity) -> AsyncIterator[MqttClien
         timeout=broker.timeout,
     )
     client._client.manual_ack_set(True)
+    client.pending_calls_threshold = MAX_PENDING  # above it, a line is logged for each message
     async with client:
         yield MqttClient(client, five=five)
 

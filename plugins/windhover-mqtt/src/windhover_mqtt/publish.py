@@ -14,11 +14,8 @@ from windhover.plugin.records import read_records
 from windhover.plugin.serde import Serde
 from windhover.plugin.task import Output, RunnableTask, TaskFailure
 from windhover.plugin.types import Typed
-from windhover_mqtt.client import Identity, MqttClient, connect
+from windhover_mqtt.client import MAX_PENDING, Identity, MqttClient, connect
 from windhover_mqtt.connection import MqttConnection
-
-#: How many messages are under way to the broker at the same time.
-_WINDOW = 20
 
 
 class PublishOutput(Output):
@@ -69,7 +66,7 @@ from:
             window: list[bytes] = []
             async for record in read_records(ctx, self.source):
                 window.append(self._payload(record))
-                if len(window) == _WINDOW:
+                if len(window) == MAX_PENDING:
                     count += await self._publish(client, window)
                     window = []
             count += await self._publish(client, window)
