@@ -54,7 +54,7 @@ class Template:
     def evaluate(self, scope: Scope) -> object:
         """The template as a value.
 
-        A sole expression, or whatever else prints exactly one value, keeps that value. Texts, numbers and
+        A sole expression, or whatever else prints exactly one value besides nulls, keeps that value. Texts, numbers and
         booleans side by side are joined to a text. A map or list beside other output makes the whole a text
         that is then read as JSON if it begins with valid JSON. Raises ExpressionError.
         """
@@ -145,6 +145,9 @@ def _too_deep() -> LimitExceededError:
 
 
 def _typed_output(frame: Frame, parts: list[object]) -> object:
+    parts = [part for part in parts if part is not None]
+    if not parts:
+        return None
     if len(parts) == 1:
         return plain_number(parts[0])
     text = join_output(frame, parts)

@@ -96,3 +96,17 @@ def test_date_formats(template: str, text: str) -> None:
 def test_padding_that_cannot_be(pattern: str) -> None:
     with pytest.raises(EvaluationError, match=r"[Pp]ad"):
         render("{{ date | date('" + pattern + "') }}")
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("{{ none }}{{ number }}", 7),
+        ("{{ none }}{{ none }}", None),
+        ("{{ none }}{{ items }}", [3, 1]),
+        ("{{ none }}a{{ none }}", "a"),
+        ("{{ number }}{{ number }}", "77"),
+    ],
+)
+def test_nulls_beside_a_value_do_not_make_it_a_text(template: str, value: object) -> None:
+    assert compile_template(template).evaluate(Scope(VARIABLES)) == value
