@@ -28,6 +28,7 @@ from windhover.model.log import LogEntry, LogLevel, Metric
 from windhover.model.state import StateType
 from windhover.plugin.task import Output, RunnableTask, TaskFailure
 from windhover.queue.local import ExecutorQueue
+from windhover.storage import StorageError
 from windhover.util.durations import format_clock, read_time_limit
 from windhover.worker.context import AttemptContext
 from windhover.worker.environment import WorkerEnvironment
@@ -35,6 +36,7 @@ from windhover.worker.journal import AttemptJournal
 from windhover.worker.log_file import LogFile
 from windhover.worker.outputs import final_state, fit_outputs, output_values
 from windhover.worker.spill import LoopBridge, NeedsThread
+from windhover.worker.task_cache import CachedOutputs
 from windhover.worker.threads import DaemonThreads
 
 T = TypeVar("T")
@@ -144,17 +146,55 @@ class Attempt:
         try:
             properties = await self._render()
             task = self._bind(properties)
+            cache = self._cache(properties)
+            if cache is not None and (kept := await self._taken(cache)) is not None:
+                return End(StateType.SUCCESS, kept)
             result = await self._run(task)
             outputs = await self._fit(result)
             if self._stopping.done():
                 raise Stopped(self._stopping.result())
-            return End(final_state(result), outputs)
+            end = End(final_state(result), outputs)
+            if cache is not None:
+                await self._keep(cache, end)
+            return end
         except Stopped as stopped:
             return self._stopped(stopped.reason)
         except TaskFailure as failure:
             return await self._failed(failure, failure.outputs)
         except Exception as error:
             return await self._failed(error, None)
+
+    # -- the cache: whatever is wrong with it, the task is run
+
+    def _cache(self, properties: dict[str, JsonValue]) -> CachedOutputs | None:
+        if self._job.task.task_cache is None:
+            return None
+        storage = self._environment.storage.for_tenant(self._job.identity.tenant_id)
+        try:
+            return CachedOutputs.of(self._job, properties, storage)
+        except (TypeError, ValueError) as error:
+            self.context.journal.report(LogLevel.ERROR, f"The task cache is left aside: {error}")
+            return None
+
+    async def _taken(self, cache: CachedOutputs) -> dict[str, JsonValue] | None:
+        try:
+            kept = await cache.take(self._environment.clock())
+        except (StorageError, msgspec.DecodeError) as error:
+            self.context.journal.report(LogLevel.ERROR, f"The task cache cannot be read: {error}")
+            return None
+        if kept is not None:
+            self.context.journal.report(
+                LogLevel.INFO, "Skipping task execution: its outputs are in the task cache."
+            )
+        return kept
+
+    async def _keep(self, cache: CachedOutputs, end: End) -> None:
+        if end.state not in (StateType.SUCCESS, StateType.WARNING):
+            return
+        try:
+            await cache.keep(end.outputs, self._environment.clock())
+        except StorageError as error:
+            self.context.journal.report(LogLevel.ERROR, f"The task cache cannot be written: {error}")
 
     async def _render(self) -> dict[str, JsonValue]:
         try:
