@@ -77,6 +77,8 @@ def test_type_is_complete(registry: Registry, name: str, facts: dict[str, Any]) 
         *facts.get("out", ())
     }
     assert wanted - known == MISSING.get(name, set())
+    needed = {key for key, value in facts["props"].items() if value.get("R") and "default" not in value}
+    assert needed - set(schema["properties"]["required"]) == set()
     assert plugin.deprecated == (bool(facts.get("dep")) and name not in NOT_DEPRECATED)
     assert {*facts.get("aliases", ())} == {*getattr(plugin.cls, "aliases", ())}
     for alias in facts.get("aliases", ()):

@@ -136,6 +136,10 @@ RUNS = [
         logs=["The execution is FAILED."],
         exit_code=1,
     ),
+    Expected(
+        "maintenance.yaml",
+        logs=["0 executions, 0 lines, 0 metrics, 0 revisions, 0 values; 1 running"],
+    ),
     Expected("execution-tasks.yaml", logs=["Rows: 12 (large)"], tasks={"measure": 1}),
     Expected("execution-tasks.yaml", ["rows=0"], state="WARNING", tasks={"remember": 0}),
     Expected(

@@ -137,8 +137,11 @@ def _properties_schema(plugin: PluginType, shared: JsonSchema | None = None) -> 
         **{name: value for name, value in own.items() if name not in common},
     }
     properties["type"] = {"const": plugin.type_name}
-    required = [name for name in schema.get("required", ()) if name not in ("id", "type")]
     base = ["type"] if plugin.kind not in _PLACES or plugin.kind is PluginKind.CONDITION else ["id", "type"]
+    required = [name for name in schema.get("required", ()) if name not in base]
+    if issubclass(cls, FlowableTask) and _needs_tasks(cls):
+        own["tasks"]["minItems"] = 1
+        required = sorted({*required, "tasks"})
     result: JsonSchema = {
         **({_DEFINITIONS: schema[_DEFINITIONS]} if _DEFINITIONS in schema else {}),
         "type": "object",
@@ -149,6 +152,12 @@ def _properties_schema(plugin: PluginType, shared: JsonSchema | None = None) -> 
         "additionalProperties": False,
     }
     return result | _documented(plugin)
+
+
+def _needs_tasks(cls: type[FlowableTask]) -> bool:
+    """It makes no sense without tasks: its check says so, in words that authors know, and not the field."""
+    field = cls.model_fields.get("tasks")
+    return field is not None and not field.deprecated
 
 
 def _described(cls: type[BaseModel]) -> JsonSchema:
