@@ -69,8 +69,15 @@ class ListeningStarted(msgspec.Struct, frozen=True):
     worker_id: str
 
 
+class EventRefused(Exception):
+    """An event was not taken, as whoever saw it has lost the trigger: its source has to give it again."""
+
+
 class EventSeen(msgspec.Struct, frozen=True):
-    """A worker that listens has seen an event; ``taken`` is done once it is committed, or known already."""
+    """A worker that listens has seen an event.
+
+    ``taken`` is done once the event is committed, or known already; it raises :class:`EventRefused`.
+    """
 
     job: TriggerJob
     sighting: Sighting

@@ -29,7 +29,7 @@ _SKIPPED_AT_ONCE = 1000
 #: When a backfill is looked at again that cannot go on, as its trigger is disabled or its flow is gone.
 _LATER = timedelta(seconds=5)
 
-Commit = Callable[[TriggerBatch, datetime], Awaitable[None]]
+Commit = Callable[[TriggerBatch, datetime], Awaitable[set[str]]]
 
 
 class Backfills:
@@ -85,7 +85,7 @@ class Backfills:
             found = await self._definition(backfill)
         except (FlowNotFound, FlowUnreadable):
             found = None
-        if found is None:
+        if found is None or backfill.paused:
             await self._repository.update(stored, changed, now + _LATER)
             return
         flow, trigger = found

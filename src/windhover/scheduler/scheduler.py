@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.messages import Broadcast, ExecutionStored, FlowChanged, TriggersChanged
 from windhover.engine.trigger_messages import (
+    EventRefused,
     EventSeen,
     ListeningEnded,
     ListeningStarted,
@@ -218,8 +219,8 @@ class Scheduler:
 
     async def _hear(self, messages: list[SchedulerMessage], now: datetime) -> None:
         batch = TriggerBatch()
-        seen: list[EventSeen] = []
-        looks: list[LookEnded] = []
+        seen: list[tuple[EventSeen, TriggerEvent | None]] = []
+        looks: list[tuple[LookEnded, list[TriggerEvent]]] = []
         ended: list[TriggeredExecutionEnded] = []
         for message in messages:
             match message:
@@ -228,14 +229,14 @@ class Scheduler:
                     event = self._sightings.seen(message, flow, now, batch.logs)
                     if event is not None:
                         batch.events.append(event)
-                    seen.append(message)
+                    seen.append((message, event))
                 case LookEnded():
                     flow = await self._flow_of(message.job.key, message.job.flow)
                     outcome = self._sightings.looked(message, flow, now)
                     batch.evaluations.append(outcome.evaluation)
                     batch.events.extend(outcome.events)
                     batch.logs.extend(outcome.logs)
-                    looks.append(message)
+                    looks.append((message, outcome.events))
                 case ListeningStarted():
                     batch.evaluations.append(self._sightings.listening(message, now))
                 case ListeningEnded():
@@ -252,14 +253,19 @@ class Scheduler:
                 case TriggersChanged():
                     self._flows.forget()
                     await self._backfills.wake()
-        await self._commit(batch, now)
+        started = await self._commit(batch, now)
         # What is committed must not be heard again, should the database go away from here on.
         messages[:] = ended
-        for sighting in seen:
-            if not sighting.taken.done():
+        for sighting, event in seen:
+            if sighting.taken.done():
+                continue
+            if event is None or await self._is_taken(event, started):
                 sighting.taken.set_result(None)
-        for look in looks:
-            self._sightings.acknowledge(look)
+            else:
+                sighting.taken.set_exception(EventRefused("the trigger was disabled, changed or taken over"))
+        for look, events in looks:
+            if all([await self._is_taken(event, started) for event in events]):
+                self._sightings.acknowledge(look)
         if ended:
             await self._executions_ended(ended)
         self._next_due = await self._triggers.next_due()
@@ -270,7 +276,16 @@ class Scheduler:
         except (FlowNotFound, FlowUnreadable):
             return last_known
 
-    async def _commit(self, batch: TriggerBatch, now: datetime) -> None:
+    async def _is_taken(self, event: TriggerEvent, started: set[str]) -> bool:
+        """Whether an event has started an execution, now or before.
+
+        One that was seen under a lease which is lost has not: it has to come again, to whoever looks now.
+        """
+        return event.execution.id in started or (
+            await self._triggers.execution_of(event.key, event.event) is not None
+        )
+
+    async def _commit(self, batch: TriggerBatch, now: datetime) -> set[str]:
         """Write a batch, the same one until it is known to be written: an error may have come after that."""
         while True:
             try:
@@ -283,6 +298,7 @@ class Scheduler:
         for event in batch.events:
             if event.execution.id in started:
                 self._started(event)
+        return started
 
     def _started(self, event: TriggerEvent) -> None:
         self._queue.executor.send(ExecutionStored(event.execution.id, event.execution, len(event.logs)))

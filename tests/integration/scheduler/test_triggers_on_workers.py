@@ -1,0 +1,355 @@
+"""Triggers that workers look after: they look or listen, and what they see starts executions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from textwrap import dedent
+from typing import ClassVar, TypeVar
+
+import pytest
+import pytest_asyncio
+from tests.integration.executor.flows import Flows
+
+from windhover.engine.messages import ExecutionChanged, FlowChanged, TriggersChanged
+from windhover.model.execution import JsonValue
+from windhover.model.trigger_state import Health, TriggerKey, TriggerState
+from windhover.plugin.context import RunContext
+from windhover.plugin.registry import Registry
+from windhover.plugin.task import Output
+from windhover.plugin.trigger import Event, PollingTrigger, RealtimeTrigger, TriggerContext
+from windhover.repository.database import Database
+from windhover.repository.execution_query import ExecutionQuery
+from windhover.repository.trigger_logs import trigger_log_id
+from windhover.scheduler.settings import SchedulerSettings
+from windhover.server.runtime import Runtime, RuntimeSettings
+
+LIMIT = 20.0
+T = TypeVar("T")
+
+
+class Seen(Output):
+    """What the triggers of these tests see."""
+
+    number: int
+    text: str = ""
+
+
+class Source:
+    """What the triggers look at: filled by the test, and it remembers what was acknowledged."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[tuple[int, str | None] | Exception] = asyncio.Queue()
+        self.acknowledged: list[int] = []
+        self.listeners = 0
+        self.most_listeners = 0
+        self.texts: list[str] = []
+        self.looks: list[dict[str, JsonValue]] = []
+        self.hang = False
+        self.on_acknowledge: Callable[[int], Awaitable[None]] | None = None
+
+    async def acknowledge(self, number: int) -> None:
+        if self.on_acknowledge is not None:
+            await self.on_acknowledge(number)
+        self.acknowledged.append(number)
+
+
+class Listen(RealtimeTrigger[Seen]):
+    """Listens to the source of the test."""
+
+    type_name = "test.Listen"
+    source: ClassVar[Source]
+
+    text: str = ""
+
+    async def events(self, ctx: RunContext) -> AsyncIterator[Event[Seen]]:
+        source = self.source
+        source.texts.append(self.text)
+        source.listeners += 1
+        source.most_listeners = max(source.most_listeners, source.listeners)
+        try:
+            while True:
+                item = await source.events.get()
+                if isinstance(item, Exception):
+                    raise item
+                number, key = item
+                yield Event(
+                    Seen(number=number, text=self.text), key, lambda number=number: source.acknowledge(number)
+                )
+        finally:
+            source.listeners -= 1
+
+
+class Look(PollingTrigger[Seen]):
+    """Looks at the source of the test."""
+
+    type_name = "test.Look"
+    source: ClassVar[Source]
+
+    async def poll(self, ctx: TriggerContext) -> Event[Seen] | None:
+        source = self.source
+        source.listeners += 1
+        source.most_listeners = max(source.most_listeners, source.listeners)
+        try:
+            source.looks.append(dict(ctx.memory))
+            ctx.logger.info(f"Look {len(source.looks)}")
+            if source.hang:
+                await asyncio.Event().wait()
+            if source.events.empty():
+                return None
+            item = source.events.get_nowait()
+            if isinstance(item, Exception):
+                raise item
+            number, key = item
+            ctx.remember({"last": number})
+            return Event(Seen(number=number), key, lambda: source.acknowledge(number))
+        finally:
+            source.listeners -= 1
+
+
+def flow(type: str, more: str = "") -> str:
+    return (
+        dedent(f"""
+        id: seen
+        namespace: io.test
+        tasks:
+          - id: say
+            type: io.kestra.plugin.core.debug.Return
+            format: "{{{{ trigger.number }}}} {{{{ trigger.text }}}}"
+        triggers:
+          - id: t
+            type: {type}
+        """).rstrip()
+        + "\n"
+        + "".join(f"    {line}\n" for line in more.splitlines())
+    )
+
+
+class Bench:
+    def __init__(self, runtime: Runtime, source: Source) -> None:
+        self.runtime = runtime
+        self.source = source
+        self.flows = Flows(runtime)
+        self.key = TriggerKey("main", "io.test", "seen", "t")
+
+    async def save(self, source: str) -> None:
+        saved = await self.flows.save(source)
+        self.runtime.queue.broadcasts.publish(FlowChanged("main", "io.test", "seen", saved.revision or 0))
+
+    async def state(self) -> TriggerState:
+        state = await self.runtime.triggers.get(self.key)
+        assert state is not None
+        return state
+
+    async def values(self, count: int) -> list[str]:
+        """What ``count`` executions have said, once so many have ended."""
+
+        async def found() -> list[str] | None:
+            records = [each async for each in self.runtime.executions.stream(ExecutionQuery("main"))]
+            if len(records) < count:
+                return None
+            ended = [await self.flows.ended(record.id) for record in records]
+            return [(each.run("say").outputs or {}).get("value", "") for each in ended]
+
+        values = await self.until(found)
+        assert values is not None
+        return values
+
+    async def log(self) -> list[str]:
+        return [entry.message async for entry in self.runtime.logs.stream(trigger_log_id(self.key))]
+
+    async def until(self, look: Callable[[], Awaitable[T]]) -> T:
+        """The first thing that ``look`` finds; it looks whenever something is committed."""
+        async with asyncio.timeout(LIMIT):
+            with self.runtime.queue.broadcasts.subscribe(
+                lambda message: isinstance(message, ExecutionChanged | TriggersChanged)
+            ) as messages:
+                while True:
+                    found = await look()
+                    if found:
+                        return found
+                    try:
+                        await asyncio.wait_for(messages.next(), 0.05)
+                    except TimeoutError:
+                        continue
+
+
+@pytest.fixture
+def source() -> Source:
+    made = Source()
+    Listen.source = made
+    Look.source = made
+    return made
+
+
+@pytest_asyncio.fixture
+async def bench(database: Database, tmp_path: Path, source: Source) -> AsyncIterator[Bench]:
+    registry = Registry()
+    registry.register(Listen)
+    registry.register(Look)
+    settings = RuntimeSettings(
+        home=tmp_path,
+        storage_path=tmp_path / "storage",
+        temporary=tmp_path / "work",
+        environ={},
+        scheduler=SchedulerSettings(
+            tick=timedelta(milliseconds=50),
+            look_limit=timedelta(seconds=2),
+            listen_lease=timedelta(seconds=3),
+        ),
+    )
+    runtime = Runtime(database, settings, registry=registry)
+    await runtime.start()
+    await runtime.start_triggers()
+    yield Bench(runtime, source)
+    await runtime.stop(timedelta())
+    await runtime.close()
+
+
+async def test_each_event_starts_an_execution(bench: Bench) -> None:
+    await bench.save(flow("test.Listen", 'text: "{{ flow.id }}"'))
+    for number in range(30):
+        bench.source.events.put_nowait((number, None))
+    assert sorted(await bench.values(30)) == sorted(f"{number} seen" for number in range(30))
+
+
+async def test_an_event_is_acknowledged_once_its_execution_is_committed(bench: Bench) -> None:
+    written: list[int] = []
+
+    async def count(number: int) -> None:
+        written.append(len([each async for each in bench.runtime.executions.stream(ExecutionQuery("main"))]))
+
+    bench.source.on_acknowledge = count
+    await bench.save(flow("test.Listen"))
+    bench.source.events.put_nowait((7, None))
+    await bench.values(1)
+    await bench.until(lambda: _true(bench.source.acknowledged == [7]))
+    assert written == [1]
+
+
+async def test_an_event_with_a_key_starts_one_execution_however_often_it_comes(bench: Bench) -> None:
+    await bench.save(flow("test.Listen"))
+    for key in ("a", "b", "a", "a", "b"):
+        bench.source.events.put_nowait((1, key))
+    await bench.until(lambda: _true(len(bench.source.acknowledged) == 5))
+    assert len(await bench.values(2)) == 2
+
+
+async def test_conditions_choose_events(bench: Bench) -> None:
+    await bench.save(flow("test.Listen", 'when: "{{ trigger.number > 1 }}"'))
+    for number in range(4):
+        bench.source.events.put_nowait((number, None))
+    await bench.until(lambda: _true(len(bench.source.acknowledged) == 4))
+    assert sorted(await bench.values(2)) == ["2 ", "3 "]
+
+
+async def test_a_source_that_breaks_is_listened_to_again(bench: Bench) -> None:
+    await bench.save(flow("test.Listen"))
+    bench.source.events.put_nowait(ConnectionError("the line is dead"))
+
+    async def failing() -> bool:
+        return (await bench.state()).health is Health.FAILING
+
+    await bench.until(failing)
+    assert (await bench.state()).memory.reason == "the line is dead"
+    assert "the line is dead" in (await bench.log())[0]
+    bench.source.events.put_nowait((1, None))
+    assert await bench.values(1) == ["1 "]
+    assert (await bench.state()).health is Health.HEALTHY
+
+
+async def test_disabled_it_listens_no_more_and_enabled_again(bench: Bench) -> None:
+    await bench.save(flow("test.Listen"))
+    await bench.until(lambda: _true(bench.source.listeners == 1))
+    await bench.runtime.triggers.disable(bench.key, bench.runtime.clock())
+    bench.runtime.queue.broadcasts.publish(TriggersChanged())
+    await bench.until(lambda: _true(bench.source.listeners == 0))
+    await bench.runtime.triggers.enable(bench.key, bench.runtime.clock())
+    bench.runtime.queue.broadcasts.publish(TriggersChanged())
+    await bench.until(lambda: _true(bench.source.listeners == 1))
+    assert bench.source.most_listeners == 1
+
+
+async def test_a_changed_trigger_listens_anew(bench: Bench) -> None:
+    await bench.save(flow("test.Listen", "text: old"))
+    await bench.until(lambda: _true(bench.source.listeners == 1))
+    await bench.save(flow("test.Listen", "text: new"))
+
+    await bench.until(lambda: _true(bench.source.texts == ["old", "new"]))
+    bench.source.events.put_nowait((1, None))
+    assert await bench.values(1) == ["1 new"]
+    assert bench.source.most_listeners == 1
+
+
+async def test_an_event_that_comes_too_late_for_its_listener_is_not_acknowledged(bench: Bench) -> None:
+    """The source has to give it to whoever listens next."""
+    await bench.save(flow("test.Listen"))
+    await bench.until(lambda: _true(bench.source.listeners == 1))
+    # Nobody is told, so the listener goes on until its next sign of life.
+    await bench.runtime.triggers.disable(bench.key, bench.runtime.clock())
+    bench.source.events.put_nowait((1, "late"))
+    await bench.until(lambda: _true(bench.source.listeners == 0))
+    assert bench.source.acknowledged == []
+    assert [each async for each in bench.runtime.executions.stream(ExecutionQuery("main"))] == []
+
+
+async def test_a_stop_lets_go_of_the_trigger(bench: Bench) -> None:
+    await bench.save(flow("test.Listen"))
+    await bench.until(lambda: _true(bench.source.listeners == 1))
+    await bench.runtime._stop_triggers()
+    state = await bench.state()
+    assert bench.source.listeners == 0
+    assert (state.lease, state.due is not None and state.due <= bench.runtime.clock()) == (None, True)
+
+
+async def test_a_look_starts_an_execution_and_remembers(bench: Bench) -> None:
+    await bench.save(flow("test.Look", "interval: PT0.05S"))
+    bench.source.events.put_nowait((1, None))
+    bench.source.events.put_nowait((2, None))
+    assert sorted(await bench.values(2)) == ["1 ", "2 "]
+    await bench.until(lambda: _true({"last": 2} in bench.source.looks))
+    assert bench.source.looks[0] == {}
+    assert bench.source.acknowledged == [1, 2]
+    assert bench.source.most_listeners == 1
+    assert (await bench.log())[0] == "Look 1"
+
+
+async def test_a_look_that_hangs_is_given_up_and_done_again(bench: Bench) -> None:
+    bench.source.hang = True
+    await bench.save(flow("test.Look", "interval: PT0.05S"))
+
+    async def failing() -> bool:
+        return (await bench.state()).health is Health.FAILING
+
+    await bench.until(failing)
+    assert (await bench.state()).memory.reason == "The trigger did not come to an end in time"
+    bench.source.hang = False
+    bench.source.events.put_nowait((1, None))
+    assert await bench.values(1) == ["1 "]
+
+
+async def test_a_look_that_fails_makes_a_failed_execution_where_that_is_wanted(bench: Bench) -> None:
+    await bench.save(flow("test.Look", "failOnTriggerError: true"))
+    bench.source.events.put_nowait(ValueError("nothing to see"))
+
+    async def failed() -> list[str]:
+        records = [each async for each in bench.runtime.executions.stream(ExecutionQuery("main"))]
+        return [record.state.current.value for record in records]
+
+    assert await bench.until(failed) == ["FAILED"]
+
+
+async def test_a_property_that_cannot_be_rendered(bench: Bench) -> None:
+    await bench.save(flow("test.Listen", 'text: "{{ no_such_name }}"'))
+
+    async def failing() -> bool:
+        return (await bench.state()).health is Health.FAILING
+
+    await bench.until(failing)
+    assert "no_such_name" in ((await bench.state()).memory.reason or "")
+
+
+async def _true(value: bool) -> bool:
+    return value
