@@ -192,6 +192,11 @@ RUNS = [
         logs=["Check failed: 5000 is more than anybody may order."],
         exit_code=1,
     ),
+    Expected(
+        "limits/task-cache.yaml",
+        tasks={"price": 3},
+        logs=["Skipping task execution: its outputs are in the task cache."],
+    ),
     Expected("limits/one-at-a-time.yaml", logs=["Importing."]),
     Expected("loop-until.yaml", tasks={"ask": 1}, logs=["It took 3 rounds."]),
     Expected(

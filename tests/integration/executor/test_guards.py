@@ -100,11 +100,6 @@ async def test_finally_runs_after_a_kill(flows: Flows) -> None:
 
 async def test_an_execution_restarted_by_hand_is_counted_once(flows: Flows) -> None:
     """One of three executions fails while another still runs; it is restarted before that has ended."""
-    from windhover.storage import namespace_prefix
-
-    storage = flows.runtime.storage.for_tenant("main")
-    uri = f"{namespace_prefix('test').rstrip('/')}/rows.txt"
-    await storage.put(uri, b"1\n2\n3\n")
     await flows.save("""
         id: piece
         namespace: test
@@ -118,17 +113,20 @@ async def test_an_execution_restarted_by_hand_is_counted_once(flows: Flows) -> N
             format: "{{ taskrun.attemptsCount > 0 ? 'done' : nothing }}"
             runIf: "{{ inputs.row != '2' }}"
     """)
-    flow = await flows.save(f"""
+    flow = await flows.save("""
         id: pieces
         namespace: test
         tasks:
+          - id: rows
+            type: io.kestra.plugin.core.storage.Write
+            content: "a\\nb\\nc\\n"
           - id: each
             type: io.kestra.plugin.core.flow.ForEachItem
-            items: "{uri}"
-            batch: {{rows: 1}}
+            items: "{{ outputs.rows.uri }}"
+            batch: {rows: 1}
             namespace: test
             flowId: piece
-            inputs: {{row: "{{{{ taskrun.iteration }}}}"}}
+            inputs: {row: "{{ taskrun.iteration }}"}
     """)
     execution_id = await flows.start(flow)
     both = await flows.until(
