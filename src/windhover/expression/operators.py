@@ -214,7 +214,10 @@ def _has_key(value: object, key: object) -> bool:
 
 
 def is_in(left: object, right: object) -> bool:
-    """``isIn``: whether the text of a value is that of an element, or of a key or value of a map."""
+    """``isIn``: whether the text of a value is that of an element, or of a key or value of a map.
+
+    Nothing is in what is neither.
+    """
     if left is None or right is None or isinstance(right, str):
         return False
     text = to_string(left)
@@ -222,7 +225,7 @@ def is_in(left: object, right: object) -> bool:
         return any(to_string(key) == text or to_string(value) == text for key, value in right.items())
     if is_list(right) or isinstance(right, Set):
         return any(to_string(item) == text for item in right)
-    raise EvaluationError(f"isIn needs a list or a map on its right, not {to_string(right)}")
+    return False
 
 
 def value_range(start: object, end: object, step: object = 1) -> list[object]:

@@ -54,9 +54,10 @@ class Template:
     def evaluate(self, scope: Scope) -> object:
         """The template as a value.
 
-        A sole expression, or whatever else prints exactly one value besides nulls, keeps that value. Texts, numbers and
-        booleans side by side are joined to a text. A map or list beside other output makes the whole a text
-        that is then read as JSON if it begins with valid JSON. Raises ExpressionError.
+        A sole expression, or whatever else prints exactly one value besides nulls, keeps that value; null
+        is what prints nothing. Texts, numbers and booleans side by side are joined to a text. A map or list
+        beside other output makes the whole a text that is then read as JSON if it begins with valid JSON.
+        Raises ExpressionError.
         """
         if self._text is not None:
             return self._text

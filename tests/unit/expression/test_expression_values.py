@@ -36,6 +36,7 @@ def test_filter_of_texts_refuses_a_number(name: str) -> None:
     [
         ("{{ number | startsWith('7') }}", "false"),
         ("{{ none > 1 }} {{ 1 <= none }}", "false false"),
+        ("{{ 1 isIn number }} {{ 'a' isIn true }}", "false false"),
         ("{{ none | merge([9]) }}", "[9]"),
         ("{{ none | distinct }}", "null"),
         ("{{ min(none, 7, 3) }} {{ max(7, none) }}", "3 7"),
