@@ -49,3 +49,19 @@ def test_a_server_that_is_killed_loses_no_message(family: Family, make_server: S
     assert sorted(numbers_seen) == list(range(_MESSAGES + 1))
     if family.exactly_once:
         assert set(numbers_seen.values()) == {1}
+
+
+def test_a_broker_that_comes_back_is_listened_to_again(family: Family, make_server: ServerFactory) -> None:
+    server = make_server()
+    executions = Executions(server.process, family)
+    server.process.start()
+    server.save(family.flow())
+    asyncio.run(family.publish([0]))
+    until(lambda: executions.total() == 1, 30, server.process.log)
+
+    family.broker.stop()
+    family.broker.start()
+    asyncio.run(family.publish([1, 2]))
+
+    until(lambda: executions.total() == 3, 60, server.process.log)
+    assert sorted(executions.numbers()) == [0, 1, 2]
