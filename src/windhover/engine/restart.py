@@ -22,6 +22,9 @@ from windhover.plugin.flowable import Body, FlowableTask
 RESTARTED_LABEL = Label("system.restarted", "true")
 REPLAY_LABEL = Label("system.replay", "true")
 
+#: Of an execution that others are replays of.
+REPLAYED_LABEL = Label("system.replayed", "true")
+
 #: States of task runs that a restart takes up again.
 _UNSUCCESSFUL = frozenset({StateType.FAILED, StateType.KILLED})
 
@@ -163,7 +166,9 @@ def _replayed_header(
         flow_revision=flow.revision or execution.flow_revision,
         variables=(dict(flow.variables) or None) if another_revision else execution.variables,
         inputs=dict(inputs) if inputs is not None else execution.inputs,
-        labels=_labelled(execution.labels, REPLAY_LABEL),
+        labels=_labelled(
+            [label for label in execution.labels if label.key != REPLAYED_LABEL.key], REPLAY_LABEL
+        ),
         outputs=None,
         schedule_date=None,
         ordered_end=None,
@@ -352,6 +357,14 @@ def _go_back(execution: Execution, label: Label, now: datetime) -> None:
     execution.broken_slas = ()
     execution.labels = _labelled(execution.labels, label)
     execution.metadata.attempt_number += 1
+
+
+def mark_replayed(execution: Execution) -> bool:
+    """Label an execution that was replayed; False when it is labelled already."""
+    if REPLAYED_LABEL in execution.labels:
+        return False
+    execution.labels = _labelled(execution.labels, REPLAYED_LABEL)
+    return True
 
 
 def _labelled(labels: Sequence[Label], label: Label) -> list[Label]:

@@ -26,10 +26,11 @@ from windhover.engine.messages import (
     ExecutionNotFound,
     ExecutionStored,
     LogsWritten,
+    ReplayExecution,
     RestartExecution,
     StartChild,
 )
-from windhover.engine.restart import replay
+from windhover.engine.restart import mark_replayed, replay
 from windhover.engine.step import SCHEDULE_TIMER
 from windhover.executor.actions import ReworkCommand
 from windhover.executor.admission import Verdict
@@ -381,6 +382,10 @@ class Round:
         change.known_states = max(1, len(change.live.record.state.histories) - 1)
         if change.execution_id == command.execution_id:
             change.known_states = known_states
+        elif isinstance(command, ReplayExecution) and mark_replayed(live.record):
+            original = self.changes.setdefault(command.execution_id, Change(live, known_states=known_states))
+            ended = live.record.state.current.is_terminated
+            original.effects.append(Effects(header_changed=True, ended=ended))
         if change.execution_id in self.changes:
             earlier = self.changes[change.execution_id]
             change.known_states = min(change.known_states, earlier.known_states)

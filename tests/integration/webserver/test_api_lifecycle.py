@@ -142,6 +142,10 @@ async def test_a_replay_is_a_new_execution_that_keeps_what_came_before(server: S
     second = await reached(server, answer["id"], "SUCCESS")
     assert task_runs(second)["s"]["outputs"] == {"value": "5"}
     assert {"key": "system.replay", "value": "true"} in second["labels"]
+    original = (await server.client.get(f"{EXECUTIONS}/{first['id']}")).json()
+    assert {"key": "system.replayed", "value": "true"} in original["labels"]
+    third = (await act(server, first["id"], "replay")).json()
+    assert {one["key"] for one in third["labels"]} == {"system.correlationId", "system.replay"}
     unknown = await act(server, first["id"], "replay", params={"taskRunId": "nothing"})
     assert unknown.status_code == 404
 
