@@ -18,7 +18,7 @@ from windhover.expression.nodes import (
     TestCall,
     Unary,
 )
-from windhover.expression.output import join_output
+from windhover.expression.output import join_inner
 from windhover.expression.registry import REQUIRED, Definition, Kind, definition, definitions
 from windhover.expression.scope import Frame
 from windhover.expression.values import JavaLong, is_integer
@@ -174,7 +174,7 @@ class CallCompiler:
         def render(frame: Frame) -> str:
             parts: list[object] = []
             body(frame, parts.append)
-            return join_output(frame, parts)
+            return join_inner(frame, parts)
 
         return render
 

@@ -44,7 +44,7 @@ from windhover.expression.nodes import (
     Unary,
     Variable,
 )
-from windhover.expression.output import join_output
+from windhover.expression.output import join_inner
 from windhover.expression.scope import Frame
 from windhover.expression.values import Entry, equals, is_list, is_map, to_string
 
@@ -211,7 +211,7 @@ class Compiler:
         def render(frame: Frame) -> str:
             parts: list[object] = []
             body(frame, parts.append)
-            return join_output(frame, parts)
+            return join_inner(frame, parts)
 
         def run(frame: Frame, emit: Emit) -> None:
             frame.blocks[name] = render
@@ -225,7 +225,7 @@ class Compiler:
         def content(frame: Frame) -> object:
             parts: list[object] = []
             body(frame, parts.append)
-            return join_output(frame, parts)
+            return join_inner(frame, parts)
 
         evaluate: Evaluate = content
         for name, arguments in node.filters:

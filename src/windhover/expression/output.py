@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from windhover.expression.scope import Frame
-from windhover.expression.values import to_text
+from windhover.expression.values import to_string, to_text
 
 _UNCHECKED = 1 << 16
 
@@ -19,6 +19,13 @@ def join_output(frame: Frame, parts: list[object]) -> str:
     if len(text) > _UNCHECKED:
         frame.budget.check_size(len(text))
     return text
+
+
+def join_inner(frame: Frame, parts: list[object]) -> str:
+    """What a macro, a repeated block or a ``filter`` tag has printed: lists and maps in Java's own form."""
+    if any(part.__class__ is not str for part in parts):
+        parts = ["" if part is None else to_string(part) for part in parts]
+    return join_output(frame, parts)
 
 
 def _join_checked(frame: Frame, texts: list[object]) -> str:

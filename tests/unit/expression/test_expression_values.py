@@ -36,6 +36,8 @@ def test_filter_of_texts_refuses_a_number(name: str) -> None:
     [
         ("{{ number | startsWith('7') }}", "false"),
         ("{{ none > 1 }} {{ 1 <= none }}", "false false"),
+        ("{% filter trim %}{{ items }}{{ none }}{% endfilter %}", "[3, 1]"),
+        ("{% macro m(a) %}{{ a }}{% endmacro %}{{ m(items) }}", "[3, 1]"),
         ("{{ 1 isIn number }} {{ 'a' isIn true }}", "false false"),
         ("{{ none | merge([9]) }}", "[9]"),
         ("{{ none | distinct }}", "null"),
