@@ -204,6 +204,20 @@ class LimitSettings(Section):
         256 * _KB,
         ge=0,
     )
+    webhook_body: ByteSize = setting(
+        "windhover.limits.webhook-body",
+        "Largest body of a webhook that is read as `trigger.body`; those above `inline-inputs` are kept in "
+        "the internal storage. `fetchType: STORE` takes any body that a request may have.",
+        64 * _MB,
+        gt=0,
+    )
+    flow_trigger_repeats: int = setting(
+        "windhover.flow-triggers.most-repeats",
+        "How often one Flow trigger may fire in a chain of executions that started one another; flows that "
+        "trigger each other without end are stopped there.",
+        10,
+        ge=1,
+    )
     inline_outputs: ByteSize = setting(
         "windhover.limits.inline-outputs",
         "Outputs of a task run above this size are kept in the internal storage.",

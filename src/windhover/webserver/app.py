@@ -39,6 +39,7 @@ from windhover.webserver.routes import (
     outputs,
     plugins,
     triggers,
+    webhooks,
 )
 from windhover.webserver.services import DEFAULT_TENANT, WebServices
 from windhover.webserver.tenant_paths import TenantPaths
@@ -47,6 +48,7 @@ from windhover.webserver.tenant_paths import TenantPaths
 _ROUTERS = (
     evaluation.router,
     evaluation.pebble_router,
+    webhooks.router,
     execution_actions.router,
     execution_lifecycle_bulk.router,
     execution_lifecycle.router,

@@ -30,10 +30,14 @@ MAX_PARTS = 10_000
 class Part:
     """One part. Iterating gives its content in chunks, once; what is not read is skipped."""
 
-    def __init__(self, reader: MultipartReader, name: str, filename: str | None) -> None:
+    def __init__(
+        self, reader: MultipartReader, name: str, filename: str | None, content_type: str | None = None
+    ) -> None:
         self.name = name
         #: The name of the file; None for a plain value.
         self.filename = filename
+        #: As the client says.
+        self.content_type = content_type
         self._reader = reader
         self._ended = False
 
@@ -110,7 +114,7 @@ class MultipartReader:
         self._complete = False
         self._header_name = b""
         self._header_value = b""
-        self._disposition = b""
+        self._disposition = self._content_type = b""
         self._count = 0
         try:
             self._parser = MultipartParser(
@@ -166,7 +170,7 @@ class MultipartReader:
     # ---- called by the parser
 
     def _on_part_begin(self) -> None:
-        self._disposition = b""
+        self._disposition = self._content_type = b""
         self._count += 1
         if self._count > MAX_PARTS:
             raise too_large(f"The form has more than {MAX_PARTS} fields.")
@@ -180,6 +184,8 @@ class MultipartReader:
     def _on_header_end(self) -> None:
         if self._header_name.lower() == b"content-disposition":
             self._disposition = self._header_value
+        elif self._header_name.lower() == b"content-type":
+            self._content_type = self._header_value
         self._header_name = self._header_value = b""
 
     def _on_headers_finished(self) -> None:
@@ -188,7 +194,10 @@ class MultipartReader:
         if name is None:
             raise bad_request("Bad multipart body: a part has no name.")
         filename = options.get(b"filename")
-        self._events.append(Part(self, _decoded(name), None if filename is None else _decoded(filename)))
+        kind = _decoded(self._content_type) if self._content_type else None
+        self._events.append(
+            Part(self, _decoded(name), None if filename is None else _decoded(filename), kind)
+        )
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         self._events.append(_Data(data[start:end]))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
@@ -26,6 +27,9 @@ from windhover.storage import Storage
 from windhover.webserver.authentication import Authentication
 from windhover.webserver.execution_feed import ExecutionFeed
 from windhover.webserver.request_metrics import RequestMetrics
+
+if TYPE_CHECKING:
+    from windhover.webserver.webhooks import Webhooks
 
 #: The tenant of the open API: paths without a tenant are about it.
 DEFAULT_TENANT = "main"
@@ -95,6 +99,13 @@ class WebServices:
     @cached_property
     def feed(self) -> ExecutionFeed:
         return ExecutionFeed(self.queue.broadcasts)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        # Its module needs this one.
+        from windhover.webserver.webhooks import Webhooks
+
+        return Webhooks(self)
 
     @cached_property
     def request_metrics(self) -> RequestMetrics:

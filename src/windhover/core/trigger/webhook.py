@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from windhover.core.condition.multiple_condition import MultipleCondition
-from windhover.model.definition import Text, scalar_as_text
+from windhover.core.webhook_options import RateLimit, Signature
+from windhover.model.definition import NonEmptyText, Text, scalar_as_text
 from windhover.model.execution import JsonValue
 from windhover.plugin.documentation import Example
 from windhover.plugin.task import Output
@@ -23,6 +24,14 @@ class WebhookOutput(Output):
     body: Annotated[JsonValue, Field(description="The body of the request: JSON read, or text.")]
     headers: Annotated[dict[str, list[str]], Field(description="The headers of the request.")]
     parameters: Annotated[dict[str, list[str]], Field(description="The query parameters of the request.")]
+    uri: Annotated[str | None, Field(description="Where the body is kept, with `fetchType: STORE`.")] = None
+    parts: Annotated[
+        list[JsonValue] | None,
+        Field(description="The files of a form: `name`, `filename`, `contentType`, `size`, `uri`."),
+    ] = None
+    form_fields: Annotated[
+        dict[str, list[str]] | None, Field(description="The fields of a form that are no files.")
+    ] = None
 
 
 class FetchType(StrEnum):
@@ -84,6 +93,17 @@ triggers:
     fetch_type: Annotated[FetchType, Field(description="What becomes of the body of the request.")] = (
         FetchType.FETCH
     )
+    signature: Annotated[
+        Signature | None, Field(description="An HMAC that requests must carry; 401 for those that do not.")
+    ] = None
+    idempotency_header: Annotated[
+        Static[NonEmptyText | None],
+        Field(description="A header that names a delivery: one that comes again starts nothing."),
+    ] = None
+    idempotency_key: Annotated[
+        Text | None, Field(description="The same as an expression, over `trigger`.")
+    ] = None
+    rate_limit: Annotated[RateLimit | None, Field(description="How many requests are taken.")] = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -92,6 +112,8 @@ triggers:
             raise _invalid(f"responseContentType must be either {wanted}")
         if any(isinstance(condition, MultipleCondition) for condition in self.conditions):
             raise _invalid("conditions of type MultipleCondition are not supported")
+        if self.idempotency_header is not None and self.idempotency_key is not None:
+            raise _invalid("idempotencyHeader and idempotencyKey cannot both be set")
         return self
 
 

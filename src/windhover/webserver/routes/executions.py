@@ -6,7 +6,6 @@ and encodes its answer with msgspec, so FastAPI only routes, reads the query and
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import msgspec
@@ -23,9 +22,8 @@ from windhover.storage import execution_prefix
 from windhover.util.ids import new_id
 from windhover.webserver.bodies import read_json
 from windhover.webserver.commands import ask
-from windhover.webserver.errors import bad_request, unavailable
+from windhover.webserver.errors import bad_request
 from windhover.webserver.execution_access import find_execution, find_flow, find_header
-from windhover.webserver.execution_feed import ExecutionListener
 from windhover.webserver.execution_filters import execution_query, execution_sort
 from windhover.webserver.execution_start import (
     GivenInputs,
@@ -38,6 +36,7 @@ from windhover.webserver.execution_start import (
     resolve,
     start,
 )
+from windhover.webserver.execution_waiting import execution_url, wait_for_end
 from windhover.webserver.openapi import (
     answers,
     answers_nothing,
@@ -204,13 +203,13 @@ async def create_execution(request: Request) -> Response:
     revision = read_number("revision", query.get("revision"))
     flow = await find_flow(services, tenant, namespace, flow_id, revision)
     prepared = await prepare_execution(services, request, flow, options)
-    url = _url(services, request, prepared.execution)
+    url = execution_url(services, request, prepared.execution)
     if not wait:
         return JsonResponse(execution_json(await start(services, prepared), url=url))
     # Listening begins before the start is asked for, so that no end can be missed.
     with services.feed.listen(prepared.execution.id) as listener:
         await start(services, prepared)
-        if not await _wait_for_end(request, listener):
+        if not await wait_for_end(request, listener):
             return Response(status_code=499)
     execution, task_runs = await find_execution(services, tenant, prepared.execution.id)
     return JsonResponse(execution_json(execution, task_runs, url=url))
@@ -308,36 +307,6 @@ async def _latest(services: WebServices, tenant: str, key: FlowKey) -> LastExecu
 async def _page(services: WebServices, query: ExecutionQuery) -> Response:
     found = await services.executions.search(query)
     return JsonResponse(ExecutionPageJson([execution_json(one) for one in found.results], found.total))
-
-
-async def _wait_for_end(request: Request, listener: ExecutionListener) -> bool:
-    """Wait until the execution has ended; False when the client went away first.
-
-    Raises:
-        ApiError: 503, the server is stopping.
-    """
-    ended = asyncio.ensure_future(listener.wait_for_end())
-    gone = asyncio.ensure_future(_disconnection(request))
-    try:
-        await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if listener.closed and not listener.ended:
-            raise unavailable("The server is stopping; the execution goes on when it is back.")
-        return ended.done()
-    finally:
-        ended.cancel()
-        gone.cancel()
-
-
-async def _disconnection(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _url(services: WebServices, request: Request, execution: Execution) -> str:
-    """Where the UI shows an execution."""
-    base = services.settings.url or str(request.base_url)
-    place = f"{execution.namespace}/{execution.flow_id}/{execution.id}"
-    return f"{base.rstrip('/')}/ui/{execution.tenant_id}/executions/{place}"
 
 
 def _kind(kind: str | None) -> str | None:
