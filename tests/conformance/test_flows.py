@@ -57,6 +57,7 @@ AREAS = (
     "restart-replay",
     "sla",
     "flow-trigger",
+    "webhook",
 )
 
 #: Cases that cannot pass, and why. One that passes must be taken out.
