@@ -104,6 +104,8 @@ def _parse(text: str) -> JsonValue:
 
 
 def _parse_list(text: str) -> list[JsonValue]:
+    if not text.strip():
+        raise ValueError("`values` is null or empty text; a list without values is written `[]`")
     try:
         items = msgspec.json.decode(text.encode())
     except msgspec.DecodeError as error:

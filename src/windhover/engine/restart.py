@@ -127,6 +127,7 @@ def replay(
     """
     header = _replayed_header(execution, flow, now, execution_id or new_id(), inputs)
     header.awaited_by = execution.awaited_by if in_its_place else None
+    header.nesting = execution.nesting if in_its_place else 0
     if task_run_id is None:
         return Reworked(header, [])
     task_runs = _still_defined(task_runs, flow)

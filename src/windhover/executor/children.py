@@ -25,6 +25,9 @@ from windhover.model.labels import SYSTEM_PREFIX
 from windhover.plugin.executable import ChildRequest
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 
+#: How many executions may wait for one another in a chain.
+MAX_NESTING = 100
+
 
 class ChildRefusedError(Exception):
     """The execution cannot be started; the message is for the author of the flow that asked."""
@@ -55,6 +58,11 @@ class ChildFactory:
             raise ChildRefusedError(str(error)) from None
         if flow.disabled:
             raise ChildRefusedError("Cannot execute a flow which is disabled")
+        if request.wait and parent.nesting >= MAX_NESTING:
+            raise ChildRefusedError(
+                f"Cannot execute '{flow.namespace}'.'{flow.id}' as a subflow: {MAX_NESTING} executions wait "
+                "for one another already. Does a flow start itself, with no condition that ends it?"
+            )
         execution_id = self._environment.new_id()
         resolved = resolve_inputs(
             flow.inputs,
@@ -77,6 +85,7 @@ class ChildFactory:
         execution.flow_triggers = parent.flow_triggers
         execution.trigger = ExecutionTrigger(start.task_id, start.task_type, _variables(parent, start))
         if request.wait:
+            execution.nesting = parent.nesting + 1
             execution.awaited_by = AwaitedBy(parent.id, start.task_run_id)
         return flow, execution, resolved.warnings
 

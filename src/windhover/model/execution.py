@@ -149,7 +149,8 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
 
     ``broken_slas`` are the ids of the agreements that it has broken so far. ``waits_for`` is the reason
     why an execution in state QUEUED does not run. ``flow_triggers`` says how often each Flow trigger has
-    fired in the chain of executions that led to this one. ``listeners`` are those of the flow, by index,
+    fired in the chain of executions that led to this one. ``nesting`` is how many executions wait for it, one
+    for another. ``listeners`` are those of the flow, by index,
     that run after its end.
     """
 
@@ -177,3 +178,4 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     listeners: tuple[int, ...] = ()
     waits_for: str | None = None
     flow_triggers: dict[str, int] | None = None
+    nesting: int = 0

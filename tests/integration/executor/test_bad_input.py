@@ -1,0 +1,106 @@
+"""What an author gets wrong: the execution ends in the right state, and its log says what to mend."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.executor.flows import Flows
+
+from windhover.model.state import StateType
+
+NOPE = "{{ nope.x }}"
+UNDEFINED = "Unable to find `nope` used in the expression `{{ nope.x }}` at line 1"
+LOG = "{id: log, type: io.kestra.plugin.core.log.Log, message: hi}"
+
+
+def flow(type_name: str, properties: str) -> str:
+    return f"""
+        id: bad
+        namespace: company.team
+        tasks:
+          - {{id: task, type: io.kestra.plugin.core.{type_name}, {properties}}}
+    """
+
+
+@pytest.mark.parametrize(
+    ("type_name", "properties", "message"),
+    [
+        ("flow.If", f"condition: '{NOPE}', then: [{LOG}]", UNDEFINED),
+        ("flow.Switch", f"value: '{NOPE}', cases: {{a: [{LOG}]}}", UNDEFINED),
+        ("log.Log", f"message: hi, runIf: '{NOPE}'", UNDEFINED),
+        ("log.Log", f"message: hi, timeout: '{NOPE}'", UNDEFINED),
+        ("execution.Labels", f"labels: {{team: '{NOPE}'}}", UNDEFINED),
+        ("execution.SetVariables", f"variables: {{v: '{NOPE}'}}", UNDEFINED),
+        ("flow.LoopUntil", f"condition: '{NOPE}', tasks: [{LOG}]", UNDEFINED),
+        ("flow.Pause", f"pauseDuration: '{NOPE}'", UNDEFINED),
+        ("flow.Subflow", f"namespace: company.team, flowId: '{NOPE}'", UNDEFINED),
+        ("flow.WorkingDirectory", f"inputFiles: '{NOPE}', tasks: [{LOG}]", UNDEFINED),
+        ("flow.ForEach", f"values: '{NOPE}', tasks: [{LOG}]", UNDEFINED),
+        ("flow.ForEach", f"values: '{{{{ null }}}}', tasks: [{LOG}]", "`values` is null or empty text"),
+        ("flow.ForEach", f"values: '[1, null]', tasks: [{LOG}]", "Found '1' null values on Each"),
+        ("flow.ForEach", f"values: abc, tasks: [{LOG}]", "`values` is no JSON list"),
+        ("flow.ForEach", f"values: '{{{{ 5 }}}}', tasks: [{LOG}]", "`values` must be a JSON list"),
+        ("flow.Subflow", "namespace: company.team, flowId: missing", "Unable to find flow"),
+        ("flow.ForEachItem", "items: abc, namespace: company.team, flowId: missing", "abc"),
+        (
+            "flow.ForEachItem",
+            "items: 'kestra:///nowhere.txt', namespace: company.team, flowId: missing",
+            "nowhere.txt",
+        ),
+    ],
+)
+async def test_what_cannot_be_done_fails_and_names_the_cause(
+    flows: Flows, type_name: str, properties: str, message: str
+) -> None:
+    ended = await flows.run(flow(type_name, properties))
+    assert ended.state == "FAILED"
+    assert message in "\n".join(ended.messages("ERROR"))
+
+
+async def test_an_empty_list_is_a_success_and_a_huge_one_is_run(flows: Flows) -> None:
+    empty = await flows.run(flow("flow.ForEach", f"values: '[]', tasks: [{LOG}]"))
+    assert (empty.state, len(empty.task_runs)) == ("SUCCESS", 1)
+    huge = flow("flow.ForEach", f"values: '{{{{ range(1, 2000) }}}}', concurrencyLimit: 0, tasks: [{LOG}]")
+    ended = await flows.run(huge)
+    assert (ended.state, len(ended.task_runs)) == ("SUCCESS", 2001)
+
+
+async def test_a_disabled_subflow_is_refused(flows: Flows) -> None:
+    await flows.save("""
+        id: off
+        namespace: company.team
+        disabled: true
+        tasks:
+          - {id: log, type: io.kestra.plugin.core.log.Log, message: hi}
+    """)
+    ended = await flows.run(flow("flow.Subflow", "namespace: company.team, flowId: 'off'"))
+    assert ended.state == "FAILED"
+    assert ended.messages("ERROR") == ["Cannot execute a flow which is disabled"]
+
+
+ITSELF = "namespace: '{{ flow.namespace }}', flowId: '{{ flow.id }}'"
+
+
+async def test_a_flow_that_waits_for_itself_fails_at_a_depth(flows: Flows) -> None:
+    ended = await flows.run(flow("flow.Subflow", ITSELF))
+    assert ended.state == "FAILED"
+    assert ended.execution.nesting == 0
+    (line,) = ended.messages("ERROR")
+    assert "ends in FAILED state" in line
+
+
+async def test_a_flow_that_starts_itself_without_waiting_keeps_nobody_from_anything(flows: Flows) -> None:
+    ended = await flows.run(flow("flow.Subflow", f"{ITSELF}, wait: false"))
+    assert ended.state == "SUCCESS"
+    other = await flows.run(flow("log.Log", "message: hi").replace("id: bad", "id: other"))
+    assert other.state == "SUCCESS"
+    # The latest revision is what is started: the chain ends.
+    await flows.save(flow("log.Log", "message: no more"))
+
+
+async def test_a_failed_output_wins_over_a_success(flows: Flows) -> None:
+    ended = await flows.run(
+        flow("log.Log", "message: hi")
+        + f"    outputs:\n          - {{id: o, type: STRING, value: '{NOPE}'}}\n"
+    )
+    assert ended.state == StateType.FAILED.value
+    assert f"Failed to render output values: {UNDEFINED}" in ended.messages("ERROR")
