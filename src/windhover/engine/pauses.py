@@ -26,6 +26,10 @@ _PAUSE_ENDS = {
 }
 
 
+#: Ends that have a line of their own.
+_TELL_THEMSELVES = frozenset({PauseBehavior.CANCEL, PauseBehavior.TIMEOUT})
+
+
 class Pauses(Subflows):
     """The life of pauses."""
 
@@ -58,6 +62,8 @@ class Pauses(Subflows):
         if until.behavior is PauseBehavior.EXPIRE:
             self.decide(node, Decision.EXPIRED)
             return
+        if until.behavior not in _TELL_THEMSELVES:
+            self.log(LogLevel.INFO, f"The time of the pause is over: {until.behavior.value}.", node)
         self.end_pause(node, _PAUSE_ENDS[until.behavior], timeout=until.behavior is PauseBehavior.TIMEOUT)
 
     def end_pause(

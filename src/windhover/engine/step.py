@@ -37,6 +37,7 @@ from windhover.plugin.flowable import FlowableTask, soften
 from windhover.plugin.problems import InvalidProperties
 from windhover.plugin.task import TaskDefinition
 from windhover.util.durations import format_duration, parse_duration
+from windhover.util.instants import instant_text
 
 SCHEDULE_TIMER = "schedule"
 REPLAY_TIMER = "replay"
@@ -109,6 +110,8 @@ class Step(Breakpoints):
         """Go on after a pause; what was given for its inputs has been checked."""
         if self.live.record.state.current is not StateType.PAUSED or not self.resting:
             return
+        by = f" by {event.actor}" if event.actor else ""
+        self.log(LogLevel.INFO, f"Execution resumed{by}.")
         paused = [node for node in self.open_leaves() if is_paused(node)]
         if not paused:
             self.header_state(StateType.RUNNING)
@@ -127,6 +130,7 @@ class Step(Breakpoints):
         """Let nothing new start until the execution is resumed."""
         record = self.live.record
         if record.state.current is StateType.RUNNING and record.ordered_end is None:
+            self.log(LogLevel.INFO, "Execution paused: nothing new starts until it is resumed.")
             self.header_state(StateType.PAUSED)
 
     def recover(self) -> None:
@@ -154,9 +158,11 @@ class Step(Breakpoints):
         """Go on with an execution that was reworked, or whose turn has come."""
         record = self.live.record
         if record.state.current is StateType.RESTARTED:
+            self.log(LogLevel.INFO, "Execution restarted.")
             self.watch_durations(self.now)
             self.set_deadlines_again()
         if record.waits_for is not None:
+            self.log(LogLevel.INFO, "Execution leaves the queue: its turn has come.")
             record.waits_for = None
             self.clear_timer(QUEUE_TIMER)
         self.header_state(StateType.RUNNING)
@@ -277,6 +283,7 @@ class Step(Breakpoints):
         record.state.become(StateType.FAILED, at)
         record.state.become(StateType.RETRYING, self.now)
         self.changed(node)
+        self.log(LogLevel.INFO, f"The attempt failed; the next one is due at {instant_text(due)}.", node)
         self.effects.timers_set[RETRY_TIMER + record.id] = due
         self.live.retrying += 1
         if not self.resting and self.live.record.ordered_end is None:
@@ -297,6 +304,8 @@ class Step(Breakpoints):
     def _retry_as_new_execution(self, node: Node, due: datetime, at: datetime) -> None:
         """Let a new execution take the place of this one."""
         node.record.state.become(StateType.FAILED, at)
+        text = f"The execution failed; a new one takes its place at {instant_text(due)}."
+        self.log(LogLevel.INFO, text, node)
         self.effects.timers_set[REPLAY_TIMER] = due
         self.end(node, StateType.RETRIED)
         self.order_end(StateType.RETRIED, stop=True)
