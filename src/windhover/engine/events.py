@@ -62,7 +62,7 @@ class Resume(msgspec.Struct, frozen=True):
     """Somebody lets a paused execution go on; ``inputs`` are those of the pause, checked.
 
     ``task_run_id`` is the pause to end; without it, that which began first. ``decision`` and ``comment``
-    answer a pause that asks for one; a resume without is an approval.
+    answer a pause that asks for one; without an answer it is approved.
     """
 
     inputs: Mapping[str, JsonValue] | None = None

@@ -26,6 +26,11 @@ class PauseForm(msgspec.Struct, frozen=True):
     comment: CommentRule | None = None
 
 
+def needs_decision(execution_id: str) -> str:
+    """Why an execution cannot just be resumed that waits for somebody to approve or to deny."""
+    return f"Execution '{execution_id}' waits for a decision: review it instead of resuming it"
+
+
 def pause_form(flow: Flow, task_runs: Sequence[TaskRun]) -> PauseForm:
     """What a resume of a paused execution ends: of several pauses the one that began first."""
     for run in task_runs:

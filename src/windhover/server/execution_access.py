@@ -16,7 +16,7 @@ from windhover.engine.messages import (
     KillExecution,
     ResumeExecution,
 )
-from windhover.engine.pause_inputs import pause_form, resolve_pause_inputs
+from windhover.engine.pause_inputs import needs_decision, pause_form, resolve_pause_inputs
 from windhover.model.execution import Execution, JsonValue
 from windhover.model.state import TERMINATED, StateType
 from windhover.plugin.context import ExecutionPurge, ExecutionRefused, Purged
@@ -162,6 +162,8 @@ class ExecutorAccess(msgspec.Struct, frozen=True):
             execution.tenant_id, execution.namespace, execution.flow_id, execution.flow_revision
         )
         form = pause_form(flow, task_runs)
+        if form.comment is not None:
+            raise CommandRefused(needs_decision(execution_id))
         resolved = await asyncio.to_thread(
             resolve_pause_inputs, form, inputs, flow, execution, task_runs, self.environment
         )

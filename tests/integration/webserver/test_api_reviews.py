@@ -23,6 +23,11 @@ async def test_a_review_checks_the_form_and_the_comment(local_server: Server) ->
     execution_id = started.json()["id"]
     await local_server.reached(execution_id, "PAUSED")
     path = f"{EXECUTIONS}/{execution_id}/actions/review"
+    plain = await local_server.client.post(f"{EXECUTIONS}/{execution_id}/actions/resume")
+    assert plain.status_code == 409
+    assert "waits for a decision" in plain.json()["message"]
+    many = await local_server.client.post(f"{EXECUTIONS}/resume/by-ids", json=[execution_id])
+    assert many.json()["count"] == 0
     denied = await local_server.client.post(path, params={"decision": "DENIED"}, files={"n": (None, "3")})
     assert denied.status_code == 422
     assert "A comment is required" in denied.json()["message"]

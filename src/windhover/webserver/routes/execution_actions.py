@@ -61,7 +61,7 @@ async def kill_by_ids(request: Request, services: Services, tenant: Tenant) -> R
     executions, invalid = await by_ids(services, tenant, ids, _unless_ended)
     if invalid:
         return refused("invalid bulk kill", invalid)
-    return await _kill_all(services, each(executions))
+    return await _kill_all(services, each(executions), actor_of(request))
 
 
 @router.delete(
@@ -72,7 +72,7 @@ async def kill_by_ids(request: Request, services: Services, tenant: Tenant) -> R
 )
 async def kill_by_query(request: Request, services: Services, tenant: Tenant) -> Response:
     """Kill all executions that the conditions find and that have not ended."""
-    return await _kill_all(services, found(request, services, tenant))
+    return await _kill_all(services, found(request, services, tenant), actor_of(request))
 
 
 @router.delete(
@@ -147,11 +147,13 @@ async def kill(
     return JsonResponse(execution_json(*await find_execution(services, tenant, execution_id)), 202)
 
 
-async def _kill_all(services: WebServices, executions: AsyncIterator[Execution]) -> Response:
+async def _kill_all(
+    services: WebServices, executions: AsyncIterator[Execution], actor: str | None
+) -> Response:
     async def kill_one(execution: Execution) -> None:
         if execution.state.current.is_terminated:
             raise IllegalExecutionState(f"Execution '{execution.id}' has already ended")
-        await ask(services, KillExecution(execution.id))
+        await ask(services, KillExecution(execution.id, actor))
 
     return accepted(await for_each(executions, kill_one))
 

@@ -30,6 +30,7 @@ from windhover.engine.messages import (
     SetLabels,
     UnqueueExecution,
 )
+from windhover.engine.pause_inputs import needs_decision
 from windhover.model.execution import JsonValue, Label
 from windhover.model.flow import Flow
 from windhover.model.labels import SYSTEM_PREFIX
@@ -205,6 +206,8 @@ async def pause(services: Services, tenant: Tenant, execution_id: ExecutionId) -
 async def resume(request: Request, services: Services, tenant: Tenant, execution_id: ExecutionId) -> Response:
     """Let a paused execution go on, with the inputs that its pause asks for."""
     paused = await find_paused(services, tenant, execution_id)
+    if paused.form.comment is not None:
+        raise conflict(needs_decision(execution_id))
     given = GivenInputs()
     inputs = await _checked(
         services, paused.flow, execution_id, given, read_resume_inputs(services, request, paused, given)

@@ -28,6 +28,7 @@ from windhover.engine.messages import (
     SetLabels,
     UnqueueExecution,
 )
+from windhover.engine.pause_inputs import needs_decision
 from windhover.model.execution import Execution, Label
 from windhover.model.state import StateType
 from windhover.webserver.bodies import read_json
@@ -124,8 +125,10 @@ async def _force_run(services: WebServices, execution: Execution) -> Command:
 
 
 async def _resume(services: WebServices, execution: Execution) -> Command:
-    """Resume with no more than defaults: a pause that asks for more is passed over."""
+    """Resume with no more than defaults: a pause that asks for more is passed over, and so is an Approval."""
     paused = await find_paused(services, execution.tenant_id, execution.id)
+    if paused.form.comment is not None:
+        raise IllegalExecutionState(needs_decision(execution.id))
     resolved = await resolve_resume_inputs(services, paused, GivenInputs())
     if resolved.problems:
         raise refused_inputs(resolved)
