@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import statistics
 import tempfile
 import threading
 import time
@@ -20,6 +21,7 @@ from tests.realtime import FAMILIES, Executions, Family
 from tests.server_process import ServerProcess
 
 _DEADLINE = 300.0
+_SINGLE_MESSAGES = 30
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,17 @@ class Rate:
             f"{self.messages / self.seconds_to_start * 60:,.0f} executions started a minute,"
             f" {self.messages / self.seconds_to_end * 60:,.0f} ended a minute"
         )
+
+
+@dataclass(frozen=True)
+class Latency:
+    """From before a message is sent, its sender's connection included, to its execution; medians."""
+
+    to_start: float
+    to_end: float
+
+    def __str__(self) -> str:
+        return f"{self.to_start * 1000:.1f} ms from sent to started, {self.to_end * 1000:.1f} ms to ended"
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,30 @@ def measure_rate(family: Family, server: ServerProcess, messages: int) -> Rate:
     server.stop()
     first = min(created)
     return Rate(messages, (max(created) - first).total_seconds(), (max(ended) - first).total_seconds())
+
+
+def measure_latency(family: Family, server: ServerProcess) -> Latency:
+    """Send one message after the other to a server that has nothing else to do."""
+    executions = Executions(server, family)
+    server.start()
+    server.save_flow(family.flow())
+    asyncio.run(family.publish([0]))
+    _until(lambda: executions.total("SUCCESS") == 1)
+    sent: dict[int, float] = {}
+    for number in range(1, _SINGLE_MESSAGES + 1):
+        sent[number] = time.time()
+        asyncio.run(family.publish([number]))
+        _until(lambda: executions.total("SUCCESS") > number)  # noqa: B023
+    later = {family.number(one): one["state"] for one in executions.all()}
+    server.stop()
+    return Latency(
+        statistics.median(_instant(later[number]["startDate"]) - sent[number] for number in sent),
+        statistics.median(_instant(later[number]["endDate"]) - sent[number] for number in sent),
+    )
+
+
+def _instant(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def measure_crash(family: Family, server: ServerProcess, messages: int) -> Crash:
@@ -125,8 +162,10 @@ def _measure(kind: type[Family], folder: Path, messages: int) -> None:
         return
     with family.broker:
         asyncio.run(family.prepare())
-        server = ServerProcess(folder / "home")
+        server = ServerProcess(folder / "idle")
         try:
+            print(f"{kind.name}: {measure_latency(family, server)}", flush=True)
+            server = ServerProcess(folder / "home")
             print(f"{kind.name}: {measure_rate(family, server, messages)}", flush=True)
             print(f"{kind.name}: {measure_crash(family, server, messages)}", flush=True)
         finally:
