@@ -14,6 +14,9 @@ KILL_TIMER = "kill"
 #: The timer that ends the ``finally`` branches of an execution that was killed.
 FINALLY_TIMER = "finally"
 
+#: The timer that ends the wait for a turn.
+QUEUE_TIMER = "queue"
+
 
 class Cutting(FlowControl):
     """Ends an execution, or a part of it, from outside.
@@ -88,6 +91,7 @@ class Cutting(FlowControl):
 
     def execution_ends(self) -> None:
         record, root = self.live.record, self.live.root
+        self.waits_no_longer()
         if record.ordered_end is None:
             return
         record.ordered_end = None
@@ -95,6 +99,12 @@ class Cutting(FlowControl):
         root.finalizes = root.stops = False
         self.clear_timer(KILL_TIMER)
         self.clear_timer(FINALLY_TIMER)
+
+    def waits_no_longer(self) -> None:
+        """The execution has left the queue of its flow."""
+        if self.live.record.waits_for is not None:
+            self.live.record.waits_for = None
+            self.clear_timer(QUEUE_TIMER)
 
     def _give_up_retry(self, node: Node) -> None:
         """Wait no longer for the next try of a task run."""

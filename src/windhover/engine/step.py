@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from windhover.engine.agreements import SLA_TIMER
 from windhover.engine.batches import BATCH_TIMER, is_batch_task, is_batch_under_way
 from windhover.engine.breakpoints import Breakpoints
-from windhover.engine.cutting import FINALLY_TIMER, KILL_TIMER
+from windhover.engine.cutting import FINALLY_TIMER, KILL_TIMER, QUEUE_TIMER
 from windhover.engine.events import Resume
 from windhover.engine.flow_control import DEADLINE_TIMER, LOOP_TIMER, RETRY_TIMER, is_paused, owners
 from windhover.engine.frame import Frame, Node
@@ -41,7 +41,6 @@ from windhover.util.instants import instant_text
 
 SCHEDULE_TIMER = "schedule"
 REPLAY_TIMER = "replay"
-QUEUE_TIMER = "queue"
 
 
 class Step(Breakpoints):
@@ -163,8 +162,7 @@ class Step(Breakpoints):
             self.set_deadlines_again()
         if record.waits_for is not None:
             self.log(LogLevel.INFO, "Execution leaves the queue: its turn has come.")
-            record.waits_for = None
-            self.clear_timer(QUEUE_TIMER)
+            self.waits_no_longer()
         self.header_state(StateType.RUNNING)
         self.go_on()
 

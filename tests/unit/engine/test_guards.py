@@ -428,6 +428,12 @@ def test_an_execution_tells_why_it_waits_and_not_for_ever() -> None:
     assert run.fire() == "queue"
     assert run.history() == "CREATED QUEUED FAILED"
     assert run.logs[-1] == "ERROR Execution is FAILED because it waited for its turn longer than PT10M."
+    assert run.live.record.waits_for is None
+
+    run = FlowRun(source, begin=False)
+    run.apply(Queued(1))
+    run.apply(KillRequested())
+    assert (run.state, run.timers, run.live.record.waits_for) == (StateType.KILLED, {}, None)
 
     run = FlowRun(source, begin=False)
     run.apply(Queued(1))
