@@ -45,7 +45,6 @@ class FlowTree:
     sla: tuple[Sla, ...] = ()
     concurrency: None = None
     variables: dict[str, object] = field(default_factory=dict)
-    listeners: tuple[()] = ()
 
     def task_by_id(self, task_id: str) -> Task | None:
         """The task of this id at any depth, or None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.engine.flow_run import FlowRun
+
 from windhover.model.state import StateType
 
 LISTENED = """
