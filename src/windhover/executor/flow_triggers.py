@@ -131,8 +131,15 @@ class FlowTriggers:
                 continue
             listener = Listener(flow, trigger)
             tenant, namespace, flow_id, _ = listener.key
+            try:
+                interests = trigger.interests()
+                trigger.gatherings()
+            except Exception:
+                # A defect of one trigger type must cost this trigger and not the executor.
+                logger.exception("Flow trigger %s does not fire", listener.key)
+                continue
             self._of_flow.setdefault((tenant, namespace, flow_id), []).append(listener)
-            for interest in trigger.interests():
+            for interest in interests:
                 self._by_interest.setdefault((tenant, interest), {})[listener.key] = listener
 
     def _remove(self, key: tuple[str, str, str]) -> None:
@@ -200,6 +207,10 @@ class FlowTriggers:
                 before = gathered
         except ConditionError as error:
             self._warn_once(listener, error)
+            return None
+        except Exception:
+            # A defect of one trigger type must cost this trigger and not the executor.
+            logger.exception("Flow trigger %s cannot be evaluated", listener.key)
             return None
         if (upstream.record.flow_triggers or {}).get(str(listener.key), 0) >= self._most_repeats:
             return Reaction(listener.flow, warning=self._loop(listener, upstream.record))

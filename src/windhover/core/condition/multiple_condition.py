@@ -58,4 +58,5 @@ class MultipleCondition(RememberedConditionType):
         window, advance = self.__dict__["window"], self.__dict__["window_advance"]
         if window is None and advance is None:
             return self.time_window
-        return TimeWindow(type=TimeWindowType.DURATION_WINDOW, window=window, window_advance=advance)
+        written = {"type": TimeWindowType.DURATION_WINDOW, "window": window, "window_advance": advance}
+        return TimeWindow().model_copy(update=written)
