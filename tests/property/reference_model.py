@@ -114,6 +114,12 @@ class Model:
     def kill(self) -> None:
         """End as KILLED, with the ``finally`` branches; killed again while one runs, without them."""
         again = self.state is StateType.KILLING
+        if self.state in TERMINATED and not self.top.cut and any(not run.ended for run in self.runs):
+            # What runs after the end is stopped, and the end state stays.
+            self.ending = True
+            self.cut(self.top, StateType.KILLED, stop=True)
+            self.settle()
+            return
         if self.state in TERMINATED or (again and not self.runs_finally()):
             return
         self.state = StateType.KILLING
@@ -353,6 +359,9 @@ class Model:
 
     def after(self, container: Run) -> bool:
         if self.over:
+            return False
+        if container.cut:
+            self.over = all(run.ended for run in self.runs)
             return False
         tasks = self.branch(container, Phase.AFTER_EXECUTION)
         mine = self.children(container, Phase.AFTER_EXECUTION)

@@ -105,7 +105,9 @@ class FlowControl(Recorder):
             else:
                 self._goes_on = False
                 root, state = self.live.root, self.live.record.state.current
-                if not state.is_terminated or root.phase is Phase.AFTER_EXECUTION:
+                if not self.effects.ended and (
+                    not state.is_terminated or root.phase is Phase.AFTER_EXECUTION
+                ):
                     self._go_on(root)
         return self.effects
 
@@ -405,6 +407,10 @@ class FlowControl(Recorder):
     def _end_flow(self, state: StateType) -> None:
         root = self.live.root
         if self.live.record.state.current.is_terminated:
+            if root.cut_state is not None:
+                # What ran after the end was stopped.
+                self.execution_ends()
+                self.effects.ended = True
             return
         root.closing = True
         self.header_state(state)

@@ -53,7 +53,7 @@ def restart(execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now:
     if not unsuccessful:
         raise NothingToRestart
     anew = _to_begin_anew(kept, unsuccessful, flow)
-    again = _behind_others(unsuccessful)
+    again = _behind_others(kept, unsuccessful)
     inside = again | _inside(kept, anew | again)
     removed.extend(inside)
     kept = [run for run in kept if run.id not in inside]
@@ -273,14 +273,18 @@ def _still_defined(task_runs: Sequence[TaskRun], flow: Flow) -> list[TaskRun]:
     return [run for run in task_runs if run.id not in gone]
 
 
-def _behind_others(unsuccessful: Sequence[TaskRun]) -> set[str]:
-    """The ids of those that stand behind another one of them in their lane: their turn comes again after it.
+def _behind_others(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun]) -> set[str]:
+    """The ids of those to take up that stand behind another one in their lane: their turn comes after it.
 
-    Such there are when something was killed, and what came after it ran nevertheless.
+    Such there are when something was killed, or its failure was allowed, and what came after it ran.
     """
+    by_id = {run.id: run for run in task_runs}
+    taken_up = {around.id for run in unsuccessful for around in (run, *_ancestors(run, by_id))}
     behind: set[str] = set()
     lanes: set[tuple[str | None, int]] = set()
-    for run in unsuccessful:
+    for run in task_runs:
+        if run.id not in taken_up or run.phase is Phase.MEANWHILE:
+            continue
         lane = (run.parent_task_run_id, run.lane)
         if lane in lanes:
             behind.add(run.id)

@@ -86,9 +86,12 @@ class Step(Breakpoints):
     def kill(self, actor: str | None, *, cascade: bool = True) -> None:
         """End the execution as KILLED. Its ``finally`` branches run, unless it is killed again meanwhile."""
         record = self.live.record
-        if record.state.current.is_terminated:
-            return
         by = f" by {actor}" if actor else ""
+        if record.state.current.is_terminated:
+            if self.live.root.open and record.ordered_end is None:
+                self.log(LogLevel.INFO, f"The tasks after the end of the execution are stopped{by}.")
+                self.order_end(StateType.KILLED, stop=True)
+            return
         again = record.state.current is StateType.KILLING
         waited = record.state.current is StateType.QUEUED
         if again and not self.runs_finally():

@@ -123,6 +123,23 @@ def test_nothing_is_cleaned_up_where_nothing_began() -> None:
     assert queued.history() == "CREATED QUEUED KILLING KILLED"
 
 
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_kill_stops_what_runs_after_the_end(crash: bool) -> None:
+    run = FlowRun(f"tasks:\n{work('a')}afterExecution:\n{work('after')}{work('never')}")
+    run.end()
+    assert (run.state, run.waiting(), run.ended) == (StateType.SUCCESS, ["after"], False)
+    run.apply(KillRequested("ada"))
+    if crash:
+        run.crash()
+    else:
+        run.end(StateType.KILLED)
+    assert run.ended
+    assert run.state is StateType.SUCCESS
+    assert run.run("after").state.current is StateType.KILLED
+    assert "never" not in run.task_ids()
+    assert not run.timers
+
+
 def test_an_exit_is_not_undone_by_a_crash() -> None:
     run = FlowRun(f"""
 tasks:
