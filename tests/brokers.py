@@ -23,8 +23,8 @@ _START_TIMEOUT = 60
 
 #: Kills a process group when a process has ended; ends itself with the group.
 _WATCHER = """
-while kill -0 -- "-$2" 2>/dev/null; do
-  kill -0 "$1" 2>/dev/null || kill -KILL -- "-$2"
+while kill -s 0 -- "-$2" 2>/dev/null; do
+  kill -s 0 "$1" 2>/dev/null || kill -s KILL -- "-$2"
   sleep 1
 done
 """
