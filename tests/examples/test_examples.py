@@ -220,6 +220,7 @@ TOGETHER = {
     "redis.yaml",
     "subflow/clean_orders.yaml",
     "subflow/report_orders.yaml",
+    *(f"triggers/{name}.yaml" for name in ("alert", "extract", "load", "report", "webhook")),
 }
 
 
