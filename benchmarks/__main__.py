@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests import postgres
@@ -66,21 +67,31 @@ def _on_sqlite(*, quick: bool) -> list[Figure]:
 
 
 def _on_postgres(*, quick: bool) -> list[Figure]:
-    folder = Path(tempfile.mkdtemp(prefix="windhover-benchmark-"))
+    with (
+        tempfile.TemporaryDirectory(prefix="windhover-benchmark-") as name,
+        durable_cluster(Path(name)) as dsn,
+    ):
+        return ServerBenchmark(ServerProcess(Path(name) / "home", postgres=dsn), _say, quick=quick).run()
+
+
+@contextmanager
+def durable_cluster(folder: Path) -> Iterator[str]:
+    """A PostgreSQL server below a folder, and its address.
+
+    Raises:
+        postgres.PostgresNotInstalled: this machine has none.
+    """
+    (folder / "cluster").mkdir()
+    # The server may run as another user, who has to reach its files.
+    folder.chmod(0o755)
+    cluster = DurableCluster(folder / "cluster")
+    cluster.create()
+    cluster.start()
+    cluster.watch(os.getpid())
     try:
-        (folder / "cluster").mkdir()
-        folder.chmod(0o755)
-        cluster = DurableCluster(folder / "cluster")
-        cluster.create()
-        cluster.start()
-        cluster.watch(os.getpid())
-        try:
-            server = ServerProcess(folder / "home", postgres=cluster.dsn)
-            return ServerBenchmark(server, _say, quick=quick).run()
-        finally:
-            cluster.stop("fast")
+        yield cluster.dsn
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        cluster.stop("fast")
 
 
 def _comparison(on_sqlite: list[Figure], on_postgres: list[Figure]) -> str:
