@@ -107,12 +107,13 @@ def check_key(key: str) -> str:
 def kv_value(value: object, type: KvType | None = None) -> KvValue:
     """A value with its type: the one that is asked for, or the one that it has by itself.
 
-    Text is read as what ``type`` says. Without a type it stays text, unless it is a duration.
+    Text is read as what ``type`` says. Without a type it stays text, unless it is a duration. Null is null
+    whatever is asked for.
 
     Raises:
         InvalidKvValue: the text cannot be read so, or the value is not of this type.
     """
-    if type is None:
+    if type is None or value is None:
         return _by_itself(value)
     if isinstance(value, str):
         return _read_text(value, type)

@@ -105,6 +105,7 @@ def _list(arguments: tuple[object, ...]) -> Coercion:
 
 def _model(kind: type[BaseModel]) -> Coercion:
     fields: dict[str, Coercion] = {}
+    nullable: set[str] = set()
 
     def read(value: JsonValue) -> JsonValue:
         value = _parsed(value, "{")
@@ -112,10 +113,12 @@ def _model(kind: type[BaseModel]) -> Coercion:
             return value
         if not fields:  # not before the first value: a model may hold itself
             fields.update(_field_coercions(kind))
+            nullable.update(_nullable_fields(kind))
         return {
             key: fields.get(key, _as_is)(entry)
             for key, entry in value.items()
-            if entry is not None or key not in fields  # written without a value counts as not written
+            # What is written without a value counts as not written.
+            if entry is not None or key in nullable or key not in fields
         }
 
     return read
@@ -126,6 +129,16 @@ def _field_coercions(kind: type[BaseModel]) -> dict[str, Coercion]:
         key: _as_is if _reads_itself(info.metadata) else coercion(cast("Hashable", info.annotation))
         for name, info in kind.model_fields.items()
         for key in {name, info.alias or name}
+    }
+
+
+def _nullable_fields(kind: type[BaseModel]) -> set[str]:
+    """The properties that must be given and may be null (``value: JsonValue | None`` without a default)."""
+    return {
+        key
+        for name, info in kind.model_fields.items()
+        if info.is_required() and types.NoneType in get_args(info.annotation)
+        for key in (name, info.alias or name)
     }
 
 

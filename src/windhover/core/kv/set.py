@@ -38,7 +38,7 @@ overwrite: false
 
     key: Annotated[str, Field(description="Letters, digits, `.`, `_` and `-`.")]
     value: Annotated[
-        Typed[JsonValue],
+        Typed[JsonValue | None],
         Field(description="Text that is one expression keeps the type of its value: a map stays a map."),
     ]
     kv_description: str | None = None

@@ -37,6 +37,17 @@ async def test_a_value_keeps_the_type_of_its_expression(
     assert (await worker.run(Get, {"key": "k"})).outputs == {"value": value}
 
 
+@pytest.mark.parametrize("properties", [{}, {"kvType": "NUMBER"}])
+async def test_an_expression_without_a_value_stores_null(
+    worker: InlineWorker, properties: dict[str, object]
+) -> None:
+    done = await worker.run(Set, {"key": "k", "value": "{{ null }}", **properties})
+    assert done.state is StateType.SUCCESS
+    entry = await worker.server.kv.get("company.team", "k")
+    assert entry is not None
+    assert entry.content.value is None
+
+
 async def test_an_entry_is_not_overwritten_where_it_must_not(worker: InlineWorker) -> None:
     await worker.run(Set, {"key": "text", "value": "a"})
     again = await worker.run(Set, {"key": "text", "value": "b", "overwrite": False})
