@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from windhover.core.requirement import definition_digest
 from windhover.core.time_window import TimeWindow
 from windhover.expression import truthy
+from windhover.expression.errors import EvaluationError
 from windhover.expression.java_regex import compile_java, search
 from windhover.model.definition import Definition, NonEmptyText, PluginId, Text, scalar_as_text
 from windhover.model.execution import JsonValue
@@ -83,7 +84,10 @@ class Filter(Definition):
         if getattr(self, other) is not None:
             raise ValueError(f"`{other}` must be null for type {self.type}")
         if self.type is FilterType.REGEX:
-            compile_java(self.value or "")
+            try:
+                compile_java(self.value or "")
+            except EvaluationError as error:
+                raise ValueError(str(error)) from None
         return self
 
     def passes(self, context: ConditionContext) -> bool:
