@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import BinaryIO, ClassVar, cast
+from typing import BinaryIO, ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -181,6 +181,11 @@ class StartBatches(ItemsWork, BatchTask):
     transmit_failed: Static[bool] = True
     inherit_labels: Static[bool] = False
     schedule_date: datetime | None = None
+    restart_behavior: Static[Literal["RETRY_FAILED", "NEW_EXECUTION"]] = "RETRY_FAILED"
+
+    @classmethod
+    def restarts_failed(cls, properties: Mapping[str, JsonValue]) -> bool:
+        return bool(properties.get("restartBehavior", "RETRY_FAILED") == "RETRY_FAILED")
 
     @classmethod
     def batches(cls, previous: JsonValue) -> Batches:

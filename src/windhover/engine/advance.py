@@ -16,6 +16,7 @@ from windhover.engine.events import (
     ChildRestarted,
     ChildStarted,
     EngineEvent,
+    FailedBatchesFound,
     KillRequested,
     LeaveBreakpoint,
     PauseRequested,
@@ -69,6 +70,8 @@ def advance(
             step.resume(event)
         case LeaveBreakpoint():
             step.resume_from_breakpoint(event.breakpoints, event.actor)
+        case FailedBatchesFound():
+            step.failed_batches_found(event)
         case ChildRestarted():
             step.child_restarted(event)
         case ChildStarted():

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 
 from windhover.engine.directories import Directories
-from windhover.engine.events import ChildEnded, ChildRestarted, ChildStarted
+from windhover.engine.events import ChildEnded, ChildRestarted, ChildStarted, FailedBatchesFound
 from windhover.engine.frame import Node
 from windhover.engine.messages import StartChild
 from windhover.engine.variables import execution_variables, task_run_variables
@@ -29,6 +29,9 @@ BATCH_TIMER = "batches:"
 #: and nothing else has to wait for long.
 WINDOW = 100
 
+#: How executions have ended that a restart takes up again.
+_RESTARTABLE = (StateType.FAILED, StateType.KILLED)
+
 
 class BatchSteps(Directories):
     """The life of task runs that start many executions."""
@@ -45,10 +48,30 @@ class BatchSteps(Directories):
 
     def begin_batches(self, node: Node, task: TaskDefinition) -> None:
         record = node.record
+        restarted = record.state.current is StateType.RESTARTED
         record.state.become(StateType.RUNNING, self.now)
         record.dispatch += 1
         record.outcome = None
         self.changed(node)
+        if restarted and failed_batches(node) and _plugin(task).restarts_failed(task.properties):
+            self.effects.batches_to_restart.append(record.id)
+        else:
+            self._begin_all_batches(node, task)
+
+    def failed_batches_found(self, event: FailedBatchesFound) -> None:
+        """Wait for the executions that failed and are restarted now; if some are gone, begin all anew."""
+        node = self.live.nodes.get(event.task_run_id)
+        if node is None or node.ended or not is_batch_under_way(node):
+            return
+        if event.count != failed_batches(node):
+            self._begin_all_batches(node, _definition(node))
+            return
+        states = _states(node)
+        states[StateType.RUNNING.value] = sum(states.pop(state.value, 0) for state in _RESTARTABLE)
+        self.start_more_batches(node.record.id)
+
+    def _begin_all_batches(self, node: Node, task: TaskDefinition) -> None:
+        record = node.record
         previous = execution_variables(self.live, self.environment, node).get("previous")
         try:
             count = _plugin(task).batches(previous).count
@@ -186,6 +209,12 @@ def _plugin(task: TaskDefinition) -> type[BatchTask]:
 def _states(node: Node) -> dict[str, int]:
     states: dict[str, int] = (node.record.outputs or {})["iterations"]
     return states
+
+
+def failed_batches(node: Node) -> int:
+    """How many of the executions that it had started can be restarted."""
+    states: Mapping[str, int] = (node.record.outputs or {}).get("iterations") or {}
+    return sum(states.get(state.value, 0) for state in _RESTARTABLE)
 
 
 def _move(states: dict[str, int], source: StateType, target: StateType) -> None:

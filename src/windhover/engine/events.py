@@ -97,6 +97,13 @@ class ChildRefused(msgspec.Struct, frozen=True):
     message: str
 
 
+class FailedBatchesFound(msgspec.Struct, frozen=True):
+    """How many of the executions that a restarted task run had started have failed and can be restarted."""
+
+    task_run_id: str
+    count: int
+
+
 class ChildRestarted(msgspec.Struct, frozen=True):
     """An execution that a task run waits for had ended as ``was``, and is under way again."""
 
@@ -137,6 +144,7 @@ EngineEvent = (
     | PauseRequested
     | Resume
     | LeaveBreakpoint
+    | FailedBatchesFound
     | ChildRestarted
     | ChildStarted
     | ChildRefused

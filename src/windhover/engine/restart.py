@@ -268,7 +268,13 @@ def _inside(task_runs: Sequence[TaskRun], of: Collection[str]) -> set[str]:
 
 def _still_defined(task_runs: Sequence[TaskRun], flow: Flow) -> list[TaskRun]:
     """What ran of tasks that this revision of the flow still has."""
-    gone = {run.id for run in task_runs if flow.task_by_id(run.task_id) is None}
+    by_id = {run.id: run for run in task_runs}
+    gone = {
+        run.id
+        for run in task_runs
+        if flow.task_by_id(run.task_id) is None
+        and not _is_part(run, by_id.get(run.parent_task_run_id or ""), flow)
+    }
     gone |= _inside(task_runs, gone)
     return [run for run in task_runs if run.id not in gone]
 
@@ -290,6 +296,14 @@ def _behind_others(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun]
             behind.add(run.id)
         lanes.add(lane)
     return behind
+
+
+def _is_part(run: TaskRun, parent: TaskRun | None, flow: Flow) -> bool:
+    """It ran as one of the tasks that a flow-control task is made of, which are written nowhere."""
+    task = None if parent is None else flow.task_by_id(parent.task_id)
+    if parent is None or not isinstance(task, FlowableTask):
+        return False
+    return any(part.id == run.task_id for lane in task.body(parent.resolved).lanes for part in lane.tasks)
 
 
 def _to_begin_anew(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun], flow: Flow) -> set[str]:

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Iterable
 
 from windhover.engine.advance import advance
+from windhover.engine.batches import failed_batches
 from windhover.engine.effects import Effects
 from windhover.engine.events import (
     Begin,
     ChildRefused,
     ChildStarted,
     EngineEvent,
+    FailedBatchesFound,
     KillRequested,
     Queued,
     Recover,
@@ -205,6 +207,8 @@ class Round:
         for task_run_id in effects.batches_to_kill:
             for execution_id in await self._executions_of(AwaitedBy(live.record.id, task_run_id), live):
                 await self.apply_to(execution_id, KillRequested("the execution that started it"))
+        for task_run_id in effects.batches_to_restart:
+            await self._restart_batches(live, task_run_id)
         if effects.replay:
             new = replay(
                 live.record,
@@ -330,6 +334,29 @@ class Round:
             ended = child_ended(child, start.task_run_id, self._house.environment)
             await self.apply(parent, ended)
         return True
+
+    async def _restart_batches(self, parent: LiveExecution, task_run_id: str) -> None:
+        """Restart those of the executions that a task run waits for that have failed."""
+        waiting = AwaitedBy(parent.record.id, task_run_id)
+        query = ExecutionQuery(
+            parent.record.tenant_id,
+            trigger_execution_id=parent.record.id,
+            states=(StateType.FAILED, StateType.KILLED),
+        )
+        failed = [
+            record.id async for record in self._house.executions.stream(query) if record.awaited_by == waiting
+        ]
+        known = failed_batches(parent.nodes[task_run_id])
+        await self.apply(parent, FailedBatchesFound(task_run_id, len(failed)))
+        for execution_id in sorted(failed) if len(failed) == known else ():
+            try:
+                change = await self.rework(RestartExecution(execution_id))
+            except CommandRefused:
+                child = await self.fetch(execution_id)
+                if child is not None and child.record.state.current.is_terminated:
+                    await self.apply(parent, child_ended(child, task_run_id, self._house.environment))
+                continue
+            await self.go_ahead(change)
 
     async def _begin(self, flow: Flow, execution: Execution) -> None:
         live = self._house.live[execution.id] = LiveExecution(flow, execution)

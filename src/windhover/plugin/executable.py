@@ -87,6 +87,11 @@ class BatchTask(ExecutableTask):
         """
 
     @classmethod
+    def restarts_failed(cls, properties: Mapping[str, JsonValue]) -> bool:
+        """Whether a restart takes up again the executions that failed, and no others; else all begin anew."""
+        return True
+
+    @classmethod
     @abstractmethod
     def outcome(cls, properties: Mapping[str, JsonValue], ended: Mapping[StateType, int]) -> StateType:
         """How the run ends, from how many executions ended in which state, and the unrendered properties."""

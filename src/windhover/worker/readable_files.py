@@ -69,6 +69,10 @@ class ReadableFiles:
         if "executions" not in path.segments[:-1]:
             return False
         given = [self._variables[name] for name in _HANDED_OVER if name in self._variables]
+        task_run = self._variables.get("taskrun")
+        if isinstance(task_run, Mapping):
+            # A batch of a ForEachItem: after a replay it may lie with the execution that was split.
+            given.append(task_run.get("items"))
         if any(_mentions(value, uri) for value in given):
             return True
         trigger = self._variables.get("trigger")

@@ -10,6 +10,7 @@ from windhover.model.state import StateType
 from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.filters import TextMatch
 
+NOT_RESTARTED = "(labels.system.restarted ?? 'false') != 'true'"
 FIRST_TRY = "(labels.system.replay ?? 'false') != 'true'"
 
 CHILD = """
@@ -99,6 +100,25 @@ async def test_batches_are_waited_for_through_their_tries(flows: Flows) -> None:
     assert len(await children(flows)) == 5
 
 
+async def test_a_restart_runs_only_the_batches_that_failed(flows: Flows) -> None:
+    await saved(flows, "", f"inputs.row == 'b' and {NOT_RESTARTED}")
+    failed = await flows.run(BATCHES)
+    assert failed.state == "FAILED"
+    before = {one.execution.id: one.state for one in await children(flows)}
+    assert sorted(before.values()) == ["FAILED", "SUCCESS", "SUCCESS"]
+    await flows.runtime.queue.executor.ask(RestartExecution(failed.execution.id))
+    ended = await flows.until(failed.execution.id, lambda e: e.state == "SUCCESS")
+    after = {one.execution.id: one for one in await children(flows)}
+    assert set(after) == set(before)
+    assert {one.state for one in after.values()} == {"SUCCESS"}
+    restarted = [one for one in after.values() if "RESTARTED" in one.history]
+    assert [before[one.execution.id] for one in restarted] == ["FAILED"]
+    (iterations,) = [(ended.run("each_items").outputs or {})["iterations"]]
+    assert iterations["SUCCESS"] == 3
+    assert not iterations.get("FAILED")
+    assert "each_merge" in ended.states()
+
+
 async def test_a_killed_execution_is_restarted_with_its_subflow_and_keeps_what_had_ended(
     flows: Flows,
 ) -> None:
@@ -119,7 +139,9 @@ async def test_a_killed_execution_is_restarted_with_its_subflow_and_keeps_what_h
           - {id: sub, type: io.kestra.plugin.core.flow.Subflow, namespace: test, flowId: slow}
     """)
     execution_id = await flows.start(parent)
-    await flows.until(execution_id, lambda e: "sub" in e.states() and bool(e.run("sub").outputs))
+    waiting = await flows.until(execution_id, lambda e: "sub" in e.states() and bool(e.run("sub").outputs))
+    child_id = (waiting.run("sub").outputs or {})["executionId"]
+    await flows.until(child_id, lambda e: e.states().get("sleep") == "RUNNING")
     await flows.runtime.queue.executor.ask(KillExecution(execution_id))
     killed = await flows.reaches(execution_id, StateType.KILLED)
     first = killed.run("first")
@@ -159,3 +181,29 @@ async def test_a_replay_from_a_task_of_a_killed_execution_takes_another_revision
     assert (ended.run("first").outputs or {})["value"] == "old PT30S"
     assert (ended.run("third").outputs or {})["value"] == "new old PT30S"
     assert ended.execution.flow_revision == 2
+
+
+async def test_a_replay_begins_with_all_batches_anew(flows: Flows) -> None:
+    await saved(flows, "", f"inputs.row == 'b' and {FIRST_TRY}")
+    failed = await flows.run(BATCHES)
+    items = failed.run("each_items").id
+    replayed = await flows.runtime.queue.executor.ask(ReplayExecution(failed.execution.id, items))
+    ended = await flows.ended(replayed.id)
+    iterations = (ended.run("each_items").outputs or {})["iterations"]
+    assert iterations["SUCCESS"] + iterations.get("FAILED", 0) == 3
+    assert len(await children(flows)) == 6
+
+
+async def test_a_replay_from_what_follows_keeps_the_outputs_of_all_batches(flows: Flows) -> None:
+    await saved(flows, "", "false")
+    after = """
+      - {id: after, type: io.kestra.plugin.core.debug.Return, format: "{{ outputs.each_items }}"}
+"""
+    first = await flows.run(BATCHES.rstrip() + after)
+    replayed = await flows.runtime.queue.executor.ask(
+        ReplayExecution(first.execution.id, first.run("after").id)
+    )
+    ended = await flows.ended(replayed.id)
+    assert ended.state == "SUCCESS"
+    assert '"numberOfBatches":3' in (ended.run("after").outputs or {})["value"]
+    assert len(await children(flows)) == 3

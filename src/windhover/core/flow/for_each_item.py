@@ -93,6 +93,7 @@ inputs:
             "transmitFailed": self.transmit_failed,
             "inheritLabels": self.inherit_labels,
             "scheduleDate": self.schedule_date,
+            "restartBehavior": self.restart_behavior,
         }
         return Lane(
             (
