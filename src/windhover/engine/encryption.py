@@ -1,10 +1,10 @@
-"""Encryption of SECRET inputs and outputs: AES-GCM under the server's key.
+"""Encryption of SECRET inputs and outputs, and of stored secrets: AES-GCM under the server's key.
 
 A stored secret is the map ``{"value": …, "type": "io.kestra.datatype:aes_encrypted"}`` whose value is
 the Base64 of a fresh nonce of 12 bytes, the ciphertext and the tag of 16 bytes. It is what Kestra
 writes, so either server reads what the other has stored under the same key.
 
-Documentation page: ``docs/inputs.md``.
+Documentation pages: ``docs/inputs.md``, ``docs/secrets.md``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ import base64
 import binascii
 import os
 from collections.abc import Callable, Mapping
-from typing import TypeGuard
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeGuard
 
 from windhover.model.execution import JsonValue
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ENCRYPTED_TYPE = "io.kestra.datatype:aes_encrypted"
 
@@ -40,8 +44,6 @@ class SecretCipher:
         Raises:
             EncryptionError: it is no such key.
         """
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         try:
             key = base64.b64decode(secret_key, validate=True)
         except (binascii.Error, ValueError):
@@ -51,13 +53,11 @@ class SecretCipher:
                 f"`kestra.encryption.secret-key` holds {len(key)} bytes; a key has 16, 24 or 32"
                 " (make one with `openssl rand -base64 32`)"
             )
-        self._cipher = AESGCM(key)
+        self._key = key
 
     def encrypt(self, text: str) -> dict[str, JsonValue]:
         """The value under which a secret is stored; no two of the same text are alike."""
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, text.encode(), None)
-        return {"value": base64.b64encode(sealed).decode("ascii"), "type": ENCRYPTED_TYPE}
+        return {"value": self.seal(text), "type": ENCRYPTED_TYPE}
 
     def decrypt(self, stored: Mapping[str, JsonValue]) -> str:
         """The text of a stored secret.
@@ -65,24 +65,44 @@ class SecretCipher:
         Raises:
             EncryptionError: it is no secret, is damaged, or was encrypted with another key.
         """
-        from cryptography.exceptions import InvalidTag
-
         value = stored.get("value") if is_encrypted(stored) else None
         if not isinstance(value, str):
             raise EncryptionError("not an encrypted value")
-        if not value:
-            return ""
+        return self.unseal(value) if value else ""
+
+    def seal(self, text: str, bound_to: str = "") -> str:
+        """The Base64 of nonce, ciphertext and tag. It opens only for who names what it is ``bound_to``."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, text.encode(), bound_to.encode())
+        return base64.b64encode(sealed).decode("ascii")
+
+    def unseal(self, sealed: str, bound_to: str = "") -> str:
+        """The text that was sealed.
+
+        Raises:
+            EncryptionError: it is damaged, was sealed with another key, or is bound to something else.
+        """
+        from cryptography.exceptions import InvalidTag
+
         try:
-            sealed = base64.b64decode(value, validate=True)
-            if len(sealed) < _NONCE_BYTES + _TAG_BYTES:
+            content = base64.b64decode(sealed, validate=True)
+            if len(content) < _NONCE_BYTES + _TAG_BYTES:
                 raise EncryptionError("the encrypted value is cut short")
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None).decode()
+            nonce, rest = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
+            return self._cipher.decrypt(nonce, rest, bound_to.encode()).decode()
         except (binascii.Error, ValueError):
             raise EncryptionError("the encrypted value is damaged") from None
         except InvalidTag:
             raise EncryptionError(
                 "the value cannot be decrypted: it is damaged, or was encrypted with another key"
             ) from None
+
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        # Imported with the first secret: most starts never see one.
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        return AESGCM(self._key)
 
 
 def is_encrypted(value: JsonValue) -> TypeGuard[Mapping[str, JsonValue]]:

@@ -249,6 +249,21 @@ kv_entries = Table(
     ),
 )
 
+#: ``sealed`` is the encrypted value. ``key`` is in upper case, ``tags`` a JSON list.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("key", Key, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("description", Text),
+    Column("tags", Text, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("updated", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "namespace", "key"),
+)
+
 #: ``path`` ends with a slash for a directory, which has one version and no content.
 namespace_files = Table(
     "namespace_files",
@@ -386,6 +401,30 @@ gatherings = Table(
         sqlite_where=text("due IS NOT NULL"),
         postgresql_where=text("due IS NOT NULL"),
     ),
+    sqlite_with_rowid=False,
+)
+
+#: What is declared for the flows of a namespace and of those below it.
+namespaces = Table(
+    "namespaces",
+    metadata,
+    Column("tenant_id", Key, nullable=False),
+    Column("id", Key, nullable=False),
+    Column("updated", Instant, nullable=False),
+    Column("data", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    sqlite_with_rowid=False,
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("id", Key, nullable=False),
+    Column("updated", Instant, nullable=False),
+    Column("source", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "namespace", "id"),
     sqlite_with_rowid=False,
 )
 

@@ -10,6 +10,7 @@ import msgspec
 from windhover.model.kv import KvEntry, KvValue
 from windhover.model.purge import KeyPurge, VersionPurge
 from windhover.repository.kv import KvRepository
+from windhover.util.namespaces import parents
 
 
 class TenantKv(msgspec.Struct, frozen=True):
@@ -65,9 +66,3 @@ class TenantKv(msgspec.Struct, frozen=True):
         if isinstance(what, KeyPurge):
             return sum(1 for version in gone if version.rank == 0)
         return len(gone)
-
-
-def parents(namespace: str) -> list[str]:
-    """The namespaces around one, the nearest first."""
-    parts = namespace.split(".")
-    return [".".join(parts[:length]) for length in range(len(parts) - 1, 0, -1)]

@@ -17,7 +17,7 @@ from windhover.model.problem import FlowInvalid
 from windhover.plugin.parsing import FlowRefused
 from windhover.repository.kv import KvRepository
 from windhover.repository.namespace_files import NamespaceFileRepository
-from windhover.repository.tenant_kv import parents
+from windhover.util.namespaces import parents
 from windhover.webserver.flow_sources import parse
 from windhover.webserver.services import WebServices
 

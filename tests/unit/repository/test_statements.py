@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import BigInteger, Boolean, Float, Integer, Table, Text
 
 from windhover.model.state import TERMINATED
-from windhover.repository import flows, services, settings, statements, tables
+from windhover.repository import flows, secrets, services, settings, statements, tables
 from windhover.repository.migrate import render_ddl
 from windhover.repository.schema import HEAD, ddl
 from windhover.repository.statement import delete, sql, together, upsert
@@ -32,6 +32,7 @@ _TYPES = {
         (tables.flows, flows.FLOW_COLUMNS),
         (tables.services, services.SERVICE_COLUMNS),
         (tables.settings, settings.SETTING_COLUMNS),
+        (tables.secrets, secrets.SECRET_COLUMNS),
     ],
     ids=lambda value: value.name if isinstance(value, Table) else "",
 )

@@ -139,6 +139,24 @@ CREATE TABLE namespace_files (
     PRIMARY KEY (tenant_id, namespace, path, version)
 );
 CREATE UNIQUE INDEX namespace_files_latest ON namespace_files (tenant_id, namespace, path) WHERE latest;
+CREATE TABLE namespaces (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    updated BIGINT NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE TABLE secrets (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    namespace TEXT COLLATE "C" NOT NULL,
+    key TEXT COLLATE "C" NOT NULL,
+    sealed TEXT NOT NULL,
+    description TEXT,
+    tags TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, namespace, key)
+);
 CREATE TABLE services (
     id TEXT COLLATE "C" NOT NULL,
     type TEXT COLLATE "C" NOT NULL,
@@ -166,6 +184,14 @@ CREATE TABLE task_runs (
 );
 CREATE INDEX task_runs_by_execution ON task_runs (execution_id, position);
 CREATE INDEX task_runs_not_ended ON task_runs (execution_id) WHERE state NOT IN ('CANCELLED', 'FAILED', 'KILLED', 'RESUBMITTED', 'RETRIED', 'SKIPPED', 'SUCCESS', 'WARNING');
+CREATE TABLE templates (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    namespace TEXT COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    updated BIGINT NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, namespace, id)
+);
 CREATE TABLE timers (
     execution_id TEXT COLLATE "C" NOT NULL,
     key TEXT COLLATE "C" NOT NULL,

@@ -144,6 +144,25 @@ CREATE TABLE namespace_files (
     PRIMARY KEY (tenant_id, namespace, path, version)
 );
 CREATE UNIQUE INDEX namespace_files_latest ON namespace_files (tenant_id, namespace, path) WHERE latest;
+CREATE TABLE namespaces (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    updated BIGINT NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+)
+ WITHOUT ROWID;
+CREATE TABLE secrets (
+    tenant_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    description TEXT,
+    tags TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, namespace, "key")
+);
 CREATE TABLE services (
     id TEXT NOT NULL,
     type TEXT NOT NULL,
@@ -173,6 +192,15 @@ CREATE TABLE task_runs (
 );
 CREATE INDEX task_runs_by_execution ON task_runs (execution_id, position);
 CREATE INDEX task_runs_not_ended ON task_runs (execution_id) WHERE state NOT IN ('CANCELLED', 'FAILED', 'KILLED', 'RESUBMITTED', 'RETRIED', 'SKIPPED', 'SUCCESS', 'WARNING');
+CREATE TABLE templates (
+    tenant_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    id TEXT NOT NULL,
+    updated BIGINT NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, namespace, id)
+)
+ WITHOUT ROWID;
 CREATE TABLE timers (
     execution_id TEXT NOT NULL,
     "key" TEXT NOT NULL,

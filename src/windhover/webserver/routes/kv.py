@@ -13,8 +13,8 @@ from windhover.model.execution import JsonValue
 from windhover.model.kv import InvalidKey, InvalidKvValue, KvEntry, check_key, read_kv_value
 from windhover.repository.filters import TextMatch
 from windhover.repository.kv import KvQuery, KvRepository, KvSort
-from windhover.repository.tenant_kv import parents
 from windhover.util.durations import parse_duration
+from windhover.util.namespaces import parents
 from windhover.webserver.bodies import read_json, read_text
 from windhover.webserver.errors import bad_request, invalid_entity, not_found
 from windhover.webserver.openapi import answers, answers_nothing, query_parameter, takes

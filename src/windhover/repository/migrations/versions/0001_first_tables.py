@@ -196,6 +196,18 @@ def upgrade() -> None:
         **where("latest"),
     )
     op.create_table(
+        "secrets",
+        sa.Column("tenant_id", Key, nullable=False),
+        sa.Column("namespace", Key, nullable=False),
+        sa.Column("key", Key, nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text()),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "namespace", "key"),
+    )
+    op.create_table(
         "services",
         sa.Column("id", Key, nullable=False),
         sa.Column("type", Key, nullable=False),
@@ -297,6 +309,25 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("gatherings_by_due", "gatherings", ["due"], **where("due IS NOT NULL"))
+    op.create_table(
+        "namespaces",
+        sa.Column("tenant_id", Key, nullable=False),
+        sa.Column("id", Key, nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "templates",
+        sa.Column("tenant_id", Key, nullable=False),
+        sa.Column("namespace", Key, nullable=False),
+        sa.Column("id", Key, nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "namespace", "id"),
+        sqlite_with_rowid=False,
+    )
     if op.get_context().dialect.name == "sqlite":
         op.execute("ANALYZE sqlite_schema")
         for table, index, statistics in SQLITE_STATISTICS:
