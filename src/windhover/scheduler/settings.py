@@ -26,7 +26,7 @@ class SchedulerSettings(msgspec.Struct, frozen=True):
     recover: Mapping[str, RecoverMissedSchedules] = {}
     tick: timedelta = timedelta(seconds=1)
     claim: int = 100
-    lease: timedelta = timedelta(seconds=30)
+    lease: timedelta = timedelta(seconds=10)
     look_limit: timedelta = timedelta(minutes=5)
     listen_lease: timedelta = timedelta(seconds=30)
     keep_events: timedelta = timedelta(days=90)
