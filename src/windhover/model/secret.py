@@ -94,9 +94,7 @@ def check_description(description: str | None, tags: Sequence[SecretTag]) -> Non
     if len({tag.key for tag in tags}) < len(tags):
         problems.append(("tags", "must not name a key twice"))
     if any(not tag.key or max(len(tag.key), len(tag.value)) > MAX_TAG_LENGTH for tag in tags[:MAX_TAGS]):
-        problems.append(
-            ("tags", f"must have keys, and keys and values of at most {MAX_TAG_LENGTH} characters")
-        )
+        problems.append(("tags", f"must have keys, keys and values of at most {MAX_TAG_LENGTH} characters"))
     if problems:
         raise InvalidSecret(problems)
 

@@ -114,7 +114,7 @@ class SecretRepository:
         key: str,
         now: datetime,
         *,
-        description: str | None | msgspec.UnsetType = msgspec.UNSET,
+        description: str | msgspec.UnsetType | None = msgspec.UNSET,
         tags: Sequence[SecretTag] | msgspec.UnsetType = msgspec.UNSET,
     ) -> bool:
         """Change what is told of a secret: what is given, and nothing else. False when there is none."""

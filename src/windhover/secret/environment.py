@@ -1,6 +1,6 @@
 """Secrets from environment variables: ``SECRET_<NAME>``, base64-encoded.
 
-Documentation page: ``docs/configuration.md``.
+Documentation page: ``docs/secrets.md``.
 """
 
 from __future__ import annotations
@@ -12,15 +12,8 @@ from collections.abc import Collection, Mapping
 PREFIX = "SECRET_"
 
 
-class SecretNotFound(Exception):
-    """There is no secret of that name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"Cannot find secret for key '{name}'.")
-
-
 class EnvironmentSecrets:
-    """Reads secrets at start; names are compared in upper case."""
+    """Reads secrets at start; names are compared in upper case. Those of all namespaces are the same."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._values: dict[str, str] = {}
@@ -40,13 +33,6 @@ class EnvironmentSecrets:
         """The names of all secrets."""
         return self._values.keys()
 
-    def get(self, name: str) -> str:
-        """The secret's value.
-
-        Raises:
-            SecretNotFound: there is none.
-        """
-        try:
-            return self._values[name.upper()]
-        except KeyError:
-            raise SecretNotFound(name) from None
+    async def find(self, namespace: str, name: str) -> str | None:
+        """See :class:`windhover.secret.port.SecretManager`."""
+        return self._values.get(name.upper())

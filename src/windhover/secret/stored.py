@@ -64,8 +64,8 @@ class StoredSecrets(msgspec.Struct, frozen=True):
             return self.cipher.unseal(found.sealed, self._place(found.namespace, found.key))
         except EncryptionError:
             raise SecretUnreadable(
-                f"The secret '{name}' of namespace '{found.namespace}' cannot be decrypted: it is damaged, or "
-                "`kestra.encryption.secret-key` is not the key that it was written with."
+                f"The secret '{name}' of namespace '{found.namespace}' cannot be decrypted: it is damaged, "
+                "or `kestra.encryption.secret-key` is not the key that it was written with."
             ) from None
 
     async def put(

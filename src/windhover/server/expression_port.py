@@ -24,7 +24,7 @@ from windhover.model.namespace_file import (
 from windhover.repository.filters import Paging
 from windhover.repository.logs import LogQuery, LogRepository
 from windhover.repository.tenant_kv import TenantKv
-from windhover.secret.environment import EnvironmentSecrets
+from windhover.secret.chain import SecretChain
 from windhover.server.expression_http import HttpRequest, fetch
 from windhover.storage import StorageFileNotFoundError, TenantStorage
 from windhover.storage.namespace_files import TenantNamespaceFiles, namespace_file_uri
@@ -67,7 +67,7 @@ class ExpressionSources(msgspec.Struct, frozen=True):
 
     logs: LogRepository
     storage: TenantStorage
-    secrets: EnvironmentSecrets
+    secrets: SecretChain
     kv: TenantKv
     namespace_files: TenantNamespaceFiles
 
@@ -97,7 +97,8 @@ class JobExpressionPort:
         self._read_limit = read_limit
 
     def secret(self, key: str, namespace: str | None) -> str:
-        return self._sources().secrets.get(key)
+        where = namespace if namespace is not None else self._place.namespace
+        return self._wait(self._sources().secrets.read(where, key))
 
     def error_logs(self) -> Sequence[Mapping[str, object]]:
         query = LogQuery(

@@ -39,10 +39,13 @@ from windhover.repository.kv import KvRepository
 from windhover.repository.logs import LogRepository
 from windhover.repository.metrics import MetricRepository
 from windhover.repository.namespace_files import NamespaceFileRepository
+from windhover.repository.secrets import SecretRepository
 from windhover.repository.tenant_kv import TenantKv
 from windhover.repository.triggers import TriggerRepository
 from windhover.scheduler.settings import SchedulerSettings
+from windhover.secret.chain import SecretChain
 from windhover.secret.environment import EnvironmentSecrets
+from windhover.secret.stored import StoredSecrets
 from windhover.server.execution_access import ExecutorAccess
 from windhover.server.executor_port import ExecutorAnswers
 from windhover.server.expression_port import ExpressionSources, JobExpressionPort, waiting_for
@@ -138,7 +141,7 @@ class Runtime:
             clock=clock,
         )
         self.cipher = SecretCipher(settings.encryption_key) if settings.encryption_key else None
-        self.secrets = EnvironmentSecrets(settings.environ)
+        self.environment_secrets = EnvironmentSecrets(settings.environ)
         self.sources = self._expression_sources(database)
         self.answers = ExecutorAnswers(database, DEFAULT_TENANT, self._expression_sources)
         self.environment = self._engine_environment()
@@ -167,7 +170,7 @@ class Runtime:
 
     async def start(self) -> int:
         """Take up what was under way, and begin to work; returns how many executions go on."""
-        for variable in self.secrets.unreadable:
+        for variable in self.environment_secrets.unreadable:
             logger.warning("The environment variable %s holds no base64 text and is no secret.", variable)
         await asyncio.to_thread(self.answers.prepare)
         recovered = await self.executor.start()
@@ -268,7 +271,8 @@ class Runtime:
         from windhover.webserver.services import WebServices
 
         return WebServices(
-            secret_names=self.secrets.names,
+            environment_secrets=self.environment_secrets.names,
+            cipher=self.cipher,
             database=self.database,
             definitions=self.definitions,
             queue=self.queue,
@@ -354,10 +358,11 @@ class Runtime:
     def _expression_sources(self, database: Database) -> ExpressionSources:
         """Where the expression functions find their answers, over one of the connections to the database."""
         storage = self.storage.for_tenant(DEFAULT_TENANT)
+        stored_secrets = StoredSecrets(SecretRepository(database), DEFAULT_TENANT, self.cipher)
         return ExpressionSources(
             logs=LogRepository(database),
             storage=storage,
-            secrets=self.secrets,
+            secrets=SecretChain([stored_secrets, self.environment_secrets]),
             kv=TenantKv(KvRepository(database), DEFAULT_TENANT, self.clock),
             namespace_files=TenantNamespaceFiles(NamespaceFileRepository(database), storage, self.clock),
         )

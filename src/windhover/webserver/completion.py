@@ -17,6 +17,7 @@ from windhover.model.problem import FlowInvalid
 from windhover.plugin.parsing import FlowRefused
 from windhover.repository.kv import KvRepository
 from windhover.repository.namespace_files import NamespaceFileRepository
+from windhover.repository.secrets import SecretRepository
 from windhover.util.namespaces import parents
 from windhover.webserver.flow_sources import parse
 from windhover.webserver.services import WebServices
@@ -51,7 +52,7 @@ async def offered_expressions(
         "executionContext": list(_context(services, flow)),
         "inputs": [],
         "variables": [],
-        "secrets": [call("secret", name) for name in sorted(services.secret_names())[:MOST]],
+        "secrets": await _secrets(services, tenant, flow.namespace if flow is not None else None),
         "kvPairs": [],
         "namespaceFiles": [],
         "filters": sorted(definitions(Kind.FILTER)),
@@ -78,6 +79,15 @@ async def _flow(services: WebServices, source: str) -> Flow | None:
         return refused.partial.flow
     except FlowInvalid:
         return None
+
+
+async def _secrets(services: WebServices, tenant: str, namespace: str | None) -> list[str]:
+    """By name, those that a flow of the namespace may read."""
+    names = set(services.environment_secrets())
+    if namespace is not None:
+        around = [namespace, *parents(namespace)]
+        names |= {key for _, key in await SecretRepository(services.database).keys(tenant, around)}
+    return [call("secret", name) for name in sorted(names)[:MOST]]
 
 
 async def _keys(services: WebServices, tenant: str, namespace: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 
 from windhover.config.settings import Settings
-from windhover.engine.encryption import Encrypt
+from windhover.engine.encryption import Encrypt, SecretCipher
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.messages import JobIdentity, TaskProgressed
 from windhover.expression import ServerPort
@@ -67,8 +67,10 @@ class WebServices:
     expression_port: Callable[[JobIdentity], ServerPort] | None = None
     encrypt: Encrypt | None = None
     clock: Callable[[], datetime] = utc_now
-    #: The names of the secrets that flows may read.
-    secret_names: Callable[[], Collection[str]] = tuple
+    #: Encrypts the secrets that are stored; None refuses them.
+    cipher: SecretCipher | None = None
+    #: The names of the secrets that the environment gives to all namespaces.
+    environment_secrets: Callable[[], Collection[str]] = tuple
     components: Callable[[], Mapping[str, bool]] = _all_up
     gauges: Callable[[], Mapping[str, float]] = dict
     progress: Callable[[str], Mapping[str, TaskProgressed]] = _no_progress
