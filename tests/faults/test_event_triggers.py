@@ -6,6 +6,8 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -107,7 +109,7 @@ def _kill_while_events_come(server: Server, kill: Callable[[], None]) -> None:
         senders = [Sender(server, f"{number}-{name}") for name in "abc"]
         for sender in senders:
             sender.start()
-        until(lambda senders=senders: any(sender.answered for sender in senders), 20)
+        until(partial(_any_answered, senders), 20)
         threading.Event().wait(chance.uniform(0.0, 0.6))
         kill()
         for sender in senders:
@@ -126,8 +128,12 @@ def _kill_while_events_come(server: Server, kill: Callable[[], None]) -> None:
     assert causes == Counter(delivered.values())
 
 
-def _all(server: Server, flow_id: str) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
+def _any_answered(senders: list[Sender]) -> bool:
+    return any(sender.answered for sender in senders)
+
+
+def _all(server: Server, flow_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     while True:
         page = server.get(
             "/executions/search", namespace=NAMESPACE, flowId=flow_id, size=100, page=len(found) // 100 + 1
