@@ -45,6 +45,10 @@ _RESTART = sql(
     f"due = CASE WHEN disabled THEN NULL ELSE CAST(? AS bigint) END, data = ? WHERE {_THIS}"
 )
 _DELETE = sql(f"DELETE FROM triggers WHERE {_THIS}")
+_FLOWS_DUE = sql(
+    "SELECT DISTINCT tenant_id, namespace, flow_id, flow_revision FROM triggers "
+    "WHERE due >= ? AND due <= ? LIMIT ?"
+)
 _FORGET_EVENTS = sql("DELETE FROM trigger_events WHERE created < ?")
 _EVENT = sql(f"SELECT execution_id FROM trigger_events WHERE {_THIS} AND key = ?")
 _SLOTS = sql(
@@ -160,6 +164,15 @@ class TriggerRepository:
         """When the next trigger is due, or overdue; None when none will be."""
         ((due,),) = await self._database.fetch(self._next_due)
         return None if due is None else from_micros(due)
+
+    async def flows_due(
+        self, since: datetime, until: datetime, limit: int
+    ) -> list[tuple[tuple[str, str, str], int]]:
+        """Flows that have a trigger due in a span of time: tenant, namespace and id, and the revision."""
+        rows = await self._database.fetch(_FLOWS_DUE, (to_micros(since), to_micros(until), limit))
+        return [
+            ((tenant_id, namespace, flow_id), revision) for tenant_id, namespace, flow_id, revision in rows
+        ]
 
     async def renew(self, lease: str, until: datetime) -> bool:
         """Keep what a lease holds for longer; False when that is lost, or was disabled."""

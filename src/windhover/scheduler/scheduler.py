@@ -36,6 +36,7 @@ from windhover.repository.errors import RepositoryUnavailable
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 from windhover.repository.triggers import Ended, TriggerBatch, TriggerEvent, TriggerRepository
 from windhover.scheduler.backfills import Backfills
+from windhover.scheduler.foresight import Foresight
 from windhover.scheduler.journal import TriggerJournal
 from windhover.scheduler.latest_flows import LatestFlows
 from windhover.scheduler.schedules import Outcome, Schedules, failed_look
@@ -71,6 +72,7 @@ class Scheduler:
         )
         self._backfills = Backfills(backfills, triggers, self._schedules, self._flows, environment, clock)
         self._sightings = Sightings(queue, environment, self._journal, clock, settings.listen_lease)
+        self._foresight = Foresight(triggers, self._flows, clock)
         self._next_due: datetime | None = None
         self._next_check = clock()
         self._next_sweep = clock()
@@ -93,7 +95,10 @@ class Scheduler:
 
     async def run(self) -> None:
         """Work until :meth:`stop`. While the database is away, what was said waits."""
-        hearing = asyncio.create_task(self._listen(), name="changed triggers")
+        aside = [
+            asyncio.create_task(self._listen(), name="changed triggers"),
+            asyncio.create_task(self._foresight.run(), name="flows read ahead"),
+        ]
         try:
             while not self._stopping:
                 try:
@@ -109,7 +114,8 @@ class Scheduler:
         except RepositoryUnavailable as error:
             logger.warning("Stopped without the database; triggers are taken up when leases end: %s", error)
         finally:
-            hearing.cancel()
+            for task in aside:
+                task.cancel()
 
     async def work(self) -> None:
         """One round: hear what was said, and look at what is due.

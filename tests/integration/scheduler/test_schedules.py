@@ -8,9 +8,14 @@ from datetime import timedelta
 import pytest
 from tests.integration.scheduler.conftest import START, Bench
 
+from windhover.model.flow import Flow
 from windhover.model.state import StateType
 from windhover.model.trigger_state import Health
 from windhover.plugin.trigger import RecoverMissedSchedules
+from windhover.repository.flow_definitions import FlowDefinitions
+from windhover.repository.flows import FlowRecord
+from windhover.scheduler.foresight import Foresight
+from windhover.scheduler.latest_flows import LatestFlows
 from windhover.scheduler.settings import SchedulerSettings
 
 TYPE = "io.kestra.plugin.core.trigger.Schedule"
@@ -316,3 +321,22 @@ async def test_an_execution_that_was_written_and_not_begun_is_begun_after_a_rest
     await bench.runtime.executor.start()
     (run,) = await bench.executions()
     assert run.state == "SUCCESS"
+
+
+async def test_flows_are_read_shortly_before_they_are_due(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    parsed: list[str] = []
+
+    class Definitions(FlowDefinitions):
+        def read(self, record: FlowRecord) -> Flow:
+            parsed.append(record.id)
+            return super().read(record)
+
+    definitions = Definitions(bench.runtime.definitions.repository, bench.runtime.definitions.registry)
+    foresight = Foresight(bench.triggers, LatestFlows(definitions), bench.clock)
+    bench.clock.set(12, 58, 59)
+    await foresight.look()
+    assert parsed == []
+    bench.clock.set(12, 59, 1)
+    await foresight.look()
+    assert parsed == ["scheduled"]
