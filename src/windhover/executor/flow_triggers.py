@@ -316,6 +316,8 @@ class FlowTriggers:
     def missed(self) -> list[tuple[Reaction | None, KeptGathering]]:
         """Windows that have ended: what follows from each that was missed, and the window after it."""
         now = self._clock()
+        if self.next_deadline is None or self.next_deadline > now:
+            return []
         found: list[tuple[Reaction | None, KeptGathering]] = []
         for key, listener, gathering in list(self._all_gatherings()):
             due = self._deadlines.get(key)
