@@ -72,10 +72,15 @@ def check_secret(namespace: str, key: str, value: str) -> None:
         InvalidSecret: it breaks some; they are told without the value.
     """
     problems = [*_problems_of_place(namespace, key)]
-    if not value:
-        problems.append(("value", "must not be empty"))
-    elif len(value) > MAX_VALUE_BYTES or len(value.encode("utf-8", "surrogatepass")) > MAX_VALUE_BYTES:
-        problems.append(("value", f"must have at most {MAX_VALUE_BYTES} bytes"))
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        problems.append(("value", "must be Unicode text"))
+    else:
+        if not size:
+            problems.append(("value", "must not be empty"))
+        elif size > MAX_VALUE_BYTES:
+            problems.append(("value", f"must have at most {MAX_VALUE_BYTES} bytes"))
     if problems:
         raise InvalidSecret(problems)
 

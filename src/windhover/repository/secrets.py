@@ -69,7 +69,6 @@ class SecretQuery(msgspec.Struct, frozen=True):
     tenant_id: str
     text: str | None = None
     namespace: tuple[TextMatch, ...] = ()
-    key: tuple[TextMatch, ...] = ()
     sort: SecretSort = SecretSort.KEY
     descending: bool = False
     paging: Paging = FIRST_PAGE
@@ -153,7 +152,6 @@ class SecretRepository:
                 c.tenant_id == query.tenant_id,
                 occurs_in_any((c.key, c.description), query.text),
                 all_match(c.namespace, query.namespace),
-                all_match(c.key, query.key),
             )
         )
         columns: list[ColumnElement[Any]] = [c[query.sort.value], c.key, c.namespace]

@@ -38,6 +38,7 @@ from windhover.webserver.routes import (
     namespace_files,
     outputs,
     plugins,
+    secrets,
     triggers,
     webhooks,
 )
@@ -63,6 +64,7 @@ _ROUTERS = (
     outputs.router,
     plugins.router,
     kv.router,
+    secrets.router,
     backfills.router,
     triggers.router,
     namespace_files.router,

@@ -26,6 +26,7 @@ TENANT_RESOURCES = frozenset(
         "metrics",
         "namespaces",
         "outputs",
+        "secrets",
         "triggers",
         "usages",
     }
