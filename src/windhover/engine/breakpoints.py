@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from windhover.engine.agenda import is_paused
 from windhover.engine.agreements import Agreements
-from windhover.engine.flow_control import is_paused
 from windhover.engine.frame import Node
 from windhover.model.execution import Breakpoint
 from windhover.model.log import LogLevel

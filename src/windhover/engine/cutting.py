@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from windhover.engine.flow_control import RETRY_TIMER, FlowControl, may_start
+from windhover.engine.agenda import RETRY_TIMER, may_start
+from windhover.engine.flow_control import FlowControl
 from windhover.engine.frame import Frame, Node
 from windhover.model.execution import OrderedEnd, Phase
 from windhover.model.log import LogLevel

@@ -10,8 +10,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from datetime import timedelta
 
+from windhover.engine.agenda import DEADLINE_TIMER, LOOP_TIMER, is_paused
 from windhover.engine.batches import is_batch_under_way
-from windhover.engine.flow_control import DEADLINE_TIMER, LOOP_TIMER, is_paused
 from windhover.engine.frame import Frame, Node
 from windhover.engine.pauses import Pauses
 from windhover.expression import ExpressionError, to_text

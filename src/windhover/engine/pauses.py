@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from windhover.engine.agenda import is_paused
 from windhover.engine.events import Resume
-from windhover.engine.flow_control import is_paused
 from windhover.engine.frame import Frame, Node
 from windhover.engine.subflows import Subflows
 from windhover.model.execution import JsonValue, Phase, TaskRun

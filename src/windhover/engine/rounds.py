@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from windhover.engine.agenda import LOOP_TIMER
 from windhover.engine.cutting import Cutting
 from windhover.engine.effects import Effects
-from windhover.engine.flow_control import LOOP_TIMER
 from windhover.engine.frame import Frame, Node
 from windhover.engine.live import flowable_frame
 from windhover.expression import ExpressionError

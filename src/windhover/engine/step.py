@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from windhover.engine.agenda import DEADLINE_TIMER, LOOP_TIMER, RETRY_TIMER, is_paused, owners
 from windhover.engine.agreements import SLA_TIMER
 from windhover.engine.batches import BATCH_TIMER, is_batch_task, is_batch_under_way
 from windhover.engine.breakpoints import Breakpoints
 from windhover.engine.cutting import FINALLY_TIMER, KILL_TIMER, QUEUE_TIMER
 from windhover.engine.events import Resume
-from windhover.engine.flow_control import DEADLINE_TIMER, LOOP_TIMER, RETRY_TIMER, is_paused, owners
 from windhover.engine.frame import Frame, Node
 from windhover.engine.messages import (
     Job,

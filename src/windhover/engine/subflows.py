@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from datetime import datetime
 
+from windhover.engine.agenda import DEADLINE_TIMER
 from windhover.engine.batches import BatchSteps, is_batch_under_way
 from windhover.engine.events import ChildEnded, ChildRefused, ChildStarted
-from windhover.engine.flow_control import DEADLINE_TIMER
 from windhover.engine.frame import Node
 from windhover.engine.messages import StartChild
 from windhover.engine.retries import retry_of

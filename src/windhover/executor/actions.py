@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from windhover.engine.agenda import is_paused
 from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import EngineEvent, LeaveBreakpoint, Refused, Released, Resume
-from windhover.engine.flow_control import is_paused
 from windhover.engine.live import LiveExecution, NoPlaceForTaskRun
 from windhover.engine.messages import (
     ChangeStatus,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 
+from windhover.engine.agenda import is_paused
 from windhover.engine.events import (
     Begin,
     ChildRestarted,
@@ -14,7 +15,6 @@ from windhover.engine.events import (
     Refused,
     Resume,
 )
-from windhover.engine.flow_control import is_paused
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import (
     ChangeTaskRunState,
