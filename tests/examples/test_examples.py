@@ -218,6 +218,7 @@ TOGETHER = {
     "mqtt.yaml",
     "nats.yaml",
     "redis.yaml",
+    "secrets.yaml",
     "subflow/clean_orders.yaml",
     "subflow/report_orders.yaml",
     *(f"triggers/{name}.yaml" for name in ("alert", "extract", "load", "report", "webhook")),

@@ -7,6 +7,7 @@ import base64
 import threading
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,16 @@ import pytest_asyncio
 
 from windhover.expression import EvaluationError, ExpressionError, render_value
 from windhover.model.kv import kv_value
+from windhover.model.secret import SealedSecret
 from windhover.repository.database import Database
+from windhover.repository.secrets import SecretRepository
+from windhover.secret.stored import StoredSecrets
 from windhover.server.runtime import Runtime, RuntimeSettings
 from windhover.server.side_loop import SideLoop
 from windhover.storage import execution_prefix
 
 NS = "company.team"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 VARIABLES = {"flow": {"namespace": NS, "id": "f"}, "trigger": {"executionId": "parent"}}
 
 
@@ -29,6 +34,7 @@ async def runtime(database: Database, tmp_path: Path) -> AsyncIterator[Runtime]:
         home=tmp_path,
         storage_path=tmp_path / "storage",
         temporary=tmp_path / "work",
+        encryption_key=base64.b64encode(bytes(32)).decode(),
         environ={"SECRET_KEY": base64.b64encode(b"hidden").decode()},
     )
     running = Runtime(database, settings)
@@ -59,6 +65,23 @@ async def test_stored_values(runtime: Runtime) -> None:
             render(runtime, template)
         assert words in str(caught.value)
     assert render(runtime, "{{ secret('KEY') }}") == "hidden"
+
+
+async def test_stored_secrets_come_before_those_of_the_environment(runtime: Runtime) -> None:
+    store = SecretRepository(runtime.database)
+    secrets = StoredSecrets(store, "main", runtime.cipher)
+    assert render(runtime, "{{ secret('key') }}") == "hidden"
+    await secrets.put("company", "key", '{"user": "ada"}', NOW)
+    assert render(runtime, "{{ secret('KEY', subkey='user') }}") == "ada"
+    assert render(runtime, "{{ secret('KEY', namespace='other') }}") == "hidden"
+    await secrets.put(NS, "KEY", "nearest", NOW)
+    assert render(runtime, "{{ secret('KEY') }}") == "nearest"
+    assert render(runtime, "{{ secret('KEY', namespace='company.other', full=true).user }}") == "ada"
+    await store.put("main", SealedSecret(NS, "KEY", "AAAA"), NOW)
+    with pytest.raises(ExpressionError, match="it is damaged, or `kestra"):
+        render(runtime, "{{ secret('KEY') }}")
+    with pytest.raises(ExpressionError, match=r"Cannot find secret for key 'NONE'\."):
+        render(runtime, "{{ secret('none') }}")
 
 
 async def test_files(runtime: Runtime) -> None:

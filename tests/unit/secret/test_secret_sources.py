@@ -88,7 +88,7 @@ async def test_another_key_is_told_and_no_other_place_asked(memory: Memory, stor
     await stored.put("company", "K", "hidden", NOW)
     environment = EnvironmentSecrets({"SECRET_K": base64.b64encode(b"old").decode()})
     chain = SecretChain([StoredSecrets(memory, "main", OTHER_CIPHER), environment])
-    with pytest.raises(SecretUnreadable, match="of namespace 'company'.*is not the key") as caught:
+    with pytest.raises(SecretUnreadable, match=r"of namespace 'company'.*is not the key") as caught:
         await chain.read(NS, "K")
     assert "hidden" not in str(caught.value)
 
