@@ -53,15 +53,17 @@ class TriggerMemory(msgspec.Struct, omit_defaults=True, rename="camel"):
 class TriggerState(msgspec.Struct, frozen=True):
     """The state of a trigger that is scheduled, polls or listens.
 
-    ``due`` is when a scheduler looks at it next, ``next_date`` the date of the schedule that it waits for.
-    ``execution_id`` is the execution that must end before it may fire again. ``lease`` names the evaluation
-    under way, if there is one, which loses the trigger to another when it is ``due``.
+    ``active`` is False when its flow disables it, or is disabled itself; ``disabled`` is what people and
+    tasks do to it. ``due`` is when a scheduler looks at it next, ``next_date`` the date of the schedule that
+    it waits for. ``execution_id`` is the execution that must end before it may fire again. ``lease`` names
+    the evaluation under way, if there is one, which loses the trigger to another when it is ``due``.
     """
 
     key: TriggerKey
     kind: str
     flow_revision: int
     fingerprint: str
+    active: bool
     disabled: bool
     updated: datetime
     memory: TriggerMemory

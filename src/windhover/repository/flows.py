@@ -152,7 +152,7 @@ class FlowRepository:
     """Keeps flows. Revisions count from 1, are never reused and never changed."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
     async def save(self, draft: FlowDraft, now: datetime, base_revision: int | None = None) -> FlowRecord:
         """Save a flow and return the revision it has now.
@@ -228,14 +228,14 @@ class FlowRepository:
         is found always.
         """
         if revision is not None:
-            rows = await self._database.fetch(_REVISION, (tenant_id, namespace, flow_id, revision))
+            rows = await self.database.fetch(_REVISION, (tenant_id, namespace, flow_id, revision))
             return _record(rows[0]) if rows else None
         latest = await self._latest(tenant_id, namespace, flow_id)
         return None if latest is not None and latest.deleted and not allow_deleted else latest
 
     async def revisions(self, tenant_id: str, namespace: str, flow_id: str) -> list[FlowRecord]:
         """All revisions of a flow, the oldest first, those that deleted it too."""
-        rows = await self._database.fetch(_REVISIONS, (tenant_id, namespace, flow_id))
+        rows = await self.database.fetch(_REVISIONS, (tenant_id, namespace, flow_id))
         return [_record(row) for row in rows]
 
     async def delete_revisions(
@@ -253,19 +253,19 @@ class FlowRepository:
             )
         rows: list[Row] = [(tenant_id, namespace, flow_id, revision) for revision in sorted(set(revisions))]
         if rows:
-            await self._database.write([Write(_DELETE_REVISIONS, rows)])
+            await self.database.write([Write(_DELETE_REVISIONS, rows)])
 
     async def all_latest(self) -> list[FlowRecord]:
         """The latest revision of every flow of every tenant that is not deleted."""
-        return [_record(row) for row in await self._database.fetch(_ALL_LATEST)]
+        return [_record(row) for row in await self.database.fetch(_ALL_LATEST)]
 
     async def listening(self) -> list[FlowRecord]:
         """The latest revision of every flow of every tenant that reacts to executions of other flows."""
-        return [_record(row) for row in await self._database.fetch(_LISTENING)]
+        return [_record(row) for row in await self.database.fetch(_LISTENING)]
 
     async def namespaces(self, tenant_id: str) -> list[str]:
         """The namespaces that hold flows, sorted."""
-        return [row[0] for row in await self._database.fetch(_NAMESPACES, (tenant_id,))]
+        return [row[0] for row in await self.database.fetch(_NAMESPACES, (tenant_id,))]
 
     async def search(self, query: FlowQuery) -> Page[FlowRecord]:
         """One page of the flows whose latest revision meets the conditions, and how many do.
@@ -310,7 +310,7 @@ class FlowRepository:
         )
         sort_columns: list[ColumnElement[Any]] = [c[query.sort.value], c.namespace, c.id]
         rows, total = await fetch_page(
-            self._database,
+            self.database,
             select(*(c[name] for name in _RECORD_COLUMNS)).where(conditions),
             [ordered(column, descending=query.descending) for column in sort_columns],
             query.paging,
@@ -318,7 +318,7 @@ class FlowRepository:
         return Page([_record(row) for row in rows], total)
 
     async def _latest(self, tenant_id: str, namespace: str, flow_id: str) -> FlowRecord | None:
-        rows = await self._database.fetch(_LATEST, (tenant_id, namespace, flow_id))
+        rows = await self.database.fetch(_LATEST, (tenant_id, namespace, flow_id))
         return _record(rows[0]) if rows else None
 
     async def _append(
@@ -339,7 +339,7 @@ class FlowRepository:
         if latest is not None:
             writes.append(Write(FORGET_OTHERS, [(*key, record.revision)]))
         try:
-            await self._database.write(writes)
+            await self.database.write(writes)
         except ConstraintViolated:
             return False
         return True
@@ -385,6 +385,7 @@ def _trigger_row(record: FlowRecord, trigger: DeclaredTrigger) -> Row:
         trigger.kind,
         record.revision,
         trigger.fingerprint,
+        trigger.active,
         False,
         now,
         due,

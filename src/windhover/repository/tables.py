@@ -290,7 +290,8 @@ namespace_files = Table(
     ),
 )
 
-#: ``due`` is when a scheduler looks next, or, while ``lease_owner`` names an evaluation, when that loses it.
+#: ``active`` is what its flow says, ``disabled`` what people and tasks do. ``due`` is when a scheduler looks
+#: next, or, while ``lease_owner`` names an evaluation, when that loses it.
 triggers = Table(
     "triggers",
     metadata,
@@ -301,6 +302,7 @@ triggers = Table(
     Column("kind", Key, nullable=False),
     Column("flow_revision", Integer, nullable=False),
     Column("fingerprint", Key, nullable=False),
+    Column("active", Boolean, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("updated", Instant, nullable=False),
     Column("due", Instant),

@@ -15,6 +15,7 @@ STATE_COLUMNS = {
     "kind": "text",
     "flow_revision": "integer",
     "fingerprint": "text",
+    "active": "boolean",
     "disabled": "boolean",
     "updated": "bigint",
     "due": "bigint",
@@ -68,7 +69,7 @@ _EVENT_COLUMNS = {
 _OFFERED_COLUMNS = {**_EVENT_COLUMNS, "lease": "text"}
 _HELD = (
     "SELECT 1 FROM triggers AS t WHERE t.tenant_id = {0} AND t.namespace = {1} AND t.flow_id = {2} "
-    "AND t.trigger_id = {3} AND t.lease_owner = {4} AND NOT t.disabled"
+    "AND t.trigger_id = {3} AND t.lease_owner = {4} AND t.active AND NOT t.disabled"
 )
 _EVENT_NAMES = ", ".join(_EVENT_COLUMNS)
 
@@ -110,14 +111,16 @@ _EVALUATED_COLUMNS = {
 EVALUATED = BulkStatement(
     table="triggers",
     sqlite=(
-        "UPDATE triggers SET updated = ?6, due = CASE WHEN disabled OR ?14 THEN NULL ELSE ?7 END, "
+        "UPDATE triggers SET updated = ?6, "
+        "due = CASE WHEN disabled OR NOT active OR ?14 THEN NULL ELSE ?7 END, "
         "next_date = ?8, last_triggered = ?9, execution_id = ?10, worker_id = ?11, lease_owner = ?12, "
         "data = ?13, disabled = disabled OR ?14 WHERE tenant_id = ?1 AND namespace = ?2 "
         "AND flow_id = ?3 AND trigger_id = ?4 AND lease_owner = ?5"
     ),
     postgresql=(
         "UPDATE triggers SET updated = e.updated, "
-        "due = CASE WHEN triggers.disabled OR e.stop THEN NULL ELSE e.due END, next_date = e.next_date, "
+        "due = CASE WHEN triggers.disabled OR NOT triggers.active OR e.stop THEN NULL ELSE e.due END, "
+        "next_date = e.next_date, "
         "last_triggered = e.last_triggered, execution_id = e.execution_id, worker_id = e.worker_id, "
         "lease_owner = e.lease_owner, data = e.data, "
         f"disabled = triggers.disabled OR e.stop FROM {_unnest(_EVALUATED_COLUMNS, 'e')} "
@@ -164,30 +167,35 @@ _RELEASE_COLUMNS = {
     "updated": "bigint",
     "stop": "boolean",
 }
-#: The execution that held a trigger is over: it is due again, or, with ``stop``, disabled.
+#: The execution that held a trigger is over: it is due again, or, with ``stop``, disabled. A schedule without
+#: a next date counts from when it was updated last, so that stays.
 RELEASE = BulkStatement(
     table="triggers",
     sqlite=(
-        "UPDATE triggers SET execution_id = NULL, updated = ?7, due = CASE WHEN disabled OR ?8 THEN NULL "
+        "UPDATE triggers SET execution_id = NULL, "
+        "updated = CASE WHEN next_date IS NULL THEN updated ELSE ?7 END, "
+        "due = CASE WHEN disabled OR NOT active OR ?8 THEN NULL "
         "ELSE max(?6, coalesce(next_date, ?6)) END, disabled = disabled OR ?8 WHERE tenant_id = ?1 "
         "AND namespace = ?2 AND flow_id = ?3 AND trigger_id = ?4 AND execution_id = ?5"
     ),
     postgresql=(
-        "UPDATE triggers SET execution_id = NULL, updated = r.updated, "
-        "due = CASE WHEN triggers.disabled OR r.stop THEN NULL "
+        "UPDATE triggers SET execution_id = NULL, "
+        "updated = CASE WHEN triggers.next_date IS NULL THEN triggers.updated ELSE r.updated END, "
+        "due = CASE WHEN triggers.disabled OR NOT triggers.active OR r.stop THEN NULL "
         "ELSE greatest(r.due, coalesce(triggers.next_date, r.due)) END, "
         f"disabled = triggers.disabled OR r.stop FROM {_unnest(_RELEASE_COLUMNS, 'r')} "
         f"WHERE {_same('r')} AND triggers.execution_id = r.execution_id"
     ),
 )
 #: Keep a trigger for longer; changes no row when it is lost.
-RENEW = sql("UPDATE triggers SET due = ? WHERE lease_owner = ? AND NOT disabled")
+RENEW = sql("UPDATE triggers SET due = ? WHERE lease_owner = ? AND active AND NOT disabled")
 
 _DECLARATION_COLUMNS = {
     **KEY_COLUMNS,
     "kind": "text",
     "flow_revision": "integer",
     "fingerprint": "text",
+    "active": "boolean",
     "disabled": "boolean",
     "updated": "bigint",
     "due": "bigint",
@@ -195,13 +203,15 @@ _DECLARATION_COLUMNS = {
 }
 _DECLARATION_NAMES = ", ".join(_DECLARATION_COLUMNS)
 #: What saving a flow makes of the triggers it declares. One whose definition changed begins anew, but stays
-#: disabled if somebody disabled it, and waits for its execution if it has one.
+#: disabled if somebody disabled it, and waits for its execution if it has one. One that its flow
+#: disables loses the evaluation under way.
 _REDECLARE = (
     "ON CONFLICT (tenant_id, namespace, flow_id, trigger_id) DO UPDATE SET kind = excluded.kind, "
     "flow_revision = excluded.flow_revision, updated = excluded.updated, "
-    "fingerprint = excluded.fingerprint, "
+    "fingerprint = excluded.fingerprint, active = excluded.active, "
     "next_date = CASE WHEN triggers.fingerprint = excluded.fingerprint THEN triggers.next_date END, "
-    "lease_owner = CASE WHEN triggers.fingerprint = excluded.fingerprint THEN triggers.lease_owner END, "
+    "lease_owner = CASE WHEN excluded.active AND triggers.fingerprint = excluded.fingerprint "
+    "THEN triggers.lease_owner END, "
     "due = CASE WHEN triggers.disabled OR triggers.execution_id IS NOT NULL THEN NULL "
     "WHEN excluded.due IS NULL THEN NULL "
     "WHEN triggers.fingerprint = excluded.fingerprint THEN coalesce(triggers.due, excluded.due) "
@@ -210,7 +220,8 @@ _REDECLARE = (
 DECLARE = BulkStatement(
     table="triggers",
     sqlite=(
-        f"INSERT INTO triggers ({_DECLARATION_NAMES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {_REDECLARE}"
+        f"INSERT INTO triggers ({_DECLARATION_NAMES}) "
+        f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {_REDECLARE}"
     ),
     postgresql=(
         f"INSERT INTO triggers ({_DECLARATION_NAMES}) SELECT {_DECLARATION_NAMES} "

@@ -33,16 +33,17 @@ _memory_decoder = msgspec.json.Decoder(TriggerMemory)
 _THIS = statements.THIS_TRIGGER
 _GET = sql(f"{statements.SELECT_STATES} WHERE {_THIS}")
 _SET_DISABLED = sql(
-    "UPDATE triggers SET disabled = ?, updated = ?, due = ?, lease_owner = NULL, "
+    "UPDATE triggers SET disabled = ?, updated = ?, lease_owner = NULL, "
+    "due = CASE WHEN active AND execution_id IS NULL THEN CAST(? AS bigint) END, "
     f"next_date = CASE WHEN ? THEN ? ELSE next_date END WHERE {_THIS}"
 )
 _UNLOCK = sql(
     "UPDATE triggers SET execution_id = NULL, lease_owner = NULL, updated = ?, "
-    f"due = CASE WHEN disabled THEN NULL ELSE CAST(? AS bigint) END WHERE {_THIS}"
+    f"due = CASE WHEN disabled OR NOT active THEN NULL ELSE CAST(? AS bigint) END WHERE {_THIS}"
 )
 _RESTART = sql(
     "UPDATE triggers SET execution_id = NULL, lease_owner = NULL, next_date = NULL, updated = ?, "
-    f"due = CASE WHEN disabled THEN NULL ELSE CAST(? AS bigint) END, data = ? WHERE {_THIS}"
+    f"due = CASE WHEN disabled OR NOT active THEN NULL ELSE CAST(? AS bigint) END, data = ? WHERE {_THIS}"
 )
 _DELETE = sql(f"DELETE FROM triggers WHERE {_THIS}")
 _FLOWS_DUE = sql(
@@ -344,7 +345,7 @@ class TriggerRepository:
                 all_match(c.flow_id, query.flow_id),
                 all_match(c.trigger_id, query.trigger_id),
                 all_match(c.worker_id, query.worker_id),
-                None if query.disabled is None else c.disabled.is_(query.disabled),
+                _disabled(c.disabled, c.active, query.disabled),
                 _locked(c.execution_id, query.locked),
                 within(c.next_date, query.next_date),
                 within(c.last_triggered, query.last_triggered),
@@ -368,6 +369,18 @@ class TriggerRepository:
             query.paging,
         )
         return Page([_state(row) for row in rows], total)
+
+
+def _disabled(
+    disabled: ColumnElement[Any], active: ColumnElement[Any], wanted: bool | None
+) -> ColumnElement[bool] | None:
+    from sqlalchemy import and_, or_
+
+    if wanted is None:
+        return None
+    if wanted:
+        return or_(disabled.is_(True), active.is_(False))
+    return and_(disabled.is_(False), active.is_(True))
 
 
 def _locked(column: ColumnElement[Any], locked: bool | None) -> ColumnElement[bool] | None:
@@ -406,6 +419,7 @@ def _state(row: Row) -> TriggerState:
         kind,
         flow_revision,
         fingerprint,
+        active,
         disabled,
         updated,
         due,
@@ -421,6 +435,7 @@ def _state(row: Row) -> TriggerState:
         kind=kind,
         flow_revision=flow_revision,
         fingerprint=fingerprint,
+        active=bool(active),
         disabled=bool(disabled),
         updated=from_micros(updated),
         memory=_memory_decoder.decode(data),

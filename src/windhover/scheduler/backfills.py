@@ -108,7 +108,7 @@ class Backfills:
         flow = await self._flows.get(key.tenant_id, key.namespace, key.flow_id)
         for trigger in flow.triggers:
             if trigger.id == key.trigger_id and isinstance(trigger, ScheduleTrigger):
-                active = state is not None and not (state.disabled or trigger.disabled or flow.disabled)
+                active = state is not None and state.active and not state.disabled
                 return (flow, trigger) if active else None
         return None
 

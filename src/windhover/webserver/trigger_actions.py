@@ -128,8 +128,7 @@ class TriggerActions:
         state = await self.state(key)
         now = self._services.clock()
         found = await self.definition(key)
-        trigger = None if found is None else found[1]
-        if not disabled and trigger is not None and trigger.disabled:
+        if not disabled and not state.active:
             raise conflict(f"Trigger '{key.trigger_id}' is disabled in its flow: change it there")
         if disabled:
             await self.states.disable(key, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from textwrap import dedent
 
 import pytest
 from tests.integration.scheduler.conftest import START, Bench
@@ -226,6 +227,53 @@ async def test_disabled_between_the_look_and_the_commit(bench: Bench) -> None:
     await bench.tick()
     assert await bench.executions() == []
     assert (await bench.state()).disabled
+
+
+async def test_disabled_in_its_flow_while_its_execution_runs(bench: Bench) -> None:
+    await bench.save(WAITING)
+    await bench.at(13)
+    running = (await bench.state()).execution_id
+    assert running is not None
+    await bench.save(WAITING.rstrip() + "\n        disabled: true\n")
+    await bench.resume(running)
+    for hour in (14, 15):
+        await bench.at(hour)
+    state = await bench.state()
+    assert (state.execution_id, state.due, state.active) == (None, None, False)
+    # What people do to it does not wake it either.
+    await bench.triggers.unlock(state.key, bench.clock())
+    await bench.triggers.restart(state.key, bench.clock())
+    await bench.at(16)
+    assert len(await bench.executions()) == 1
+
+
+async def test_disabled_in_its_flow_between_the_look_and_the_commit(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    bench.clock.set(13)
+    (claimed,) = await bench.triggers.claim_due("lease", START + timedelta(hours=2), bench.clock(), 10)
+    assert claimed.active
+    await bench.flows.save(dedent(HOURLY.rstrip() + "\n        disabled: true\n"))
+    assert (await bench.state()).lease is None
+    assert await bench.triggers.renew("lease", START + timedelta(hours=3)) is False
+
+
+async def test_enabled_again_it_still_waits_for_its_execution(bench: Bench) -> None:
+    await bench.save(WAITING)
+    await bench.at(13)
+    state = await bench.state()
+    assert state.execution_id is not None
+    await bench.triggers.disable(state.key, bench.clock())
+    await bench.triggers.enable(state.key, bench.clock())
+    await bench.at(14)
+    assert (await bench.state()).execution_id == state.execution_id
+    await bench.resume(state.execution_id)
+    await bench.at(15)
+    again = (await bench.state()).execution_id
+    assert again not in (None, state.execution_id)
+    assert again is not None
+    await bench.resume(again)
+    # The first date after it was enabled, which waited.
+    assert (await bench.dates())[-1] == "2026-06-01T14:00:00Z"
 
 
 async def test_an_edit_of_the_tasks_keeps_the_state(bench: Bench) -> None:

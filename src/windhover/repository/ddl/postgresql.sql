@@ -221,6 +221,7 @@ CREATE TABLE triggers (
     kind TEXT COLLATE "C" NOT NULL,
     flow_revision INTEGER NOT NULL,
     fingerprint TEXT COLLATE "C" NOT NULL,
+    active BOOLEAN NOT NULL,
     disabled BOOLEAN NOT NULL,
     updated BIGINT NOT NULL,
     due BIGINT,

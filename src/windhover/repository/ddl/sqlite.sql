@@ -232,6 +232,7 @@ CREATE TABLE triggers (
     kind TEXT NOT NULL,
     flow_revision INTEGER NOT NULL,
     fingerprint TEXT NOT NULL,
+    active BOOLEAN NOT NULL,
     disabled BOOLEAN NOT NULL,
     updated BIGINT NOT NULL,
     due BIGINT,

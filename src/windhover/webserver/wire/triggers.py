@@ -108,7 +108,7 @@ def state_json(
     """The state of a trigger, and what its definition adds."""
     memory = state.memory
     health = state.health
-    active = not (state.disabled or (definition is not None and definition.disabled))
+    active = state.active and not state.disabled
     if active and state.due is not None and state.due + _LATE < now and health is Health.HEALTHY:
         health = Health.LATE
     upcoming = state.next_date or (state.due if state.lease is None else None)

@@ -254,6 +254,7 @@ def upgrade() -> None:
         sa.Column("kind", Key, nullable=False),
         sa.Column("flow_revision", sa.Integer(), nullable=False),
         sa.Column("fingerprint", Key, nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("disabled", sa.Boolean(), nullable=False),
         sa.Column("updated", sa.BigInteger(), nullable=False),
         sa.Column("due", sa.BigInteger()),
