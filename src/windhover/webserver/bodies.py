@@ -56,6 +56,15 @@ async def read_json(request: Request, kind: type[Body], limit: int = MAX_JSON_BY
     body = await read_body(request, limit)
     if not body.strip():
         raise bad_request("A JSON body is expected, and there is none.")
+    return decode_json(body, kind)
+
+
+def decode_json(body: bytes, kind: type[Body]) -> Body:
+    """A body that has been read, decoded as ``kind``.
+
+    Raises:
+        ApiError: 400, it is no JSON, or not what is expected.
+    """
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
 from starlette.datastructures import QueryParams
 
+from windhover.model.execution import JsonValue
 from windhover.model.state import StateType
 from windhover.repository.filters import LabelMatch, TextMatch, TextOperator, TimeRange
 from windhover.util.durations import parse_duration
@@ -90,6 +92,32 @@ def read_filters(query: QueryParams) -> list[Filter]:
         Filter(field, Operation(operation), _split(operation, values), key)
         for (field, operation, key), values in found.items()
     ]
+
+
+class FilterJson(msgspec.Struct):
+    """A filter in a body; ``value`` is a text, a number, a truth value, or a list of them."""
+
+    field: str
+    operation: str
+    value: JsonValue = None
+
+
+def body_filters(given: Iterable[FilterJson]) -> list[Filter]:
+    """The filters of a body, where a request has them there instead of in its query string.
+
+    Raises:
+        ApiError: 400, an operation is unknown.
+    """
+    found = []
+    for each in given:
+        if each.operation not in Operation.__members__:
+            raise bad_request(f"`{each.operation}` is no operation; there are {', '.join(Operation)}.")
+        values = each.value if isinstance(each.value, list) else [each.value]
+        texts = [str(value).lower() if isinstance(value, bool) else str(value) for value in values]
+        if each.operation not in (Operation.IN, Operation.NOT_IN) and len(texts) != 1:
+            raise bad_request(f"The filter on `{each.field}` needs one value.")
+        found.append(Filter(each.field, Operation(each.operation), tuple(texts) or ("",)))
+    return found
 
 
 def text_match(filter: Filter) -> TextMatch:

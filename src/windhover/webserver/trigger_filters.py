@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 
-from windhover.repository.filters import TextMatch
+from windhover.repository.filters import TextMatch, TimeRange
 from windhover.repository.triggers import TriggerQuery, TriggerSort
 from windhover.webserver.errors import bad_request
 from windhover.webserver.parameters import split_sort
-from windhover.webserver.query_filters import Filter, narrowed, read_filters, scope_match, text_match
+from windhover.webserver.query_filters import Filter, narrowed, read_filters, scope_match, since, text_match
 
 _SORTS = {
     **{sort.value: sort for sort in TriggerSort},
@@ -19,9 +20,21 @@ _SORTS = {
     "lastTriggeredDate": TriggerSort.LAST_TRIGGERED,
 }
 
+_NEXT = "NEXT_EXECUTION_DATE"
+_LAST = "LAST_TRIGGERED_DATE"
 
-def trigger_query(tenant: str, query: QueryParams, system_namespace: str) -> TriggerQuery:
+
+def trigger_query(
+    tenant: str,
+    query: QueryParams,
+    now: datetime,
+    system_namespace: str,
+    more: Sequence[Filter] = (),
+) -> TriggerQuery:
     """The conditions of a query string: ``filters[…]``, and the older form of single parameters.
+
+    ``more`` are filters that the request has elsewhere. `startDate`, `endDate` and `timeRange` are about the
+    date that ``dateFilter`` names, the next one if there is no such parameter.
 
     Raises:
         ApiError: 400, a condition cannot be understood.
@@ -34,8 +47,11 @@ def trigger_query(tenant: str, query: QueryParams, system_namespace: str) -> Tri
         flow_id=(TextMatch.equal(flow_id),) if flow_id else (),
         worker_id=(TextMatch.equal(worker),) if worker else (),
     )
-    for filter in read_filters(query):
-        wanted = _add(wanted, filter, system_namespace)
+    dates = query.get("dateFilter") or _NEXT
+    if dates not in (_NEXT, _LAST):
+        raise bad_request(f"`dateFilter` is {_NEXT} or {_LAST}, not `{dates}`.")
+    for filter in (*read_filters(query), *more):
+        wanted = _add(wanted, filter, dates, now, system_namespace)
     return wanted
 
 
@@ -53,7 +69,9 @@ def trigger_sort(sort: Sequence[str] | None) -> tuple[TriggerSort, bool]:
     return _SORTS[key], descending
 
 
-def _add(wanted: TriggerQuery, filter: Filter, system_namespace: str) -> TriggerQuery:
+def _add(
+    wanted: TriggerQuery, filter: Filter, dates: str, now: datetime, system_namespace: str
+) -> TriggerQuery:
     match filter.field:
         case "q":
             return replace(wanted, text=filter.value or None)
@@ -75,4 +93,13 @@ def _add(wanted: TriggerQuery, filter: Filter, system_namespace: str) -> Trigger
             return replace(wanted, next_date=narrowed(wanted.next_date, filter))
         case "lastTriggeredDate":
             return replace(wanted, last_triggered=narrowed(wanted.last_triggered, filter))
+        case "startDate" | "endDate" if dates == _NEXT:
+            return replace(wanted, next_date=narrowed(wanted.next_date, filter))
+        case "startDate" | "endDate":
+            return replace(wanted, last_triggered=narrowed(wanted.last_triggered, filter))
+        case "timeRange" if dates == _NEXT:
+            # Dates to come lie as far ahead as those that have passed lie back.
+            return replace(wanted, next_date=TimeRange(now, now + (now - since(filter.value, now))))
+        case "timeRange":
+            return replace(wanted, last_triggered=TimeRange(since(filter.value, now), None))
     raise filter.unsupported()

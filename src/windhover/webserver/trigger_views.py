@@ -12,12 +12,14 @@ from starlette.responses import Response
 from windhover.model.flow import Flow
 from windhover.model.trigger import Trigger
 from windhover.model.trigger_state import TriggerKey, TriggerState
+from windhover.repository.triggers import TriggerQuery
 from windhover.util.ids import new_id
-from windhover.webserver.bodies import read_json
+from windhover.webserver.bodies import MAX_JSON_BYTES, decode_json, read_body, read_json
 from windhover.webserver.errors import ApiError
 from windhover.webserver.execution_bulk import OperationJson
 from windhover.webserver.openapi import answers, query_parameter, takes
 from windhover.webserver.parameters import Services, Tenant
+from windhover.webserver.query_filters import Filter, FilterJson, body_filters
 from windhover.webserver.responses import JsonResponse
 from windhover.webserver.services import WebServices
 from windhover.webserver.trigger_actions import TriggerActions
@@ -33,6 +35,12 @@ class TriggerIdJson(msgspec.Struct, rename="camel"):
     namespace: str
     flow_id: str
     trigger_id: str
+
+
+class FiltersJson(msgspec.Struct):
+    """Filters in a body: what a bulk action on all triggers that a search finds may be given as well."""
+
+    filters: list[FilterJson] = []
 
 
 def add_bulk(
@@ -62,7 +70,7 @@ def add_bulk(
         f"{path}/by-triggers",
         by_ids,
         methods=[method],
-        responses=answers(OperationJson),
+        responses=answers(OperationJson, 202),
         operation_id=f"{operation}ByIds",
         openapi_extra=takes("application/json", list[TriggerIdJson]),
     )
@@ -70,9 +78,9 @@ def add_bulk(
         f"{path}/by-query",
         by_query,
         methods=[method],
-        responses=answers(OperationJson),
+        responses=answers(OperationJson, 202),
         operation_id=f"{operation}ByQuery",
-        openapi_extra=FILTERS,
+        openapi_extra={**FILTERS, **takes("application/json", FiltersJson, required=False)},
     )
 
 
@@ -83,8 +91,19 @@ def key_of(actions: TriggerActions, wanted: TriggerIdJson) -> TriggerKey:
 async def keys_found(
     services: WebServices, actions: TriggerActions, tenant: str, request: Request
 ) -> list[TriggerKey]:
-    query = trigger_query(tenant, request.query_params, services.settings.execution.system_namespace)
+    """The triggers that the filters of a request find, be they in its query string or in its body."""
+    body = await read_body(request, MAX_JSON_BYTES)
+    more = decode_json(body, FiltersJson).filters if body.strip() else ()
+    query = searched(services, tenant, request, body_filters(more))
     return [state.key async for state in actions.matching(query)]
+
+
+def searched(
+    services: WebServices, tenant: str, request: Request, more: Sequence[Filter] = ()
+) -> TriggerQuery:
+    """What the query string of a request searches for."""
+    system_namespace = services.settings.execution.system_namespace
+    return trigger_query(tenant, request.query_params, services.clock(), system_namespace, more)
 
 
 async def do_each(keys: Sequence[TriggerKey], act: Callable[[TriggerKey], Awaitable[None]]) -> Response:
@@ -98,7 +117,7 @@ async def do_each(keys: Sequence[TriggerKey], act: Callable[[TriggerKey], Awaita
                 raise
         else:
             done += 1
-    return JsonResponse(OperationJson(new_id(), len(keys), done))
+    return JsonResponse(OperationJson(new_id(), len(keys), done), 202)
 
 
 async def answer_state(services: WebServices, actions: TriggerActions, key: TriggerKey) -> Response:

@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from starlette.responses import Response, StreamingResponse
 
 from windhover.plugin.trigger import RecoverMissedSchedules
+from windhover.repository.filters import TextMatch, TextOperator
+from windhover.repository.triggers import TriggerQuery
 from windhover.webserver.bodies import read_json
 from windhover.webserver.execution_bulk import OperationJson
 from windhover.webserver.openapi import answers, answers_nothing, answers_with, takes
@@ -28,7 +30,7 @@ from windhover.webserver.parameters import (
 )
 from windhover.webserver.responses import JsonResponse
 from windhover.webserver.trigger_actions import BackfillRequest, TriggerActions
-from windhover.webserver.trigger_filters import trigger_query, trigger_sort
+from windhover.webserver.trigger_filters import trigger_sort
 from windhover.webserver.trigger_views import (
     FILTERS,
     TriggerIdJson,
@@ -37,6 +39,7 @@ from windhover.webserver.trigger_views import (
     do_each,
     key_of,
     keys_found,
+    searched,
     shown_state,
     with_definition,
 )
@@ -113,7 +116,7 @@ async def search_triggers(
     """The triggers of all flows that are scheduled, poll or listen, page by page."""
     actions = TriggerActions(services, tenant)
     order, descending = trigger_sort(sort)
-    query = trigger_query(tenant, request.query_params, services.settings.execution.system_namespace)
+    query = searched(services, tenant, request)
     found = await actions.states.search(
         replace(query, sort=order, descending=descending, paging=paging(page, size))
     )
@@ -130,7 +133,7 @@ async def search_triggers(
 async def export_triggers(services: Services, tenant: Tenant, request: Request) -> Response:
     """The triggers that a search finds, as comma-separated values."""
     actions = TriggerActions(services, tenant)
-    query = trigger_query(tenant, request.query_params, services.settings.execution.system_namespace)
+    query = searched(services, tenant, request)
 
     async def lines() -> AsyncIterator[str]:
         yield _csv_line(_CSV_COLUMNS)
@@ -152,13 +155,24 @@ async def flow_triggers(
     flow_id: FlowId,
     page: PageNumber = 1,
     size: PageSize = 10,
+    sort: Sort = None,
+    q: Annotated[str | None, Query(description="Text that ids of triggers contain.")] = None,
 ) -> Response:
-    """The states of the triggers of one flow."""
+    """The states of the triggers of one flow, by their ids unless sorted otherwise."""
     actions = TriggerActions(services, tenant)
-    states = await actions.states.of_flow(tenant, namespace, flow_id)
-    begin = (page - 1) * size
-    shown = [await shown_state(services, actions, state) for state in states[begin : begin + size]]
-    return JsonResponse(TriggerStatePageJson(shown, len(states)))
+    order, descending = trigger_sort(sort)
+    query = TriggerQuery(
+        tenant,
+        namespace=(TextMatch.equal(namespace),),
+        flow_id=(TextMatch.equal(flow_id),),
+        trigger_id=(TextMatch(TextOperator.CONTAINS, (q,)),) if q else (),
+        sort=order,
+        descending=descending,
+        paging=paging(page, size),
+    )
+    found = await actions.states.search(query)
+    shown = [await shown_state(services, actions, state) for state in found.results]
+    return JsonResponse(TriggerStatePageJson(shown, found.total))
 
 
 @router.get(
@@ -277,7 +291,7 @@ async def delete_trigger(
 
 @router.post(
     "/set-disabled/by-triggers",
-    responses=answers(OperationJson),
+    responses=answers(OperationJson, 202),
     operation_id="disabledTriggersByIds",
     openapi_extra=takes("application/json", SetDisabledManyJson),
 )
@@ -292,7 +306,7 @@ async def set_disabled_by_ids(services: Services, tenant: Tenant, request: Reque
 
 @router.post(
     "/set-disabled/by-query",
-    responses=answers(OperationJson),
+    responses=answers(OperationJson, 202),
     operation_id="disabledTriggersByQuery",
     openapi_extra=FILTERS,
 )
