@@ -23,9 +23,7 @@ pytestmark = pytest.mark.skipif(not _FILE.exists(), reason=f"no list of types at
 _OTHER_KINDS = {"chart", "data", "dataKpi", "storage", "asset"}
 
 #: Types that are not there, and why. One that is must be taken out.
-ABSENT = {
-    "io.kestra.plugin.core.flow.Template": "templates are gone from Kestra 2; a subflow does the same",
-}
+ABSENT: dict[str, str] = {}
 
 #: Properties and outputs that a type lacks.
 MISSING: dict[str, set[str]] = {

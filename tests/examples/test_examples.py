@@ -215,12 +215,15 @@ TOGETHER = {
     "for-each-item/process_orders.yaml",
     "for-each-item/split_orders.yaml",
     "http.yaml",
+    "namespace/price_list.yaml",
     "mqtt.yaml",
     "nats.yaml",
     "redis.yaml",
     "secrets.yaml",
     "subflow/clean_orders.yaml",
     "subflow/report_orders.yaml",
+    "template/greeting.yaml",
+    "template/welcome.yaml",
     *(f"triggers/{name}.yaml" for name in ("alert", "extract", "load", "report", "webhook")),
 }
 

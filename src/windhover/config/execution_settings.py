@@ -300,7 +300,9 @@ class ExecutionSettings(Section):
     tutorial_flows: bool = setting(
         "kestra.tutorial-flows.enabled", "Put the tutorial flows into a new instance.", True
     )
-    templates: bool = setting("kestra.templates.enabled", "Offer flow templates (deprecated).", False)
+    templates: bool = setting(
+        "kestra.templates.enabled", "Accepted; templates are always there (deprecated).", False
+    )
     hidden_label_prefixes: TextList = setting(
         "kestra.hidden-labels.prefixes",
         "Labels with these prefixes are not shown.",

@@ -79,6 +79,8 @@ class FlowInputRenderer:
         }
         if flow.variables:
             self._variables["vars"] = flow.variables
+        if declared := environment.namespace_variables(flow.namespace):
+            self._variables["namespace"] = declared
         if context:
             self._variables.update(context)
 

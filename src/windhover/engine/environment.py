@@ -19,6 +19,7 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
 
     ``scope`` makes the scope in which an expression is rendered, with the server access that the
     executor grants; ``load_stored`` reads an output that is kept in the storage;
+    ``namespace_variables`` is what flows of a namespace read as ``namespace``.
     ``encrypt`` and ``decrypt`` are for SECRET values. ``max_flow_outputs`` is how many
     bytes of JSON the outputs of a flow may come to, ``max_log_lines`` how many lines of tasks the log of an
     execution keeps. ``kill_grace`` is how long a killed task run may take to end before its result is no
@@ -39,6 +40,7 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
     globals: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     envs: Mapping[str, str] = msgspec.field(default_factory=dict)
     server: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
+    namespace_variables: Callable[[str], Mapping[str, JsonValue]] = lambda namespace: {}
     kill_grace: timedelta = timedelta(seconds=30)
     max_flow_outputs: int = 4 * 1024 * 1024
     max_log_lines: int = 2_000_000

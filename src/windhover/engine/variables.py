@@ -420,6 +420,9 @@ _MAKERS: dict[str, _Maker] = {
     "flow": _flow,
     "labels": _labels,
     "tasks": lambda variables: TaskStates(variables.live, variables.node),
+    "namespace": lambda variables: (
+        variables.environment.namespace_variables(variables.record.namespace) or ABSENT
+    ),
     "globals": lambda variables: variables.environment.globals,
     "envs": lambda variables: variables.environment.envs,
     "kestra": lambda variables: variables.environment.server,

@@ -89,6 +89,11 @@ _VARIABLES = (
         "`parent.taskrun.value`, `parent.outputs`",
     ),
     ("`tasks`", "by task its `state`; of a task directly in a loop by task, then by value"),
+    (
+        "`namespace`",
+        "the variables of the flow's namespace and of those around it, see [Namespaces](namespaces.md); they "
+        "are not rendered: `render(namespace.greeting)` renders one",
+    ),
     ("`globals`", "`kestra.variables.globals` of the server's configuration"),
     (
         "`envs`",
@@ -100,8 +105,8 @@ _VARIABLES = (
 )
 
 _VARIABLES_END = """
-The original's enterprise edition also has `namespace` (variables of a namespace), `files` (of unit tests) and
-`arg` (of blueprints); they do not exist here. Neither do the tags `extends`, `include`, `import`, `from`,
+The original's enterprise edition also has `files` (of unit tests) and `arg` (of blueprints); they do not exist
+here. Neither do the tags `extends`, `include`, `import`, `from`,
 `embed`, `cache`, `parallel`, `flush` and `autoescape`, the filters `escape` and `raw`, and the function
 `i18n`.
 

@@ -5,7 +5,8 @@ Documentation page: ``docs/flows.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 from pydantic import ValidationError
@@ -29,7 +30,7 @@ from windhover.plugin.plugin_defaults import (
 )
 from windhover.plugin.registry import Registry
 from windhover.plugin.report import Report
-from windhover.plugin.resolver import NOT_A_MAP, PluginResolver, is_open_to_all
+from windhover.plugin.resolver import INCLUDED_LISTS, NOT_A_MAP, PluginResolver, is_open_to_all
 from windhover.plugin.type_names import find_type
 
 RawMap = dict[str, JsonValue]
@@ -64,6 +65,16 @@ class SubflowReference(msgspec.Struct, frozen=True):
         )
 
 
+class Surroundings(Protocol):
+    """What a flow takes from outside its text."""
+
+    def plugin_defaults(self, namespace: str) -> Sequence[Sequence[PluginDefault]]:
+        """The defaults that hold for flows of a namespace, from the innermost level to the outermost."""
+
+    def template(self, namespace: str, template_id: str) -> Mapping[str, JsonValue] | None:
+        """A template as it is written; None when there is none."""
+
+
 class FlowReader:
     """Reads one flow; what is wrong with it is in ``report`` afterwards."""
 
@@ -73,15 +84,18 @@ class FlowReader:
         positions: Positions,
         registry: Registry,
         outer_defaults: Sequence[Sequence[PluginDefault]],
+        surroundings: Surroundings | None = None,
     ) -> None:
         self._written = written
         self._positions = positions
         self._registry = registry
-        self._raw, too_large = _with_defaults(written, outer_defaults, registry)
+        self._surroundings = surroundings
+        self._defaults = [_declared_defaults(written), *outer_defaults]
+        self._raw, too_large = _with_defaults(written, self._defaults, registry)
         self.report = Report(self._raw, positions)
         if too_large is not None:
             self.report.add_at(("pluginDefaults",), too_large)
-        self._resolver = PluginResolver(registry, self.report)
+        self._resolver = PluginResolver(registry, self.report, self._template)
         #: The flow without the parts that are wrong, when it cannot be made as a whole.
         self.partial: Flow | None = None
 
@@ -118,6 +132,17 @@ class FlowReader:
                 known = revision if isinstance(revision, int) else None
                 task_id = str(scalar_as_text(task.raw.get("id")))
                 yield SubflowReference(task_id, namespace, flow_id, known, format_path(path), line, column)
+
+    def _template(self, namespace: str, template_id: str) -> RawMap | None:
+        """The lists of tasks of a template, with the defaults of this flow; None when there is none."""
+        if self._surroundings is None:
+            return None
+        template = self._surroundings.template(namespace, template_id)
+        if template is None:
+            return None
+        lists = {name: template[name] for name in INCLUDED_LISTS if template.get(name) is not None}
+        completed, _ = _with_defaults(lists, self._defaults, self._registry)
+        return completed
 
     def _read_list(
         self, path: PropertyPath, value: JsonValue, read: Callable[[RawMap], Task | Trigger | Condition]
@@ -230,10 +255,10 @@ _BROKEN = Task.model_construct(id="", type="")
 
 
 def _with_defaults(
-    written: RawMap, outer: Sequence[Sequence[PluginDefault]], registry: Registry
+    written: RawMap, levels: Sequence[Sequence[PluginDefault]], registry: Registry
 ) -> tuple[RawMap, Finding | None]:
     try:
-        return apply_plugin_defaults(written, [_declared_defaults(written), *outer], registry), None
+        return apply_plugin_defaults(written, levels, registry), None
     except PluginDefaultsTooLarge as error:
         return written, Finding((), str(error), ProblemCode.PLUGIN_DEFAULT)
 

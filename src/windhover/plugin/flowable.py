@@ -217,6 +217,10 @@ class FlowableTask(Task):
     #: It stands for one round of a loop: tasks in it read each other's outputs as if there were no others.
     isolates: ClassVar[bool] = False
 
+    #: Its ``tasks``, ``errors`` and ``finally`` are those of the template that its ``namespace`` and
+    #: ``templateId`` name, put in when the flow is read.
+    includes_template: ClassVar[bool] = False
+
     #: It has outputs that only its end brings; see :meth:`declared_outputs` and :meth:`final_outputs`.
     concludes: ClassVar[bool] = False
 

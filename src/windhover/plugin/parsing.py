@@ -20,7 +20,7 @@ from windhover.model.yaml.document import DocumentInvalid, read_document
 from windhover.model.yaml.limits import DEFAULT_LIMITS, SourceLimits
 from windhover.model.yaml.positions import Positions
 from windhover.plugin.finding import shown_kind
-from windhover.plugin.flow_reader import FlowReader, SubflowReference
+from windhover.plugin.flow_reader import FlowReader, SubflowReference, Surroundings
 from windhover.plugin.registry import Registry
 
 __all__ = ["FlowRefused", "ParsedFlow", "SubflowReference", "parse_flow"]
@@ -68,6 +68,7 @@ def parse_flow(
     limits: SourceLimits = DEFAULT_LIMITS,
     *,
     plugin_defaults: Sequence[Sequence[PluginDefault]] = (),
+    surroundings: Surroundings | None = None,
 ) -> ParsedFlow:
     """Read and check one flow.
 
@@ -76,6 +77,7 @@ def parse_flow(
         registry: where the types of tasks, triggers and conditions are found.
         limits: how large and how deep the text may be.
         plugin_defaults: defaults from outside the flow, from the innermost level to the outermost.
+        surroundings: what the namespaces around the flow declare; their defaults are further in.
 
     Raises:
         FlowInvalid: with everything that is wrong; a FlowRefused where the flow could be read in part.
@@ -86,7 +88,10 @@ def parse_flow(
         raise FlowInvalid(invalid.problems) from None
     if not isinstance(document.value, dict):
         raise FlowInvalid([*document.problems, _no_map(document.value, document.positions)])
-    reader = FlowReader(document.value, document.positions, registry, plugin_defaults)
+    namespace = _text(document.value.get("namespace"))
+    around = surroundings.plugin_defaults(namespace) if surroundings is not None and namespace else ()
+    levels = [*around, *plugin_defaults]
+    reader = FlowReader(document.value, document.positions, registry, levels, surroundings)
     flow = reader.read()
     report = reader.report
     warnings, deprecations, infos = (report.of_severity(severity) for severity in _NOTES)
@@ -107,7 +112,7 @@ def parse_flow(
     if parsed is not None and flow is not None and not problems:
         return parsed
     notes = [*warnings, *deprecations, *infos]
-    namespace, flow_id = _text(document.value.get("namespace")), _text(document.value.get("id"))
+    flow_id = _text(document.value.get("id"))
     if parsed is None:
         raise FlowInvalid(problems, notes, namespace=namespace, flow_id=flow_id)
     raise FlowRefused(problems, notes, namespace=namespace, flow_id=flow_id, partial=parsed)

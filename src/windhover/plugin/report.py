@@ -36,6 +36,7 @@ class Report:
         self._positions = positions
         self._owners: set[int] = set()
         self._paths: dict[int, PropertyPath] | None = None
+        self._stand_ins: list[dict[str, JsonValue]] = []
         self._problems: dict[tuple[str, str], Problem] = {}
         self._searches = 0
 
@@ -80,12 +81,22 @@ class Report:
 
         A map that aliases put into several places is named where it is a task or trigger.
         """
+        return self._all_paths().get(id(part), ())
+
+    def stand_in(self, part: dict[str, JsonValue], completed: dict[str, JsonValue]) -> None:
+        """Take note that a part is read from another map, which holds more than is written."""
+        place = self.path_of(part)
+        for path, value in _maps(completed):
+            self._all_paths().setdefault(id(value), (*place, *path))
+        self._stand_ins.append(completed)  # a map is known by its identity, which must not come again
+
+    def _all_paths(self) -> dict[int, PropertyPath]:
         if self._paths is None:
             parts = {name: self._raw[name] for name in (*TASK_LISTS, "triggers") if name in self._raw}
             self._paths = {}
             for path, value in _maps({**parts, **self._raw}):
                 self._paths.setdefault(id(value), path)
-        return self._paths.get(id(part), ())
+        return self._paths
 
     def of_severity(self, severity: Severity) -> tuple[Problem, ...]:
         """What was noted, in the order in which it was found."""

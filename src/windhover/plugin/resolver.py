@@ -37,6 +37,17 @@ PartT = TypeVar("PartT", bound=Definition)
 
 RawMap = dict[str, JsonValue]
 
+#: The lists of tasks that a task takes in from a template.
+INCLUDED_LISTS = ("tasks", "errors", "finally")
+
+#: Finds the lists of tasks of a template by its namespace and id; None when there is none.
+TemplateLookup = Callable[[str, str], RawMap | None]
+
+
+def no_template(namespace: str, template_id: str) -> None:
+    """Where nothing is known of templates."""
+
+
 #: What is said of a task, trigger or condition that is no map.
 NOT_A_MAP = "Invalid type: <null>: a map with a `type` is expected"
 
@@ -76,12 +87,22 @@ class ReadPart(msgspec.Struct, Generic[PartT], frozen=True):
         return str(getattr(self.part, "id", ""))
 
 
+def takes_in_itself(namespace: str, template_id: str) -> str:
+    """The words for a template that would never end."""
+    return f"The template '{template_id}' of namespace '{namespace}' takes in itself"
+
+
 class PluginResolver:
     """Reads the plugins of one flow; ``tasks`` and ``triggers`` hold what it has read, parents first."""
 
-    def __init__(self, registry: Registry, report: Report) -> None:
+    def __init__(
+        self, registry: Registry, report: Report, find_template: TemplateLookup = no_template
+    ) -> None:
         self._registry = registry
         self._report = report
+        self._find_template = find_template
+        #: The templates that are being taken in, the outermost first.
+        self._including: list[tuple[str, str]] = []
         self._context: dict[str, Any] = {"resolver": self}
         self._stand_ins: set[int] = set()
         self._kept: list[Definition] = []
@@ -136,6 +157,8 @@ class PluginResolver:
         if plugin is None:
             self._check_common(raw, role)
             return self._stand_in(role, raw), None
+        if getattr(plugin.cls, "includes_template", False):
+            return self._read_including(raw, plugin.cls, role), plugin
         if issubclass(plugin.cls, role.base):
             return self._read_definition(raw, plugin.cls, role), plugin
         return self._read_properties(raw, plugin.cls, role), plugin
@@ -184,6 +207,33 @@ class PluginResolver:
         except ValidationError as error:
             self._report.add_all(raw, findings_of(error, raw, cls))
             return self._stand_in(role, raw)
+
+    def _read_including(self, raw: RawMap, cls: type[BaseModel], role: _Role[PartT]) -> PartT:
+        """Read a task that runs the tasks of a template, as if they were written in it."""
+        name = (_text(raw.get("namespace")), _text(raw.get("templateId")))
+        for written in INCLUDED_LISTS:
+            if raw.get(written) is not None:
+                message = f"`{written}` are those of the template and cannot be written here"
+                finding = Finding((written,), message, ProblemCode.UNKNOWN_PROPERTY, named=False)
+                self._report.add(raw, finding)
+        if name in self._including:
+            message = takes_in_itself(*name)
+            self._report.add(raw, Finding((), message, ProblemCode.FLOW_RULE, named=False))
+            return self._stand_in(role, raw)
+        lists = self._find_template(*name)
+        if lists is None:
+            message = f"The template '{name[1]}' not found in namespace '{name[0]}'."
+            self._report.add(
+                raw, Finding(("templateId",), message, ProblemCode.INVALID_VALUE), Severity.WARNING
+            )
+            lists = {}
+        completed = {**raw, **lists}
+        self._report.stand_in(raw, completed)
+        self._including.append(name)
+        try:
+            return self._read_definition(completed, cls, role)
+        finally:
+            self._including.pop()
 
     def _read_properties(self, raw: RawMap, cls: type[BaseModel], role: _Role[PartT]) -> PartT:
         if role.definition is None:

@@ -10,22 +10,30 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from windhover.model.execution import JsonValue
 from windhover.model.flow import Flow
 from windhover.model.plugin_default import PluginDefault
-from windhover.model.problem import FlowInvalid
+from windhover.model.problem import FlowInvalid, Problem, ProblemCode
+from windhover.model.task import Task
 from windhover.model.yaml.limits import DEFAULT_LIMITS, SourceLimits
+from windhover.plugin.flowable import FlowableTask
 from windhover.plugin.parsing import FlowRefused, ParsedFlow, parse_flow
 from windhover.plugin.registry import Registry
+from windhover.plugin.resolver import takes_in_itself
 from windhover.plugin.trigger import TriggerKind
 from windhover.repository.declared_triggers import declared_triggers, trigger_kind
 from windhover.repository.flows import FlowDraft, FlowRecord, FlowRepository
+from windhover.repository.namespaces import Namespaces
+from windhover.repository.templates import Templates
 
 logger = logging.getLogger(__name__)
 
 _Key = tuple[str, str, str, int]
+
+_TEMPLATE_PROPERTIES = ("id", "namespace", "tenantId", "description", "tasks", "errors", "finally", "deleted")
 
 
 class FlowNotFound(Exception):
@@ -45,7 +53,10 @@ class FlowUnreadable(Exception):
 
 
 class FlowDefinitions:
-    """The flows of a database, parsed. ``capacity`` is how many revisions are kept in memory."""
+    """The flows of a database, parsed. ``capacity`` is how many revisions are kept in memory.
+
+    What a flow takes from outside its text, of its namespaces and of templates, is that of ``tenant_id``.
+    """
 
     def __init__(
         self,
@@ -56,14 +67,35 @@ class FlowDefinitions:
         plugin_defaults: Sequence[Sequence[PluginDefault]] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         capacity: int = 2000,
+        tenant_id: str = "main",
     ) -> None:
         self.repository = repository
+        self.namespaces = Namespaces(repository.database, tenant_id)
+        self.templates = Templates(repository.database, tenant_id)
         self.registry = registry
         self._limits = limits
         self._plugin_defaults = plugin_defaults
         self._clock = clock
         self._capacity = capacity
         self._parsed: OrderedDict[_Key, Flow] = OrderedDict()
+
+    async def load(self) -> None:
+        """Read what is declared outside of flows; to be called before the first flow is read."""
+        await self.namespaces.load()
+        await self.templates.load()
+
+    def forget(self) -> None:
+        """Read all flows anew when they are next asked for: something that they take in has changed."""
+        self._parsed.clear()
+
+    def plugin_defaults(self, namespace: str) -> Sequence[Sequence[PluginDefault]]:
+        """The plugin defaults that the namespaces around a flow declare."""
+        return self.namespaces.plugin_defaults(namespace)
+
+    def template(self, namespace: str, template_id: str) -> Mapping[str, JsonValue] | None:
+        """A template as it is written."""
+        record = self.templates.get(namespace, template_id)
+        return None if record is None else record.written
 
     def parse(self, source: str | bytes) -> ParsedFlow:
         """Read and check a flow, its expressions included, without saving it.
@@ -79,8 +111,34 @@ class FlowDefinitions:
             refused.notes = (*refused.notes, *expression_warnings(refused.partial))
             raise
 
+    def parse_template(self, source: str | bytes) -> ParsedFlow:
+        """Read and check a template: a flow of nothing but tasks.
+
+        Raises:
+            FlowInvalid: with everything that is wrong.
+        """
+        parsed = self._parse(source)
+        flow = parsed.flow
+        problems = [
+            Problem(f"A template has no `{name}`", ProblemCode.UNKNOWN_PROPERTY, path=name)
+            for name in parsed.written
+            if name not in _TEMPLATE_PROPERTIES
+        ]
+        # The tasks of the templates that it takes in are among its own here.
+        if any(_includes(placed.task, flow.namespace, flow.id) for placed in flow.all_tasks()):
+            problems.append(Problem(takes_in_itself(flow.namespace, flow.id), ProblemCode.FLOW_RULE))
+        if problems:
+            raise FlowInvalid(problems, namespace=flow.namespace, flow_id=flow.id)
+        return parsed
+
     def _parse(self, source: str | bytes) -> ParsedFlow:
-        return parse_flow(source, self.registry, self._limits, plugin_defaults=self._plugin_defaults)
+        return parse_flow(
+            source,
+            self.registry,
+            self._limits,
+            plugin_defaults=self._plugin_defaults,
+            surroundings=self,
+        )
 
     async def save(self, tenant_id: str, parsed: ParsedFlow, base_revision: int | None = None) -> Flow:
         """Store a checked flow and return it with the revision it has now.
@@ -157,3 +215,8 @@ class FlowDefinitions:
         if len(self._parsed) > self._capacity:
             self._parsed.popitem(last=False)
         return flow
+
+
+def _includes(task: Task, namespace: str, template_id: str) -> bool:
+    named = (getattr(task, "namespace", None), getattr(task, "template_id", None))
+    return isinstance(task, FlowableTask) and task.includes_template and named == (namespace, template_id)

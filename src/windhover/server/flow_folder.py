@@ -24,6 +24,7 @@ async def load_flows(folder: Path, definitions: FlowDefinitions) -> int:
     """
     if not folder.is_dir():
         raise NotADirectoryError(f"The folder of flows {folder} does not exist.")
+    await definitions.load()
     count = 0
     for path in sorted(path for path in folder.rglob("*") if path.suffix in _ENDINGS):
         try:

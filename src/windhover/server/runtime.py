@@ -173,13 +173,18 @@ class Runtime:
         for variable in self.environment_secrets.unreadable:
             logger.warning("The environment variable %s holds no base64 text and is no secret.", variable)
         await asyncio.to_thread(self.answers.prepare)
+        await self.definitions.load()
         recovered = await self.executor.start()
         self._executing = asyncio.create_task(self.executor.run(), name="executor")
         self._working = asyncio.create_task(self.worker.run(), name="worker")
         return recovered
 
     async def start_triggers(self) -> None:
-        """Begin to look at triggers; a run of a single flow has none to look at."""
+        """Begin to look at triggers; a run of a single flow has none to look at.
+
+        The workers of this process are the only ones of its database, so what a former life of it has
+        looked at or listened to is taken up at once.
+        """
         from windhover.scheduler.scheduler import Scheduler
         from windhover.worker.triggers import TriggerRunner
 
@@ -205,6 +210,7 @@ class Runtime:
             threads=self.worker.concurrency,
             renew_interval=settings.listen_lease / 3,
         )
+        await self.triggers.release_workers(self.clock())
         await self._scheduler.start()
         self._scheduling = [
             asyncio.create_task(self._scheduler.run(), name="scheduler"),
@@ -332,6 +338,7 @@ class Runtime:
             encrypt=self.cipher.encrypt if self.cipher is not None else None,
             decrypt=self.cipher.decrypt if self.cipher is not None else None,
             globals=settings.globals,
+            namespace_variables=self.definitions.namespaces.variables,
             envs={
                 name[len(prefix) :].lower(): value
                 for name, value in settings.environ.items()

@@ -36,9 +36,11 @@ from windhover.webserver.routes import (
     logs,
     metrics,
     namespace_files,
+    namespaces,
     outputs,
     plugins,
     secrets,
+    templates,
     triggers,
     webhooks,
 )
@@ -68,6 +70,8 @@ _ROUTERS = (
     backfills.router,
     triggers.router,
     namespace_files.router,
+    namespaces.router,
+    templates.router,
     instance.router,
 )
 

@@ -158,6 +158,8 @@ def flow_variables(services: WebServices, flow: Flow) -> Mapping[str, JsonValue]
     }
     if flow.variables:
         known["vars"] = flow.variables
+    if declared := environment.namespace_variables(flow.namespace):
+        known["namespace"] = declared
     if flow.labels:
         known["labels"] = nested_labels(list(flow.labels))
     return known

@@ -83,7 +83,10 @@ async def running_server(
     storage = Storage.local(folder / "storage")
     definitions = FlowDefinitions(FlowRepository(database), shared_registry())
     files = storage.for_tenant("main")
-    environment = EngineEnvironment(load_stored=lambda stored: json.loads(files.read_now(stored.uri)))
+    environment = EngineEnvironment(
+        load_stored=lambda stored: json.loads(files.read_now(stored.uri)),
+        namespace_variables=definitions.namespaces.variables,
+    )
     services = WebServices(
         database,
         definitions,

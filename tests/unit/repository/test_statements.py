@@ -6,7 +6,16 @@ import pytest
 from sqlalchemy import BigInteger, Boolean, Float, Integer, Table, Text
 
 from windhover.model.state import TERMINATED
-from windhover.repository import flows, secrets, services, settings, statements, tables
+from windhover.repository import (
+    flows,
+    namespaces,
+    secrets,
+    services,
+    settings,
+    statements,
+    tables,
+    templates,
+)
 from windhover.repository.migrate import render_ddl
 from windhover.repository.schema import HEAD, ddl
 from windhover.repository.statement import delete, sql, together, upsert
@@ -33,6 +42,8 @@ _TYPES = {
         (tables.services, services.SERVICE_COLUMNS),
         (tables.settings, settings.SETTING_COLUMNS),
         (tables.secrets, secrets.SECRET_COLUMNS),
+        (tables.namespaces, namespaces.NAMESPACE_COLUMNS),
+        (tables.templates, templates.TEMPLATE_COLUMNS),
     ],
     ids=lambda value: value.name if isinstance(value, Table) else "",
 )

@@ -274,7 +274,7 @@ async def save(
         FlowConflict: the flow is at another revision than ``base_revision`` (0: it must be new).
     """
     flow = await services.definitions.save(tenant, parsed, base_revision)
-    _announce(services, tenant, flow.namespace, flow.id, flow.revision or 0)
+    announce(services, tenant, flow.namespace, flow.id, flow.revision or 0)
     return flow
 
 
@@ -283,7 +283,7 @@ async def delete(services: WebServices, tenant: str, namespace: str, flow_id: st
     record = await services.flows.delete(tenant, namespace, flow_id, services.clock())
     if record is None:
         return False
-    _announce(services, tenant, namespace, flow_id, record.revision)
+    announce(services, tenant, namespace, flow_id, record.revision)
     return True
 
 
@@ -321,7 +321,8 @@ def _find_task(place: JsonValue, task_id: str) -> JsonValue:
     return None
 
 
-def _announce(services: WebServices, tenant: str, namespace: str, flow_id: str, revision: int) -> None:
+def announce(services: WebServices, tenant: str, namespace: str, flow_id: str, revision: int) -> None:
+    """Tell the other components to look at a flow again."""
     services.queue.broadcasts.publish(FlowChanged(tenant, namespace, flow_id, revision))
 
 
