@@ -189,6 +189,11 @@ RELEASE = BulkStatement(
 )
 #: Keep a trigger for longer; changes no row when it is lost.
 RENEW = sql("UPDATE triggers SET due = ? WHERE lease_owner = ? AND active AND NOT disabled")
+#: Take triggers from all workers that hold them. Parameters: when they are due again, now.
+RELEASE_WORKERS = sql(
+    "UPDATE triggers SET due = ?, updated = ?, lease_owner = NULL, worker_id = NULL "
+    "WHERE lease_owner IS NOT NULL AND kind IN ('POLLING', 'REALTIME') AND active AND NOT disabled"
+)
 
 _DECLARATION_COLUMNS = {
     **KEY_COLUMNS,

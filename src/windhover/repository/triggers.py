@@ -179,6 +179,15 @@ class TriggerRepository:
         """Keep what a lease holds for longer; False when that is lost, or was disabled."""
         return bool(await self._database.execute(statements.RENEW, (to_micros(until), lease)))
 
+    async def release_workers(self, now: datetime) -> int:
+        """Make due at once what workers look at or listen to; returns how many triggers that were.
+
+        For the start of the process that owns all workers: those of its former life are gone, and nobody
+        needs to wait for the end of their leases.
+        """
+        at = to_micros(now)
+        return await self._database.execute(statements.RELEASE_WORKERS, (at, at))
+
     async def commit(self, batch: TriggerBatch, now: datetime) -> set[str]:
         """Write a round, all of it or nothing; returns the ids of the executions that were started.
 

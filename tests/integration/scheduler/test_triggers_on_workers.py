@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -138,6 +139,13 @@ class Bench:
         saved = await self.flows.save(source)
         self.runtime.queue.broadcasts.publish(FlowChanged("main", "io.test", "seen", saved.revision or 0))
 
+    async def kill(self) -> None:
+        """Look at no trigger any more, and let go of none, as a process that is killed."""
+        for task in self.runtime._scheduling:
+            task.cancel()
+        await asyncio.gather(*self.runtime._scheduling, return_exceptions=True)
+        self.runtime._scheduler = None
+
     async def state(self) -> TriggerState:
         state = await self.runtime.triggers.get(self.key)
         assert state is not None
@@ -184,8 +192,11 @@ def source() -> Source:
     return made
 
 
-@pytest_asyncio.fixture
-async def bench(database: Database, tmp_path: Path, source: Source) -> AsyncIterator[Bench]:
+@asynccontextmanager
+async def running(
+    database: Database, tmp_path: Path, scheduler: SchedulerSettings, *, closing: bool = True
+) -> AsyncIterator[Bench]:
+    """A server that looks at triggers; ``closing`` closes the database with it."""
     registry = Registry()
     registry.register(Listen)
     registry.register(Look)
@@ -194,18 +205,26 @@ async def bench(database: Database, tmp_path: Path, source: Source) -> AsyncIter
         storage_path=tmp_path / "storage",
         temporary=tmp_path / "work",
         environ={},
-        scheduler=SchedulerSettings(
-            tick=timedelta(milliseconds=50),
-            look_limit=timedelta(seconds=2),
-            listen_lease=timedelta(seconds=3),
-        ),
+        scheduler=scheduler,
     )
     runtime = Runtime(database, settings, registry=registry)
     await runtime.start()
     await runtime.start_triggers()
-    yield Bench(runtime, source)
+    yield Bench(runtime, Look.source)
     await runtime.stop(timedelta())
-    await runtime.close()
+    if closing:
+        await runtime.close()
+
+
+@pytest_asyncio.fixture
+async def bench(database: Database, tmp_path: Path, source: Source) -> AsyncIterator[Bench]:
+    settings = SchedulerSettings(
+        tick=timedelta(milliseconds=50),
+        look_limit=timedelta(seconds=2),
+        listen_lease=timedelta(seconds=3),
+    )
+    async with running(database, tmp_path, settings) as made:
+        yield made
 
 
 async def test_each_event_starts_an_execution(bench: Bench) -> None:
@@ -302,6 +321,27 @@ async def test_a_stop_lets_go_of_the_trigger(bench: Bench) -> None:
     state = await bench.state()
     assert bench.source.listeners == 0
     assert (state.lease, state.due is not None and state.due <= bench.runtime.clock()) == (None, True)
+
+
+@pytest.mark.parametrize("kind", ["test.Listen", "test.Look"])
+async def test_what_a_killed_server_has_listened_to_is_taken_up_at_once(
+    database: Database, tmp_path: Path, source: Source, kind: str
+) -> None:
+    """Though its lease, which a killed server cannot give back, would last for minutes."""
+    settings = SchedulerSettings(look_limit=timedelta(minutes=5), listen_lease=timedelta(minutes=5))
+    source.hang = True
+    async with running(database, tmp_path, settings) as killed:
+        await killed.save(flow(kind))
+        await killed.until(lambda: _true(source.listeners == 1))
+        held = await killed.state()
+        assert held.lease is not None
+        await killed.kill()
+
+        source.hang = False
+        source.events.put_nowait((1, None))
+        async with running(database, tmp_path, settings, closing=False) as started:
+            assert await started.values(1) == ["1 "]
+            assert (await started.state()).lease != held.lease
 
 
 async def test_a_look_starts_an_execution_and_remembers(bench: Bench) -> None:
