@@ -173,6 +173,7 @@ class Runtime:
         for variable in self.environment_secrets.unreadable:
             logger.warning("The environment variable %s holds no base64 text and is no secret.", variable)
         await asyncio.to_thread(self.answers.prepare)
+        await self.definitions.load()
         recovered = await self.executor.start()
         self._executing = asyncio.create_task(self.executor.run(), name="executor")
         self._working = asyncio.create_task(self.worker.run(), name="worker")
@@ -337,6 +338,7 @@ class Runtime:
             encrypt=self.cipher.encrypt if self.cipher is not None else None,
             decrypt=self.cipher.decrypt if self.cipher is not None else None,
             globals=settings.globals,
+            namespace_variables=self.definitions.namespaces.variables,
             envs={
                 name[len(prefix) :].lower(): value
                 for name, value in settings.environ.items()
