@@ -9,11 +9,17 @@ from windhover.config.problems import ConfigProblem
 from windhover.config.settings import Settings
 
 _DEFAULT = "default"
+#: The name of Kestra's back end that keeps secrets in the database, as is done here without being told.
+_STORED_SECRETS = "jdbc"
 
 
 def errors(settings: Settings, binding: Binding) -> list[ConfigProblem]:
     """What cannot work together."""
-    return [*_liveness_errors(settings, binding), *_database_errors(settings, binding)]
+    return [
+        *_liveness_errors(settings, binding),
+        *_database_errors(settings, binding),
+        *_encryption_key_errors(settings, binding),
+    ]
 
 
 def warnings(settings: Settings, binding: Binding) -> list[ConfigProblem]:
@@ -27,7 +33,7 @@ def warnings(settings: Settings, binding: Binding) -> list[ConfigProblem]:
             kept = "in memory, and is gone at the end" if settings.database.in_memory else "in a file"
             message = f"{backend.lower()} is served by SQLite, {kept}"
             found.append(_problem(key, binding, message))
-    return [*found, *_ignored_url_parameters(settings, binding), *_encryption_key_warnings(settings, binding)]
+    return [*found, *_ignored_url_parameters(settings, binding), *_secret_type_warnings(settings, binding)]
 
 
 def _liveness_errors(settings: Settings, binding: Binding) -> list[ConfigProblem]:
@@ -81,7 +87,7 @@ def _ignored_url_parameters(settings: Settings, binding: Binding) -> list[Config
     return found
 
 
-def _encryption_key_warnings(settings: Settings, binding: Binding) -> list[ConfigProblem]:
+def _encryption_key_errors(settings: Settings, binding: Binding) -> list[ConfigProblem]:
     key = settings.execution.encryption_key
     if key is None:
         return []
@@ -91,8 +97,16 @@ def _encryption_key_warnings(settings: Settings, binding: Binding) -> list[Confi
         length = 0
     if length in (16, 24, 32):
         return []
-    message = "expected base64 of 32 bytes (openssl rand -base64 32); SECRET inputs and outputs will fail"
+    message = "expected base64 of 16, 24 or 32 bytes (openssl rand -base64 32)"
     return [_problem("kestra.encryption.secret-key", binding, message)]
+
+
+def _secret_type_warnings(settings: Settings, binding: Binding) -> list[ConfigProblem]:
+    type_ = settings.execution.secret_type
+    if type_ is None or type_.lower() == _STORED_SECRETS:
+        return []
+    message = f"there is no secret back end {type_}; secrets are those of the database and the environment"
+    return [_problem("kestra.secret.type", binding, message)]
 
 
 def _problem(key: str, binding: Binding, message: str) -> ConfigProblem:

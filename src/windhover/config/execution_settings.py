@@ -286,7 +286,8 @@ class ExecutionSettings(Section):
 
     encryption_key: SecretStr | None = setting(
         "kestra.encryption.secret-key",
-        "Base64 of 32 bytes (`openssl rand -base64 32`) that encrypts `SECRET` inputs and outputs.",
+        "Base64 of 32 bytes (`openssl rand -base64 32`) that encrypts `SECRET` inputs and outputs, "
+        "and stored secrets.",
     )
     regex_timeout: Duration = setting(
         "kestra.regex.timeout",
@@ -310,8 +311,8 @@ class ExecutionSettings(Section):
     )
     secret_type: str | None = setting(
         "kestra.secret.type",
-        "Secret back end; its own keys stand under `kestra.secret.<type>`. Without one, secrets are the "
-        "environment's `SECRET_<NAME>` variables.",
+        "Secret back end. Whatever is given, secrets are those of the database and the environment's "
+        "`SECRET_<NAME>` variables; other than `jdbc` is a warning.",
     )
     delete_configuration_files: bool = setting(
         "kestra.configurations.delete-files-on-start",

@@ -202,8 +202,16 @@ def test_rules_between_settings_are_checked() -> None:
     }
 
 
-def test_an_encryption_key_that_is_none_is_a_warning() -> None:
-    [warning] = load([], {"KESTRA_ENCRYPTION_SECRET_KEY": "change-me"}).warnings
+def test_an_encryption_key_that_is_none_stops_the_start_and_is_not_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load([], {"KESTRA_ENCRYPTION_SECRET_KEY": "change-me"})
 
-    assert warning.key == "kestra.encryption.secret-key"
-    assert "change-me" not in str(warning)
+    assert "kestra.encryption.secret-key: expected base64 of 16, 24 or 32 bytes" in str(caught.value)
+    assert "change-me" not in str(caught.value)
+
+
+def test_a_secret_back_end_that_is_not_there_is_a_warning() -> None:
+    assert not load([], {"KESTRA_SECRET_TYPE": "jdbc"}).warnings
+    [warning] = load([], {"KESTRA_SECRET_TYPE": "vault"}).warnings
+    assert warning.key == "kestra.secret.type"
+    assert "no secret back end vault" in str(warning)

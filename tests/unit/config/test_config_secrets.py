@@ -12,7 +12,7 @@ SECRETS = {
     "kestra.server.basic-auth.password": "S3cretOne",
     "datasources.postgres.url": "jdbc:postgresql://kestra:S3cretTwo@db/kestra?sslpassword=S3cretTwo",
     "datasources.postgres.password": "S3cretThree",
-    "kestra.encryption.secret-key": "UzNjcmV0Rm91cg==S3cret",
+    "kestra.encryption.secret-key": "S3cretFourAAAAAAAAAAAA==",
     "kestra.storage.s3": {"access-key": "S3cretFive", "secret-key": "S3cretSix"},
     "kestra.secret.vault": {"token": {"token": "S3cretSeven"}, "address": "http://u:S3cretVault@vault:8200"},
     "kestra.ai.providers": [{"id": "g", "configuration": {"api-key": "S3cretEight"}}],
