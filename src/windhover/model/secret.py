@@ -65,6 +65,11 @@ def stored_key(name: str) -> str:
     return name.upper()
 
 
+def can_exist(namespace: str, key: str) -> bool:
+    """Whether there may be a secret of this name at all."""
+    return next(_problems_of_place(namespace, key), None) is None
+
+
 def check_secret(namespace: str, key: str, value: str) -> None:
     """Hold a secret against the rules for its name and value.
 

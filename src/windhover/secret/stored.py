@@ -12,7 +12,14 @@ from typing import Protocol
 import msgspec
 
 from windhover.engine.encryption import EncryptionError, SecretCipher
-from windhover.model.secret import SealedSecret, SecretTag, check_description, check_secret, stored_key
+from windhover.model.secret import (
+    SealedSecret,
+    SecretTag,
+    can_exist,
+    check_description,
+    check_secret,
+    stored_key,
+)
 from windhover.secret.port import SecretUnreadable
 from windhover.util.namespaces import parents
 
@@ -55,6 +62,8 @@ class StoredSecrets(msgspec.Struct, frozen=True):
         Raises:
             SecretUnreadable: no key is configured, or it is another than that which encrypted the secret.
         """
+        if not can_exist(namespace, name):
+            return None
         found = await self.store.sealed(self.tenant_id, [namespace, *parents(namespace)], stored_key(name))
         if found is None:
             return None

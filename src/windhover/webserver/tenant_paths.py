@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from windhover.webserver.errors import error_response, not_found
+from windhover.webserver.errors import bad_request, error_response, not_found
 
 _PREFIX = "/api/v1/"
 
@@ -43,6 +43,12 @@ class TenantPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
+        if "\0" in path:
+            # No database keeps such a name, and PostgreSQL does not even look for it.
+            await error_response(path, bad_request("a path cannot hold the character NUL"))(
+                scope, receive, send
+            )
+            return
         if scope["type"] == "http" and path.startswith(_PREFIX):
             first, _, rest = path[len(_PREFIX) :].partition("/")
             if first in self._tenants:

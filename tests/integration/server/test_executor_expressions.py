@@ -80,8 +80,9 @@ async def test_stored_secrets_come_before_those_of_the_environment(runtime: Runt
     await store.put("main", SealedSecret(NS, "KEY", "AAAA"), NOW)
     with pytest.raises(ExpressionError, match="it is damaged, or `kestra"):
         render(runtime, "{{ secret('KEY') }}")
-    with pytest.raises(ExpressionError, match=r"Cannot find secret for key 'NONE'\."):
-        render(runtime, "{{ secret('none') }}")
+    for name in ("none", "a\0b", "", "a b"):
+        with pytest.raises(ExpressionError, match=rf"Cannot find secret for key '{name.upper()}'\."):
+            render(runtime, f"{{{{ secret('{name}') }}}}")
 
 
 async def test_files(runtime: Runtime) -> None:

@@ -156,6 +156,8 @@ async def test_more_that_cannot_be(server: Server) -> None:
     assert (await client.get(f"{API}/secrets", params={"sort": "value"})).status_code == 400
     assert (await client.get(f"{API}/secrets", params={"filters[x][EQUALS]": "1"})).status_code == 400
     assert (await client.get(f"{SECRETS}/K")).status_code == 405
+    assert (await client.delete(f"{SECRETS}/%00")).status_code == 400
+    assert (await client.get(f"{API}/namespaces/a%00/inherited-secrets")).status_code == 400
     assert (await client.get("/api/v1/nobody/secrets")).status_code == 404
 
 
