@@ -219,10 +219,12 @@ class ExecutionPurge(msgspec.Struct, frozen=True):
     """Which ended executions to delete, by the date of their start, and what of them.
 
     ``namespace`` alone includes the namespaces below it. No ``states``: whatever they ended in.
+    ``execution_id`` names a single one.
     """
 
     until: datetime
     since: datetime | None = None
+    execution_id: str | None = None
     namespace: str | None = None
     flow_id: str | None = None
     states: tuple[StateType, ...] = ()

@@ -23,8 +23,8 @@ from pydantic import BaseModel
 #: The entry-point group in which plugin packages announce themselves.
 ENTRY_POINT_GROUP = "windhover.plugins"
 
-#: The package of the types that come with the server.
-BUNDLED_PACKAGE = "windhover.core"
+#: The packages of the types that come with the server: one for each prefix of their names.
+BUNDLED_PACKAGES = ("windhover.core", "windhover.core.kestra")
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 

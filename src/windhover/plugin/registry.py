@@ -9,13 +9,13 @@ Documentation page: ``docs/plugins.md``.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from pydantic import BaseModel
 
 from windhover.plugin.discovery import (
-    BUNDLED_PACKAGE,
+    BUNDLED_PACKAGES,
     PluginLoadError,
     PluginPackage,
     installed_packages,
@@ -53,17 +53,17 @@ class PluginProblem(msgspec.Struct, frozen=True):
 class Registry:
     """All plugin types of this process. Safe to use from several threads."""
 
-    def __init__(self, *, bundled: str | None = BUNDLED_PACKAGE, discover: bool = True) -> None:
+    def __init__(self, *, bundled: Sequence[str] = BUNDLED_PACKAGES, discover: bool = True) -> None:
         """Make an empty registry.
 
         Args:
-            bundled: the package of the types that come with the server.
+            bundled: the packages of the types that come with the server.
             discover: look for installed plugin packages.
         """
         self._lock = threading.RLock()
         self._found: dict[str, PluginType | None] = {}
         self._registered: dict[str, type[BaseModel]] = {}
-        self._bundled = [PluginPackage(bundled)] if bundled is not None else []
+        self._bundled = [PluginPackage(name) for name in bundled]
         self._discover = discover
         self._installed: list[PluginPackage] | None = None
         self._problems: dict[tuple[str, str | None], PluginProblem] = {}

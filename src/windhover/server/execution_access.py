@@ -64,6 +64,7 @@ class ExecutorAccess(msgspec.Struct, frozen=True):
             names = (TextMatch.prefix(namespace) if flow_id is None else TextMatch.equal(namespace),)
         return ExecutionQuery(
             self.tenant_id,
+            ids=() if purge.execution_id is None else (purge.execution_id,),
             namespace=names,
             flow_id=() if flow_id is None else (TextMatch.equal(flow_id),),
             states=tuple(state for state in purge.states or tuple(TERMINATED) if state.is_terminated),

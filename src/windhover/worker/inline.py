@@ -131,13 +131,18 @@ class InlineExecutions:
     def __init__(self) -> None:
         #: What :meth:`count` answers for the flows it is asked about.
         self.counts: dict[tuple[str, str], int] = {}
+        #: The ids of executions that have ended, for purges of single ones.
+        self.ended: set[str] = set()
+        #: The purges that were asked for.
+        self.purges: list[ExecutionPurge] = []
         #: The ids of executions that were killed.
         self.killed: list[str] = []
         #: The ids of executions that were resumed, with the inputs given.
         self.resumed: list[tuple[str, Mapping[str, JsonValue]]] = []
 
     async def purge(self, purge: ExecutionPurge) -> Purged:
-        return Purged()
+        self.purges.append(purge)
+        return Purged(executions=int(purge.execution_id in self.ended))
 
     async def count(
         self,

@@ -53,7 +53,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> Registry:
         "windhover.plugin.registry.installed_packages",
         lambda report: [PluginPackage(package, report) for package in packages],
     )
-    return Registry(bundled=None)
+    return Registry(bundled=())
 
 
 def test_a_bundled_type_is_found_by_its_name(bundled: Registry) -> None:

@@ -1,23 +1,13 @@
 """``io.kestra.plugin.core.log.Fetch``"""
 
-import asyncio
-from collections.abc import Sequence
-from pathlib import Path
-
-from windhover.model.log import LogEntry, LogLevel
+from windhover.core.log_files import LogFile, write_logs
+from windhover.model.log import LogLevel
 from windhover.plugin.context import RunContext
-from windhover.plugin.task import Output, RunnableTask
+from windhover.plugin.task import RunnableTask
 from windhover.plugin.types import Level
 
 
-class FetchOutput(Output):
-    """What a Fetch task gives: how many lines, and the file that holds them."""
-
-    size: int
-    uri: str
-
-
-class Fetch(RunnableTask[FetchOutput]):
+class Fetch(RunnableTask[LogFile]):
     """Write log lines into a file, an Ion struct a line: those of this execution, or of another."""
 
     type_name = "io.kestra.plugin.core.log.Fetch"
@@ -30,7 +20,7 @@ class Fetch(RunnableTask[FetchOutput]):
     tasks_id: list[str] | None = None
     level: Level = LogLevel.INFO
 
-    async def run(self, ctx: RunContext) -> FetchOutput:
+    async def run(self, ctx: RunContext) -> LogFile:
         identity = ctx.identity
         other = self.execution_id is not None
         entries = await ctx.server.logs.fetch(
@@ -40,33 +30,4 @@ class Fetch(RunnableTask[FetchOutput]):
             task_ids=self.tasks_id,
             minimum=self.level,
         )
-        path = ctx.working_directory / "logs.ion"
-        await asyncio.to_thread(_write, entries, path)
-        return FetchOutput(size=len(entries), uri=await ctx.files.put(path, path.name))
-
-
-def _write(entries: Sequence[LogEntry], path: Path) -> None:
-    from amazon.ion import simpleion
-
-    with path.open("w", encoding="utf-8") as file:
-        for entry in entries:
-            text = simpleion.dumps(_fields(entry), binary=False, omit_version_marker=True)
-            file.write(f"{text}\n")
-
-
-def _fields(entry: LogEntry) -> dict[str, object]:
-    fields = {
-        "tenantId": entry.tenant_id,
-        "namespace": entry.namespace,
-        "flowId": entry.flow_id,
-        "taskId": entry.task_id,
-        "executionId": entry.execution_id,
-        "taskRunId": entry.task_run_id,
-        "attemptNumber": entry.attempt_number,
-        "triggerId": entry.trigger_id,
-        "timestamp": entry.timestamp,
-        "level": entry.level.name,
-        "thread": entry.thread,
-        "message": entry.message,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+        return await write_logs(ctx, entries)

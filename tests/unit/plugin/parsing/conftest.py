@@ -168,7 +168,7 @@ class Not(ConditionType):
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    registry = Registry(bundled=None, discover=False)
+    registry = Registry(bundled=(), discover=False)
     for cls in (Say, Shout, Group, Branch, Graph, Start, Timer, Upstream, Poll, Is, Not):
         registry.register(cls)
     return registry
