@@ -1,19 +1,32 @@
-"""Random flows: nests of every flow-control type around tasks that end as they are told."""
+"""Random flows: nests of every flow-control type around tasks that end as they are told.
+
+``flows()`` draws what the slow model of flow control knows, ``flows(KINDS + WAITING)`` also what waits: for
+a person, a time, another round, another execution or another try.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
+from windhover.core.execution.exit import Exit
 from windhover.core.flow.allow_failure import AllowFailure
+from windhover.core.flow.approval import Approval
 from windhover.core.flow.dag import Dag
 from windhover.core.flow.for_each import ForEach
+from windhover.core.flow.for_each_item import ForEachItem
 from windhover.core.flow.if_ import If
+from windhover.core.flow.loop import Loop
+from windhover.core.flow.loop_until import CheckFrequency, LoopUntil
 from windhover.core.flow.parallel import Parallel
+from windhover.core.flow.pause import Pause
 from windhover.core.flow.sequential import Sequential
+from windhover.core.flow.subflow import Subflow
 from windhover.core.flow.switch import Switch
 from windhover.core.flow.working_directory import WorkingDirectory
+from windhover.model.retry import ConstantRetry, ExponentialRetry, RandomRetry, Retry
 from windhover.model.sla import Sla
 from windhover.model.task import Task
 from windhover.plugin.context import RunContext
@@ -40,7 +53,7 @@ class FlowTree:
     listeners: tuple[object, ...] = ()
     inputs: tuple[object, ...] = ()
     outputs: tuple[object, ...] = field(default=())
-    retry: None = None
+    retry: Retry | None = None
     revision: int = 1
     sla: tuple[Sla, ...] = ()
     concurrency: None = None
@@ -59,22 +72,33 @@ class FlowTree:
 
 
 class Namer:
-    def __init__(self) -> None:
+    """Gives tasks their ids, and knows which kinds there may be."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
         self.count = 0
+        self.kinds = kinds
+        self.waits = "pause" in kinds
 
     def next(self, kind: str) -> str:
         self.count += 1
         return f"{kind}{self.count}"
 
 
+KINDS = ["sequential", "allow_failure", "parallel", "for_each", "if", "switch", "dag", "directory"]
+
+#: What waits for something other than workers, or ends by a rule of its own.
+WAITING = ["pause", "approval", "loop_until", "loop", "subflow", "for_each_item", "exit"]
+
+
 @st.composite
-def flows(draw: st.DrawFn) -> FlowTree:
-    namer = Namer()
+def flows(draw: st.DrawFn, kinds: Sequence[str] = KINDS) -> FlowTree:
+    namer = Namer(kinds)
     return FlowTree(
         tasks=draw_tasks(draw, namer, depth=3, least=1),
         errors=draw_branch(draw, namer),
         finally_=draw_branch(draw, namer),
         after_execution=draw_branch(draw, namer),
+        retry=draw_retry(draw, namer),
     )
 
 
@@ -96,16 +120,48 @@ def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
         "allow_failure": draw(st.integers(0, 5)) == 0,
         "allow_warning": draw(st.integers(0, 5)) == 0,
     }
-    kind = draw(st.sampled_from(KINDS)) if depth and draw(st.booleans()) else "work"
+    kind = draw(st.sampled_from(namer.kinds)) if depth and draw(st.booleans()) else "work"
     common["id"] = namer.next(kind)
     common["type"] = kind
+    common["retry"] = draw_retry(draw, namer)
     if kind == "work":
         return TaskDefinition(**common, plugin=Work)
+    if kind == "exit":
+        state = draw(st.sampled_from(["SUCCESS", "WARNING", "KILLED", "FAILED", "CANCELLED"]))
+        return TaskDefinition(**common, plugin=Exit, properties={"state": state})
+    if kind == "subflow":
+        said = {"wait": draw(st.integers(0, 3)) > 0, "transmitFailed": draw(st.booleans())}
+        common["timeout"] = draw(st.sampled_from([None, None, "PT1H"]))
+        return TaskDefinition(**common, plugin=Subflow, properties={**CHILD, **said})
     if draw(st.integers(0, 5)) == 0:
         common["timeout"] = "PT1H"
     common["errors"] = draw_branch(draw, namer) if draw(st.booleans()) else ()
     common["finally_"] = draw_branch(draw, namer) if draw(st.booleans()) else ()
+    if kind == "for_each_item":
+        wait, transmit = draw(st.integers(0, 3)) > 0, draw(st.booleans())
+        return ForEachItem(
+            **common,
+            items="kestra:///file",
+            namespace="test",
+            flow_id="child",
+            wait=wait,
+            transmit_failed=transmit,
+        )
+    if kind == "pause":
+        return draw_pause(draw, namer, common)
+    if kind == "approval":
+        return draw_approval(draw, namer, common)
     inside = draw_tasks(draw, namer, 0 if kind == "directory" else depth - 1, least=1)
+    if kind == "loop_until":
+        often = CheckFrequency(interval="PT1S", max_iterations=draw(st.integers(1, 3)))
+        fails = draw(st.booleans())
+        return LoopUntil(
+            **common, tasks=inside, condition="false", check_frequency=often, fail_on_max_reached=fails
+        )
+    if kind == "loop":
+        values = [f"v{i}" for i in range(draw(st.integers(0, 3)))]
+        limit, transmit = draw(st.integers(0, 2)), draw(st.booleans())
+        return Loop(**common, tasks=inside, values=values, concurrency_limit=limit, transmit_failed=transmit)
     if kind == "directory":
         return WorkingDirectory(**common, tasks=inside)
     if kind == "sequential":
@@ -134,4 +190,38 @@ def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
     return Dag(**common, tasks=entries, concurrent=draw(st.integers(0, 2)))
 
 
-KINDS = ["sequential", "allow_failure", "parallel", "for_each", "if", "switch", "dag", "directory"]
+#: What subflows and batches start.
+CHILD = {"namespace": "test", "flowId": "child"}
+
+
+def draw_retry(draw: st.DrawFn, namer: Namer) -> Retry | None:
+    """A retry; usually none, and never one where nothing waits."""
+    if not namer.waits or draw(st.integers(0, 6)):
+        return None
+    behavior = "RETRY_FAILED_TASK" if draw(st.integers(0, 3)) else "CREATE_NEW_EXECUTION"
+    common = {"max_attempts": draw(st.integers(1, 3)), "behavior": behavior}
+    common["warning_on_retry"] = draw(st.booleans())
+    match draw(st.integers(0, 2)):
+        case 0:
+            return ConstantRetry(type="constant", interval="PT5S", **common)
+        case 1:
+            return ExponentialRetry(type="exponential", interval="PT1S", max_interval="PT1M", **common)
+    return RandomRetry(type="random", min_interval="PT1S", max_interval="PT1M", **common)
+
+
+def draw_pause(draw: st.DrawFn, namer: Namer, common: dict[str, object]) -> Task:
+    if draw(st.booleans()):
+        common["pause_duration"] = "PT1M"
+        common["behavior"] = draw(st.sampled_from(["RESUME", "WARN", "FAIL", "CANCEL"]))
+    if draw(st.integers(0, 2)) == 0:
+        common["on_pause"] = TaskDefinition(id=namer.next("meanwhile"), type="work", plugin=Work)
+    return Pause(**common, tasks=draw_tasks(draw, namer, 0, most=2))
+
+
+def draw_approval(draw: st.DrawFn, namer: Namer, common: dict[str, object]) -> Task:
+    behaviors = st.sampled_from(["CONTINUE", "WARN", "FAIL", "SUCCEED", "CANCEL", "KILL"])
+    for when in ("approve", "deny", "expire"):
+        common[f"{when}_behavior"] = draw(behaviors)
+    for when in ("on_wait", "on_approve", "on_deny"):
+        common[when] = draw_tasks(draw, namer, 0, most=1)
+    return Approval(**common, auto_approve=draw(st.integers(0, 4)) == 0)

@@ -175,7 +175,9 @@ class Model:
     def told_to_stop(self, run: Run) -> bool:
         """A worker that has it was told to stop."""
         around = run.parent
-        return (around.is_cut and around.stops) or (around.expired and run.phase is Phase.TASKS)
+        goes_on = around.finalizes and run.phase is Phase.FINALLY
+        ended = around.cut is not None and around.stops and not goes_on
+        return ended or (around.expired and run.phase is Phase.TASKS)
 
     def crash(self) -> None:
         """All workers are gone, and with them the directories that tasks have shared: these begin again."""

@@ -5,107 +5,19 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path as FilePath
 
-import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from windhover.engine.advance import advance
-from windhover.engine.environment import EngineEnvironment
-from windhover.engine.events import Begin, EngineEvent, KillRequested, Recover, TimerFired
-from windhover.engine.live import LiveExecution
-from windhover.engine.messages import Job, TaskEnded, TaskStarted
-from windhover.model.execution import Breakpoint, Execution, ExecutionMetadata, Phase, TaskRun
-from windhover.model.state import TERMINATED, State, StateType
+from windhover.engine.events import Begin, KillRequested, TimerFired
+from windhover.engine.messages import Job, TaskEnded
+from windhover.model.state import TERMINATED, StateType
 
 sys.path.insert(0, str(FilePath(__file__).parent))
 from flow_trees import FlowTree, flows
-from reference_model import Model, Path
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Harness:
-    """Plays executor, worker and database for one execution."""
-
-    def __init__(self, flow: FlowTree, breakpoints: Sequence[Breakpoint] = ()) -> None:
-        self.flow = flow
-        self.ticks = itertools.count()
-        ids = itertools.count()
-        self.environment = EngineEnvironment(new_id=lambda: f"run{next(ids):06d}")
-        record = Execution(
-            id="execution",
-            tenant_id="main",
-            namespace="test",
-            flow_id="flow",
-            flow_revision=1,
-            state=State.created(START),
-            original_id="execution",
-            metadata=ExecutionMetadata(1, START),
-            breakpoints=tuple(breakpoints),
-        )
-        self.live = LiveExecution(flow, record)  # type: ignore[arg-type]
-        self.stored_header = b""
-        self.stored_runs: dict[str, bytes] = {}
-        self.jobs: dict[str, Job] = {}
-        self.ended = False
-        self.timers: set[str] = set()
-
-    def apply(self, event: EngineEvent) -> None:
-        now = START + timedelta(seconds=next(self.ticks))
-        effects = advance(self.live, event, now, self.environment)
-        for run_id, record in effects.task_runs.items():
-            self.stored_runs[run_id] = msgspec.json.encode(record)
-        for run_id in effects.removed_task_runs:
-            self.stored_runs.pop(run_id, None)
-        if effects.header_changed or not self.stored_header:
-            self.stored_header = msgspec.json.encode(self.live.record)
-        for job in effects.jobs:
-            self.jobs[job.identity.task_run_id] = job
-        self.timers -= effects.timers_cleared
-        self.timers |= set(effects.timers_set)
-        self.ended = self.ended or effects.ended
-
-    def crash(self) -> None:
-        """Forget everything that is not stored, and take the execution up again."""
-        self.jobs.clear()
-        record = msgspec.json.decode(self.stored_header, type=Execution)
-        runs = [msgspec.json.decode(raw, type=TaskRun) for raw in self.stored_runs.values()]
-        runs.sort(key=lambda run: run.position)
-        self.live = LiveExecution.restore(self.flow, record, runs, 0)  # type: ignore[arg-type]
-        if not self.ended:
-            self.apply(Recover())
-
-    def path(self, run_id: str | None) -> Path:
-        if run_id is None:
-            return ()
-        record = self.live.nodes[run_id].record
-        place = [record.task_id]
-        parent = record.parent_task_run_id
-        if record.phase is Phase.TASKS and parent and self.live.nodes[parent].task.type == "for_each":
-            place.append(f"#{record.lane}")
-        return (*self.path(parent), *place)
-
-    def start(self, job: Job) -> None:
-        identity = job.identity
-        self.apply(TaskStarted("execution", identity.task_run_id, identity.dispatch, "w", self.at()))
-
-    def end(self, job: Job, state: StateType) -> None:
-        identity = job.identity
-        self.jobs.pop(identity.task_run_id, None)
-        self.apply(
-            TaskEnded("execution", identity.task_run_id, identity.dispatch, "w", self.at(), state, outputs={})
-        )
-
-    def at(self) -> datetime:
-        return START + timedelta(seconds=next(self.ticks))
-
-    def states(self) -> dict[Path, StateType]:
-        return {self.path(run_id): node.record.state.current for run_id, node in self.live.nodes.items()}
-
+from harness import Harness
+from reference_model import Model
 
 #: What was told to stop may just have come to its end.
 STOPPED = st.sampled_from([StateType.KILLED] * 3 + [StateType.SUCCESS, StateType.FAILED])

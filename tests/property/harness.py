@@ -1,0 +1,178 @@
+"""Plays executor, worker, database, clock and other executions for one execution."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from flow_trees import FlowTree
+from reference_model import Path
+
+from windhover.engine.advance import advance
+from windhover.engine.environment import EngineEnvironment
+from windhover.engine.events import (
+    ChildEnded,
+    ChildStarted,
+    EngineEvent,
+    FailedBatchesFound,
+    Recover,
+    TimerFired,
+)
+from windhover.engine.live import LiveExecution
+from windhover.engine.messages import Job, StartChild, TaskEnded, TaskStarted
+from windhover.model.execution import Breakpoint, Execution, ExecutionMetadata, Phase, TaskRun
+from windhover.model.state import State, StateType
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+#: How many batches a file is split into.
+BATCHES = 3
+
+
+@dataclass
+class Child:
+    """An execution that a task run has started; ``state`` None: it is under way."""
+
+    id: str
+    task_run_id: str
+    killed: bool = False
+    state: StateType | None = None
+    #: How often it was begun.
+    runs: int = 1
+
+
+class Harness:
+    """One execution, and all that it depends on.
+
+    Jobs, timers and other executions stand still until the test lets one of them end. What a task run has
+    started is created in the same commit, as the executor does it.
+    """
+
+    def __init__(self, flow: FlowTree, breakpoints: Sequence[Breakpoint] = ()) -> None:
+        self.flow = flow
+        self.ticks = itertools.count()
+        ids = itertools.count()
+        self.environment = EngineEnvironment(new_id=lambda: f"run{next(ids):06d}")
+        record = Execution(
+            id="execution",
+            tenant_id="main",
+            namespace="test",
+            flow_id="flow",
+            flow_revision=1,
+            state=State.created(START),
+            original_id="execution",
+            metadata=ExecutionMetadata(1, START),
+            breakpoints=tuple(breakpoints),
+        )
+        self.live = LiveExecution(flow, record)  # type: ignore[arg-type]
+        self.stored_header = b""
+        self.stored_runs: dict[str, bytes] = {}
+        self.jobs: dict[str, Job] = {}
+        self.children: dict[str, Child] = {}
+        self.ended = False
+        #: A new execution is to take the place of this one.
+        self.replays = False
+        self.timers: set[str] = set()
+
+    def apply(self, event: EngineEvent) -> None:
+        """Let the engine take an event, and all that follows in the same commit; then write it."""
+        events: list[EngineEvent] = [event]
+        while events:
+            now = START + timedelta(seconds=next(self.ticks))
+            effects = advance(self.live, events.pop(0), now, self.environment)
+            for run_id, record in effects.task_runs.items():
+                self.stored_runs[run_id] = msgspec.json.encode(record)
+            for run_id in effects.removed_task_runs:
+                self.stored_runs.pop(run_id, None)
+            if effects.header_changed or not self.stored_header:
+                self.stored_header = msgspec.json.encode(self.live.record)
+            for job in effects.jobs:
+                self.jobs[job.identity.task_run_id] = job
+            self.timers -= effects.timers_cleared
+            self.timers |= set(effects.timers_set)
+            self.ended = self.ended or effects.ended
+            self.replays = self.replays or effects.replay
+            events.extend(self._started(start) for start in effects.children_to_start)
+            events.extend(self._restarted(run_id) for run_id in effects.batches_to_restart)
+            for child in self.running_children():
+                if child.id in effects.children_to_kill or child.task_run_id in effects.batches_to_kill:
+                    child.killed = True
+
+    def _started(self, start: StartChild) -> ChildStarted:
+        again = self.children.get(start.restarts or "")
+        restarted = again is not None and again.state in (StateType.FAILED, StateType.KILLED)
+        if again is None or not restarted:
+            again = Child(f"child{len(self.children)}", start.task_run_id)
+        again.runs += restarted
+        again.killed, again.state = False, None if start.request.wait else StateType.SUCCESS
+        self.children[again.id] = again
+        return ChildStarted(
+            start.task_run_id, again.id, again.id, wait=start.request.wait, restarted=restarted
+        )
+
+    def _restarted(self, task_run_id: str) -> FailedBatchesFound:
+        failed = [
+            child
+            for child in self.children.values()
+            if child.task_run_id == task_run_id and child.state in (StateType.FAILED, StateType.KILLED)
+        ]
+        for child in failed:
+            child.killed, child.state, child.runs = False, None, child.runs + 1
+        return FailedBatchesFound(task_run_id, len(failed))
+
+    def running_children(self) -> list[Child]:
+        return [child for child in self.children.values() if child.state is None]
+
+    def crash(self) -> None:
+        """Forget everything that is not stored, and take the execution up again."""
+        self.jobs.clear()
+        record = msgspec.json.decode(self.stored_header, type=Execution)
+        runs = [msgspec.json.decode(raw, type=TaskRun) for raw in self.stored_runs.values()]
+        runs.sort(key=lambda run: run.position)
+        self.live = LiveExecution.restore(self.flow, record, runs, 0)  # type: ignore[arg-type]
+        if not self.ended:
+            self.apply(Recover())
+
+    def path(self, run_id: str | None) -> Path:
+        if run_id is None:
+            return ()
+        record = self.live.nodes[run_id].record
+        place = [record.task_id]
+        parent = record.parent_task_run_id
+        if record.phase is Phase.TASKS and parent and self.live.nodes[parent].task.type == "for_each":
+            place.append(f"#{record.lane}")
+        return (*self.path(parent), *place)
+
+    def start(self, job: Job) -> None:
+        identity = job.identity
+        self.apply(TaskStarted("execution", identity.task_run_id, identity.dispatch, "w", self.at()))
+
+    def end(self, job: Job, state: StateType) -> None:
+        identity = job.identity
+        self.jobs.pop(identity.task_run_id, None)
+        outputs = {"splits": "kestra:///split/splits", "numberOfBatches": BATCHES}
+        is_split = job.task.id.endswith("_split")
+        self.apply(
+            TaskEnded(
+                "execution", identity.task_run_id, identity.dispatch, "w", self.at(), state,
+                outputs=outputs if is_split and state is not StateType.FAILED else {},
+            )
+        )  # fmt: skip
+
+    def fire(self, key: str) -> None:
+        """Let a timer ring."""
+        self.timers.discard(key)
+        self.apply(TimerFired(key))
+
+    def end_child(self, child: Child, state: StateType) -> None:
+        child.state = state
+        self.apply(ChildEnded(child.task_run_id, child.id, state, child.id))
+
+    def at(self) -> datetime:
+        return START + timedelta(seconds=next(self.ticks))
+
+    def states(self) -> dict[Path, StateType]:
+        return {self.path(run_id): node.record.state.current for run_id, node in self.live.nodes.items()}
