@@ -57,14 +57,14 @@ def restart(execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now:
     inside = again | _inside(kept, anew | again)
     removed.extend(inside)
     kept = [run for run in kept if run.id not in inside]
-    unsuccessful = [run for run in unsuccessful if run.id not in inside]
-    _run_ancestors(kept, unsuccessful, now)
+    taken_up = {run.id for run in unsuccessful} - inside
+    _run_ancestors(kept, [run for run in kept if run.id in taken_up or run.id in anew], now)
     parents = {run.parent_task_run_id for run in kept}
     for run in kept:
         if run.id in anew:
             _clear(run)
             run.state.become(StateType.RESTARTED, now)
-        elif run in unsuccessful:
+        elif run.id in taken_up:
             has_begun = run.id in parents or _has_something_to_run(run, flow)
             run.outcome = None
             run.stage = Stage.BODY if run.stage is Stage.EXPIRED else run.stage
