@@ -362,6 +362,40 @@ trigger_events = Table(
     sqlite_with_rowid=False,
 )
 
+#: Events that wait to become one execution with others. ``batch_id`` is the id of that execution, once it is
+#: settled which events it has; they are deleted as it is written. ``due`` is how long each may wait.
+batched_events = Table(
+    "batched_events",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("flow_id", Key, nullable=False),
+    Column("trigger_id", Key, nullable=False),
+    Column("batch_id", Key),
+    Column("size", BigInteger, nullable=False),
+    Column("received", Instant, nullable=False),
+    Column("due", Instant, nullable=False),
+    Column("data", Text, nullable=False),
+    Index(
+        "batched_events_waiting",
+        "tenant_id",
+        "namespace",
+        "flow_id",
+        "trigger_id",
+        "received",
+        sqlite_where=text("batch_id IS NULL"),
+        postgresql_where=text("batch_id IS NULL"),
+    ),
+    Index(
+        "batched_events_by_batch",
+        "batch_id",
+        sqlite_where=text("batch_id IS NOT NULL"),
+        postgresql_where=text("batch_id IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
 #: ``due`` is null while a backfill is paused, or has as many executions under way as it may.
 backfills = Table(
     "backfills",

@@ -39,8 +39,14 @@ def _unnest(columns: dict[str, str], alias: str) -> str:
     return f"unnest({arrays}) AS {alias} ({', '.join(columns)})"
 
 
-def _guarded(table: str, columns: dict[str, str], execution: str) -> BulkStatement:
-    """Insert rows of executions that an event has started."""
+def guarded(
+    table: str,
+    columns: dict[str, str],
+    execution: str,
+    guard: tuple[str, str] = ("trigger_events", "execution_id"),
+) -> BulkStatement:
+    """Insert rows of executions (the column ``execution``) that the guard, a table and its column, names."""
+    guarding, named = guard
     names = ", ".join(columns)
     numbered = ", ".join(f"?{number}" for number in range(1, len(columns) + 1))
     own = list(columns).index(execution) + 1
@@ -48,14 +54,14 @@ def _guarded(table: str, columns: dict[str, str], execution: str) -> BulkStateme
         table=table,
         sqlite=(
             f"INSERT INTO {table} ({names}) SELECT {numbered} WHERE EXISTS "
-            f"(SELECT 1 FROM trigger_events AS e WHERE e.execution_id = ?{own}) ON CONFLICT DO NOTHING"
+            f"(SELECT 1 FROM {guarding} AS e WHERE e.{named} = ?{own}) ON CONFLICT DO NOTHING"
         ),
         postgresql=(
             f"INSERT INTO {table} ({names}) SELECT {names} FROM {_unnest(columns, 'given')} WHERE EXISTS "
-            f"(SELECT 1 FROM trigger_events AS e WHERE e.execution_id = given.{execution}) "
+            f"(SELECT 1 FROM {guarding} AS e WHERE e.{named} = given.{execution}) "
             "ON CONFLICT DO NOTHING"
         ),
-        reads=("trigger_events",),
+        reads=(guarding,),
     )
 
 
@@ -89,9 +95,9 @@ TAKE_EVENTS = BulkStatement(
     ),
     reads=("triggers",),
 )
-INSERT_FIRED = _guarded("executions", EXECUTION_COLUMNS, "id")
-INSERT_FIRED_LABELS = _guarded("execution_labels", LABEL_COLUMNS, "execution_id")
-INSERT_FIRED_LOGS = _guarded("logs", LOG_COLUMNS, "execution_id")
+INSERT_FIRED = guarded("executions", EXECUTION_COLUMNS, "id")
+INSERT_FIRED_LABELS = guarded("execution_labels", LABEL_COLUMNS, "execution_id")
+INSERT_FIRED_LOGS = guarded("logs", LOG_COLUMNS, "execution_id")
 
 _EVALUATED_COLUMNS = {
     **KEY_COLUMNS,

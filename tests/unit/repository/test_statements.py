@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Boolean, Float, Integer, Table, Text
 
 from windhover.model.state import TERMINATED
 from windhover.repository import (
+    batched_events,
     flows,
     namespaces,
     secrets,
@@ -44,6 +45,7 @@ _TYPES = {
         (tables.secrets, secrets.SECRET_COLUMNS),
         (tables.namespaces, namespaces.NAMESPACE_COLUMNS),
         (tables.templates, templates.TEMPLATE_COLUMNS),
+        (tables.batched_events, batched_events.BATCHED_COLUMNS),
     ],
     ids=lambda value: value.name if isinstance(value, Table) else "",
 )

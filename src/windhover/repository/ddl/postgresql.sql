@@ -13,6 +13,21 @@ CREATE TABLE backfills (
 );
 CREATE INDEX backfills_by_due ON backfills (due) WHERE due IS NOT NULL;
 CREATE INDEX backfills_by_trigger ON backfills (tenant_id, namespace, flow_id, trigger_id);
+CREATE TABLE batched_events (
+    id TEXT COLLATE "C" NOT NULL,
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    namespace TEXT COLLATE "C" NOT NULL,
+    flow_id TEXT COLLATE "C" NOT NULL,
+    trigger_id TEXT COLLATE "C" NOT NULL,
+    batch_id TEXT COLLATE "C",
+    size BIGINT NOT NULL,
+    received BIGINT NOT NULL,
+    due BIGINT NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (id)
+);
+CREATE INDEX batched_events_by_batch ON batched_events (batch_id) WHERE batch_id IS NOT NULL;
+CREATE INDEX batched_events_waiting ON batched_events (tenant_id, namespace, flow_id, trigger_id, received) WHERE batch_id IS NULL;
 CREATE TABLE execution_labels (
     execution_id TEXT COLLATE "C" NOT NULL,
     key TEXT COLLATE "C" NOT NULL,

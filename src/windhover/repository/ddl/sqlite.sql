@@ -14,6 +14,22 @@ CREATE TABLE backfills (
  WITHOUT ROWID;
 CREATE INDEX backfills_by_due ON backfills (due) WHERE due IS NOT NULL;
 CREATE INDEX backfills_by_trigger ON backfills (tenant_id, namespace, flow_id, trigger_id);
+CREATE TABLE batched_events (
+    id TEXT NOT NULL,
+    tenant_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    flow_id TEXT NOT NULL,
+    trigger_id TEXT NOT NULL,
+    batch_id TEXT,
+    size BIGINT NOT NULL,
+    received BIGINT NOT NULL,
+    due BIGINT NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (id)
+)
+ WITHOUT ROWID;
+CREATE INDEX batched_events_by_batch ON batched_events (batch_id) WHERE batch_id IS NOT NULL;
+CREATE INDEX batched_events_waiting ON batched_events (tenant_id, namespace, flow_id, trigger_id, received) WHERE batch_id IS NULL;
 CREATE TABLE execution_labels (
     execution_id TEXT NOT NULL,
     "key" TEXT NOT NULL,

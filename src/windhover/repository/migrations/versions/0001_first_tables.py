@@ -288,6 +288,24 @@ def upgrade() -> None:
         "trigger_events_by_slot", "trigger_events", [*TRIGGER_KEY, "slot"], **where("slot IS NOT NULL")
     )
     op.create_table(
+        "batched_events",
+        sa.Column("id", Key, nullable=False),
+        *(sa.Column(name, Key, nullable=False) for name in TRIGGER_KEY),
+        sa.Column("batch_id", Key),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("received", sa.BigInteger(), nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "batched_events_waiting", "batched_events", [*TRIGGER_KEY, "received"], **where("batch_id IS NULL")
+    )
+    op.create_index(
+        "batched_events_by_batch", "batched_events", ["batch_id"], **where("batch_id IS NOT NULL")
+    )
+    op.create_table(
         "backfills",
         sa.Column("id", Key, nullable=False),
         *(sa.Column(name, Key, nullable=False) for name in TRIGGER_KEY),

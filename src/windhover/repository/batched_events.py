@@ -1,0 +1,201 @@
+"""Events that are gathered until one execution starts for many of them.
+
+First a batch is settled: its events are marked with the id of the execution they are going to have. Then that
+execution is written and the events deleted, in one transaction. Whoever finds a batch that is settled, after
+a crash or in another process, comes to the same execution, and only the first to commit writes it.
+
+Documentation page: ``docs/webhooks.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from windhover.model.execution import Execution, JsonValue
+from windhover.model.log import LogEntry
+from windhover.model.trigger_state import TriggerKey
+from windhover.repository.database import Database
+from windhover.repository.instants import from_micros, to_micros
+from windhover.repository.records import execution_row, json_text, label_rows, log_row
+from windhover.repository.statement import BulkStatement, Write, delete, insert, sql
+from windhover.repository.statements import EXECUTION_COLUMNS, LABEL_COLUMNS, LOG_COLUMNS
+from windhover.repository.trigger_statements import KEY_COLUMNS, TAKE_EVENTS, THIS_TRIGGER, guarded
+
+BATCHED_COLUMNS = {
+    "id": "text",
+    **KEY_COLUMNS,
+    "batch_id": "text",
+    "size": "bigint",
+    "received": "bigint",
+    "due": "bigint",
+    "data": "text",
+}
+_INSERT = insert("batched_events", BATCHED_COLUMNS)
+#: An event with a name, unless one with the same name came before.
+_INSERT_NAMED = guarded("batched_events", BATCHED_COLUMNS, "id")
+_EVENT = sql(
+    "SELECT execution_id, EXISTS (SELECT 1 FROM batched_events AS b WHERE b.id = execution_id) "
+    f"FROM trigger_events WHERE {THIS_TRIGGER} AND key = ?"
+)
+
+_TRIGGERS = sql(f"SELECT DISTINCT {', '.join(KEY_COLUMNS)} FROM batched_events WHERE batch_id IS NULL")
+_WAITING = sql(
+    "SELECT count(*), CAST(coalesce(sum(size), 0) AS bigint), min(due) FROM batched_events "
+    f"WHERE {THIS_TRIGGER} AND batch_id IS NULL"
+)
+_FIRST = sql(
+    f"SELECT id, size FROM batched_events WHERE {THIS_TRIGGER} AND batch_id IS NULL "
+    "ORDER BY received, id LIMIT ?"
+)
+#: Events that another process settles at this moment are left to it.
+_SETTLE = BulkStatement(
+    table="batched_events",
+    sqlite="UPDATE batched_events SET batch_id = ? WHERE id = ? AND batch_id IS NULL",
+    postgresql=(
+        "UPDATE batched_events SET batch_id = s.batch_id FROM "
+        "(SELECT e.id, g.batch_id FROM batched_events AS e "
+        "JOIN unnest($1::text[], $2::text[]) AS g (batch_id, id) ON e.id = g.id "
+        "WHERE e.batch_id IS NULL ORDER BY e.id FOR UPDATE OF e SKIP LOCKED) AS s "
+        "WHERE batched_events.id = s.id"
+    ),
+)
+_SETTLED = sql(
+    f"SELECT DISTINCT batch_id, {', '.join(KEY_COLUMNS)} FROM batched_events WHERE batch_id IS NOT NULL"
+)
+_EVENTS_OF = sql("SELECT data FROM batched_events WHERE batch_id = ? ORDER BY received, id")
+
+_BATCH = ("batched_events", "batch_id")
+_INSERT_EXECUTION = guarded("executions", EXECUTION_COLUMNS, "id", _BATCH)
+_INSERT_LABELS = guarded("execution_labels", LABEL_COLUMNS, "execution_id", _BATCH)
+_INSERT_LOGS = guarded("logs", LOG_COLUMNS, "execution_id", _BATCH)
+#: A delivery that comes again is answered with the execution that it became a part of.
+_NAME_EXECUTION = BulkStatement(
+    table="trigger_events",
+    sqlite=(
+        "UPDATE trigger_events SET execution_id = ?1 WHERE execution_id IN "
+        "(SELECT id FROM batched_events WHERE batch_id = ?1)"
+    ),
+    postgresql=(
+        "UPDATE trigger_events SET execution_id = b.batch_id FROM batched_events AS b "
+        "WHERE b.batch_id = ANY($1::text[]) AND trigger_events.execution_id = b.id"
+    ),
+    reads=("batched_events",),
+)
+_DELETE_BATCH = delete("batched_events", {"batch_id": "text"})
+_DELETE_WAITING = sql(f"DELETE FROM batched_events WHERE {THIS_TRIGGER} AND batch_id IS NULL")
+
+
+class EventContent(msgspec.Struct, frozen=True):
+    """What an event is: its variables, and the URIs of the files that were stored for it."""
+
+    variables: dict[str, JsonValue]
+    stored: list[str] = msgspec.field(default_factory=list)
+
+
+class BatchedEvent(msgspec.Struct, frozen=True):
+    """An event that waits for others, until ``due`` at most. ``name`` says which it is, if anything does."""
+
+    id: str
+    key: TriggerKey
+    content: EventContent
+    size: int
+    received: datetime
+    due: datetime
+    name: str | None = None
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What an event has become: it waits under an id, or is a part of an execution already."""
+
+    event_id: str | None = None
+    execution_id: str | None = None
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """How many events of a trigger wait, how many bytes they are, and until when the first of them may."""
+
+    events: int
+    size: int
+    due: datetime
+
+
+_decoder = msgspec.json.Decoder(EventContent)
+
+
+class BatchedEventRepository:
+    """Keeps events until their execution is written. Any number of processes may share it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, event: BatchedEvent) -> Kept:
+        """Keep an event: once this returns it survives a power cut.
+
+        One whose name was there before is not kept again; told is what the first has become. Files of an
+        event that is a part of an execution already are that execution's.
+        """
+        received = to_micros(event.received)
+        content = json_text(event.content)
+        row = (event.id, *event.key, None, event.size, received, to_micros(event.due), content)
+        if event.name is None:
+            await self._database.write([Write(_INSERT, [row])])
+            return Kept(event.id)
+        taken = (*event.key, event.name, event.id, None, received, None)
+        await self._database.write([Write(TAKE_EVENTS, [taken]), Write(_INSERT_NAMED, [row])])
+        ((known, waits),) = await self._database.fetch(_EVENT, (*event.key, event.name))
+        return Kept(event_id=known) if waits else Kept(execution_id=known)
+
+    # ---------------------------------------------------------------- what waits
+
+    async def triggers(self) -> list[TriggerKey]:
+        """The triggers that have events which wait."""
+        return [TriggerKey(*row) for row in await self._database.fetch(_TRIGGERS)]
+
+    async def waiting(self, key: TriggerKey) -> Waiting | None:
+        """What waits for a trigger; None when nothing does."""
+        ((events, size, due),) = await self._database.fetch(_WAITING, key)
+        return Waiting(events, size, from_micros(due)) if events else None
+
+    async def first(self, key: TriggerKey, limit: int) -> list[tuple[str, int]]:
+        """The ids and sizes of the events that have waited longest, in their order."""
+        return [(row[0], row[1]) for row in await self._database.fetch(_FIRST, (*key, limit))]
+
+    async def drop(self, key: TriggerKey) -> int:
+        """Delete the events that wait for a trigger; returns how many there were."""
+        return await self._database.execute(_DELETE_WAITING, key)
+
+    # ---------------------------------------------------------------- batches
+
+    async def settle(self, batch_id: str, event_ids: Sequence[str]) -> None:
+        """Make events a batch. Those that others have settled meanwhile are not in it: there may be none."""
+        await self._database.write([Write(_SETTLE, [(batch_id, event_id) for event_id in event_ids])])
+
+    async def settled(self) -> list[tuple[str, TriggerKey]]:
+        """Batches whose execution is not written."""
+        rows = await self._database.fetch(_SETTLED)
+        return [(batch_id, TriggerKey(*key)) for batch_id, *key in rows]
+
+    async def events_of(self, batch_id: str) -> list[EventContent]:
+        """The events of a batch in their order; none when its execution has been written."""
+        return [_decoder.decode(row[0]) for row in await self._database.fetch(_EVENTS_OF, (batch_id,))]
+
+    async def start(self, execution: Execution, logs: Sequence[LogEntry]) -> None:
+        """Write the execution of a batch, whose id it has, and delete its events.
+
+        Nothing happens when that has been done before. ``logs`` are numbered from 1.
+        """
+        writes = [
+            Write(_INSERT_EXECUTION, [execution_row(execution)]),
+            Write(_INSERT_LABELS, label_rows(execution)),
+            Write(_INSERT_LOGS, [log_row(line) for line in logs]),
+            Write(_NAME_EXECUTION, [(execution.id,)]),
+            Write(_DELETE_BATCH, [(execution.id,)]),
+        ]
+        await self._database.write([write for write in writes if write.rows])
+
+    async def drop_batch(self, batch_id: str) -> None:
+        """Delete the events of a batch that can have no execution."""
+        await self._database.write([Write(_DELETE_BATCH, [(batch_id,)])])
