@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, ClassVar
@@ -152,6 +153,13 @@ onDeny:
     def outputs(self, resolved: JsonValue) -> dict[str, JsonValue]:
         shown: dict[str, JsonValue] = {} if resolved["url"] is None else {"url": resolved["url"]}
         return {**shown, "decision": resolved["decision"], "auto": True} if resolved["auto"] else shown
+
+    def nested(self) -> Iterator[Task]:
+        """The tasks of `onWait` are in a task of their own, which is what runs."""
+        if self.on_wait:
+            yield self._waiting
+        for tasks in (self.on_approve, self.on_deny, self.errors, self.finally_):
+            yield from tasks
 
     def _branch(self, resolved: JsonValue) -> tuple[Task, ...]:
         """What runs after the decision; its last task does what the behavior says."""
