@@ -219,6 +219,7 @@ TOGETHER = {
     "mqtt.yaml",
     "nats.yaml",
     "redis.yaml",
+    *(f"schedules/{name}.yaml" for name in ("http-trigger", "last-working-day", "schedule")),
     "secrets.yaml",
     "subflow/clean_orders.yaml",
     "subflow/report_orders.yaml",

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from windhover.plugin.registry import PluginType, Registry
     from windhover.plugin.task import Output, RunnableTask, TaskFailure
     from windhover.plugin.trigger import (
+        Event,
         FlowTrigger,
         PollingTrigger,
         RealtimeTrigger,
         ScheduleTrigger,
+        TriggerContext,
         WebhookTrigger,
     )
     from windhover.plugin.types import DateTime, Duration, Level, LocalTime, OffsetTime, Static, TimeZone
@@ -39,6 +41,7 @@ __all__ = [
     "ConditionType",
     "DateTime",
     "Duration",
+    "Event",
     "Example",
     "FlowTrigger",
     "FlowableContext",
@@ -64,6 +67,7 @@ __all__ = [
     "TaskFailure",
     "TaskList",
     "TimeZone",
+    "TriggerContext",
     "WebhookTrigger",
 ]
 
@@ -77,7 +81,15 @@ _MODULES = {
     "problems": ("InvalidProperties", "PropertyProblem"),
     "registry": ("PluginType", "Registry"),
     "task": ("Output", "RunnableTask", "TaskFailure"),
-    "trigger": ("FlowTrigger", "PollingTrigger", "RealtimeTrigger", "ScheduleTrigger", "WebhookTrigger"),
+    "trigger": (
+        "Event",
+        "FlowTrigger",
+        "PollingTrigger",
+        "RealtimeTrigger",
+        "ScheduleTrigger",
+        "TriggerContext",
+        "WebhookTrigger",
+    ),
     "types": ("DateTime", "Duration", "Level", "LocalTime", "OffsetTime", "Static", "TimeZone"),
 }
 _HOMES = {name: f"windhover.plugin.{module}" for module, names in _MODULES.items() for name in names}
