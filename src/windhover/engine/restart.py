@@ -40,17 +40,19 @@ class Reworked(msgspec.Struct):
 def restart(execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now: datetime) -> Reworked:
     """Take up again all that failed, or was killed, in an execution that has ended.
 
+    One that failed although none of its task runs did (at its outputs, or by a defect) goes on behind them.
+
     The records are changed in place. Runs of errors, finally and afterExecution branches go; they are
     made anew if they are needed.
 
     Raises:
-        NothingToRestart: no task run failed.
+        NothingToRestart: nothing failed, or it failed before its first task run.
     """
     kept, removed = _without_other_branches(task_runs)
     unsuccessful = [
         run for run in kept if run.state.current in _UNSUCCESSFUL and run.phase is not Phase.MEANWHILE
     ]
-    if not unsuccessful:
+    if not unsuccessful and not (kept and execution.state.current in _UNSUCCESSFUL):
         raise NothingToRestart
     anew = _to_begin_anew(kept, unsuccessful, flow)
     again = _behind_others(kept, unsuccessful)

@@ -15,7 +15,7 @@ from windhover.engine.creation import new_execution
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import Begin, EngineEvent, KillRequested, Recover, Restarted, Resume, TimerFired
 from windhover.engine.live import LiveExecution
-from windhover.engine.messages import CommandRefused, Job, TaskEnded
+from windhover.engine.messages import CommandRefused, Job, NothingToRestart, TaskEnded
 from windhover.engine.restart import Reworked, change_state, replay, restart
 from windhover.model.execution import Execution, TaskRun
 from windhover.model.flow import Flow
@@ -247,3 +247,28 @@ def test_a_kill_stops_what_runs_meanwhile() -> None:
     run.apply(killed)
     assert run.state == "KILLED"
     assert run.record("wait").state.current is StateType.KILLED
+
+
+def test_what_failed_though_its_tasks_did_not_goes_on_behind_them() -> None:
+    run = Run(LOOP, {"values": ["1"]})
+    run.apply(Begin())
+    for _ in ("a", "b"):
+        job = run.jobs.pop(0).identity
+        run.apply(
+            TaskEnded("execution", job.task_run_id, job.dispatch, "w", run.now(), StateType.SUCCESS, {})
+        )
+    execution, runs = run.records()
+    # As a defect of the engine leaves it, when the last task was about to start.
+    run.jobs.clear()
+    execution.state.become(StateType.FAILED, run.now())
+    run.take_up(restart(execution, [one for one in runs if one.task_id != "last"], run.flow, run.now()))
+    assert run.worked == ["last"]
+    assert run.state == "SUCCESS"
+
+
+def test_what_failed_before_its_first_task_is_not_restarted() -> None:
+    run = Run(LOOP, {"values": ["1"]})
+    execution, _ = run.records()
+    execution.state.become(StateType.FAILED, run.now())
+    with pytest.raises(NothingToRestart):
+        restart(execution, [], run.flow, run.now())
