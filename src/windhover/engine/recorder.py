@@ -66,7 +66,13 @@ class Recorder:
         self.effects.logs.append(entry)
 
     def log(self, level: LogLevel, message: str, node: Node | None = None) -> None:
-        """Write a line of the engine's own, so that no state comes about without a word."""
+        """Write a line of the engine's own, so that no state comes about without a word.
+
+        When the log is full only warnings and errors are written: what tries again for ever must not fill it.
+        """
+        if level < LogLevel.WARN and self.live.log_sequence >= self.environment.max_log_lines - 1:
+            self._say_that_the_log_is_full()
+            return
         entry = self._own_line(level, message)
         if node is not None:
             entry.task_id = node.record.task_id

@@ -47,10 +47,17 @@ def test_lines_beyond_the_limit_are_dropped_and_the_last_line_says_so() -> None:
 
 def test_the_engine_still_says_what_becomes_of_the_execution() -> None:
     step = recorder(4)
-    step.log(LogLevel.INFO, "Execution killed.")
+    step.log(LogLevel.WARN, "The agreement is broken.")
     step.accept_logs([line("more")])
-    step.log(LogLevel.INFO, "And more.")
-    assert written(step) == [(5, FULL), (6, "Execution killed."), (7, "And more.")]
+    step.log(LogLevel.ERROR, "It failed.")
+    assert written(step) == [(5, FULL), (6, "The agreement is broken."), (7, "It failed.")]
+
+
+def test_what_the_engine_says_of_each_try_does_not_fill_the_log() -> None:
+    step = recorder(4)
+    for _ in range(3):
+        step.log(LogLevel.INFO, "Tried again.")
+    assert written(step) == [(5, FULL)]
 
 
 def test_after_a_restart_of_the_server_the_log_is_as_full_as_before() -> None:
