@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,4 +54,37 @@ finally:
     assert "never" not in output
     assert errors == ""
     assert processes_naming(str(marker)) == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_run_that_is_interrupted_before_it_begins_says_nothing(tmp_path: Path) -> None:
+    """Whatever it was about: its imports, its database, its flow."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    flow = tmp_path / "flow.yaml"
+    flow.write_text(f"""
+id: sleeps
+namespace: {NAMESPACE}
+tasks:
+  - id: sleep
+    type: io.kestra.plugin.core.flow.Sleep
+    duration: PT1M
+""")
+    for delay in (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8):
+        run = subprocess.Popen(
+            [sys.executable, "-X", "importtime", "-m", "windhover.cli.main", "run", str(flow)],
+            env={**os.environ, "TMPDIR": str(temporary)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert run.stderr is not None
+            said = [next(line for line in run.stderr if "windhover.cli" in line)]
+            time.sleep(delay)
+            run.send_signal(signal.SIGINT)
+            said += [line for line in run.stderr if not line.startswith("import time:")]
+            assert (run.wait(timeout=20), said[1:]) == (130, [])
+        finally:
+            run.kill()
     assert list(temporary.iterdir()) == []

@@ -77,8 +77,12 @@ def run_flow(options: RunOptions) -> int:
         return USAGE
     reporter = make_reporter(options.as_json, level)
     home = Path(tempfile.mkdtemp(prefix="windhover-run-"))
+    # Ctrl-C is not to break a loop that is half made: it waits until the loop can hear it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return asyncio.run(_run(options, reporter, home))
+    except asyncio.CancelledError:
+        return EXIT_CODES[StateType.KILLED]
     except Refused as refused:
         print(refused, file=sys.stderr)
         return USAGE
@@ -87,6 +91,7 @@ def run_flow(options: RunOptions) -> int:
 
 
 async def _run(options: RunOptions, reporter: Reporter, home: Path) -> int:
+    _give_up_on_interrupt()
     database = SqliteDatabase.in_memory()
     await database.open()
     settings = RuntimeSettings(home=home, storage_path=home / "storage", temporary=home / "work")
@@ -105,6 +110,14 @@ async def _run(options: RunOptions, reporter: Reporter, home: Path) -> int:
         return EXIT_CODES.get(ended.state.current, 1)
     finally:
         await runtime.close()
+
+
+def _give_up_on_interrupt() -> None:
+    """Until there is an execution to kill, Ctrl-C ends the run."""
+    running = asyncio.current_task()
+    assert running is not None, "called by a coroutine"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, running.cancel)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 async def _read_flow(file: Path, runtime: Runtime) -> Flow:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from windhover.cli.main import app
+from windhover.cli.commands import app
 
 
 def run(*arguments: str, stdin: str | None = None) -> tuple[int, str, str]:

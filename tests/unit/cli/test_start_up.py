@@ -29,7 +29,7 @@ UNUSED = {"windhover.config", "windhover.webserver", "windhover.repository.table
 #: Prints the modules that a run has loaded; the file's path is the argument.
 MODULES = """
 import sys
-from windhover.cli.main import app
+from windhover.cli.commands import app
 try:
     app(["run", sys.argv[1]])
 finally:
@@ -39,7 +39,7 @@ finally:
 #: Prints the dataclasses of the product that a run has made; the file's path is the argument.
 CLASSES = """
 import dataclasses, inspect, sys
-from windhover.cli.main import app
+from windhover.cli.commands import app
 try:
     app(["run", sys.argv[1]])
 finally:
