@@ -103,6 +103,11 @@ class Round:
         execution = stored.execution
         if execution.id in self._house.live:
             return
+        if stored.found:
+            # This executor may have begun it, and even ended it, between that look at the database and now.
+            now = await self._house.executions.header(execution.id)
+            if now is None or now.state.current is not StateType.CREATED:
+                return
         try:
             flow = await self._house.definitions.get(
                 execution.tenant_id, execution.namespace, execution.flow_id, execution.flow_revision

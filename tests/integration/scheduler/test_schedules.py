@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from copy import deepcopy
 from datetime import timedelta
 from textwrap import dedent
 
 import pytest
 from tests.integration.scheduler.conftest import START, Bench
 
+from windhover.engine.messages import ExecutionStored
 from windhover.model.flow import Flow
 from windhover.model.state import StateType
 from windhover.model.trigger_state import Health
@@ -355,6 +357,27 @@ async def test_an_evaluation_that_died_is_done_by_another(bench: Bench) -> None:
     assert await bench.dates() == []
     await bench.at(13, 0, 30)
     assert await bench.dates() == ["2026-06-01T13:00:00Z"]
+
+
+async def test_an_execution_that_is_found_and_has_ended_meanwhile_does_not_run_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.save(HOURLY)
+    executor = bench.runtime.queue.executor
+    with monkeypatch.context() as patched:
+        # Nobody is told of it, as when another process has written it.
+        patched.setattr(executor, "send", lambda message: None)
+        await bench.at(13)
+    ((execution, lines),) = await bench.runtime.executions.unstarted()
+    for _ in range(2):
+        executor.send(ExecutionStored(execution.id, deepcopy(execution), lines, found=True))
+        (first,) = await bench.executions()
+        assert first.state == "SUCCESS"
+    # What comes after it is dealt with after it.
+    await bench.at(14)
+    runs = await bench.executions()
+    assert [len(run.task_runs) for run in runs] == [1, 1]
+    assert runs[0].run("say").id == first.run("say").id
 
 
 async def test_an_execution_that_was_written_and_not_begun_is_begun_after_a_restart(bench: Bench) -> None:
