@@ -14,6 +14,7 @@ import msgspec
 from windhover.model.execution import Breakpoint, Execution, JsonValue, Label, TaskRun
 from windhover.model.log import LogEntry, Metric
 from windhover.model.state import StateType
+from windhover.model.trigger_state import TriggerKey
 from windhover.plugin.executable import ChildRequest
 from windhover.plugin.flowable import Decision
 from windhover.plugin.task import TaskDefinition
@@ -266,13 +267,11 @@ class ExecutionStored(msgspec.Struct, frozen=True):
     """An execution was written by somebody else and is to begin; ``execution`` is as it was written.
 
     ``logs`` is how many lines it has by now. An execution that has ended by then only has listeners to tell.
-    One that was ``found`` in the database may have begun since it was read.
     """
 
     execution_id: str
     execution: Execution
     logs: int = 0
-    found: bool = False
 
 
 Event = TaskStarted | TaskEnded | LogsWritten | ExecutionStored
@@ -316,6 +315,12 @@ class TriggersChanged(msgspec.Struct, frozen=True):
     """To all: somebody has changed what is kept of triggers, or their backfills."""
 
 
+class EventGathered(msgspec.Struct, frozen=True):
+    """To all: an event of a trigger waits to become an execution together with others."""
+
+    key: TriggerKey
+
+
 Broadcast = (
     KillTaskRun
     | ReleaseDirectory
@@ -324,6 +329,7 @@ Broadcast = (
     | TaskProgressed
     | FlowChanged
     | TriggersChanged
+    | EventGathered
 )
 
 

@@ -171,7 +171,9 @@ class BatchedEventRepository:
 
     async def settle(self, batch_id: str, event_ids: Sequence[str]) -> None:
         """Make events a batch. Those that others have settled meanwhile are not in it: there may be none."""
-        await self._database.write([Write(_SETTLE, [(batch_id, event_id) for event_id in event_ids])])
+        rows = [(batch_id, event_id) for event_id in event_ids]
+        if rows:
+            await self._database.write([Write(_SETTLE, rows)])
 
     async def settled(self) -> list[tuple[str, TriggerKey]]:
         """Batches whose execution is not written."""

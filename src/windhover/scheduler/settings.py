@@ -20,6 +20,7 @@ class SchedulerSettings(msgspec.Struct, frozen=True):
     ``claim`` is how many triggers are looked at in one transaction, and ``lease`` how long that may take.
     ``look_limit`` is how long a polling trigger may look, and ``listen_lease`` after how long a listener that
     gives no sign of life is started elsewhere. Events older than ``keep_events`` are forgotten.
+    The events of a batch whose JSON has more than ``inline_events`` bytes are kept in the storage.
     """
 
     zone: str = "UTC"
@@ -31,3 +32,4 @@ class SchedulerSettings(msgspec.Struct, frozen=True):
     listen_lease: timedelta = timedelta(seconds=30)
     keep_events: timedelta = timedelta(days=90)
     check_interval: timedelta = timedelta(seconds=15)
+    inline_events: int = 256 * 1024

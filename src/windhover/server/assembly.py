@@ -66,6 +66,7 @@ def scheduler_settings(settings: Settings) -> SchedulerSettings:
     """How triggers are looked at; how missed dates are treated is configured with the types of schedules."""
     return SchedulerSettings(
         zone=worker_settings(settings).zone,
+        inline_events=settings.limits.inline_inputs,
         recover={
             entry.type: RecoverMissedSchedules(str(entry.values["recoverMissedSchedules"]))
             for entry in settings.plugins.configurations

@@ -63,6 +63,7 @@ from windhover.worker.worker import Worker
 
 if TYPE_CHECKING:
     from windhover.config import Settings
+    from windhover.scheduler.event_batches import EventBatches
     from windhover.scheduler.scheduler import Scheduler
     from windhover.webserver.services import WebServices
 
@@ -165,6 +166,7 @@ class Runtime:
         self._executing: asyncio.Task[None] | None = None
         self._working: asyncio.Task[None] | None = None
         self._scheduler: Scheduler | None = None
+        self._event_batches: EventBatches | None = None
         self._scheduling: list[asyncio.Task[None]] = []
         self._adopting: asyncio.Task[None] | None = None
 
@@ -210,14 +212,30 @@ class Runtime:
             threads=self.worker.concurrency,
             renew_interval=settings.listen_lease / 3,
         )
+        self._event_batches = self._make_event_batches()
         await self.triggers.release_workers(self.clock())
         await self._scheduler.start()
         self._scheduling = [
             asyncio.create_task(self._scheduler.run(), name="scheduler"),
             asyncio.create_task(runner.run(), name="triggers"),
+            asyncio.create_task(self._event_batches.run(), name="event batches"),
         ]
         if self.database.dialect == "postgresql":
             self._adopting = asyncio.create_task(self._adopt(), name="executions of other schedulers")
+
+    def _make_event_batches(self) -> EventBatches:
+        from windhover.repository.batched_events import BatchedEventRepository
+        from windhover.scheduler.event_batches import EventBatches
+
+        return EventBatches(
+            BatchedEventRepository(self.database),
+            self.definitions,
+            self.storage,
+            self.queue,
+            self.environment,
+            clock=self.clock,
+            settings=self.settings.scheduler,
+        )
 
     async def _adopt(self) -> None:
         """Take over executions that schedulers in other processes have written."""
@@ -229,14 +247,16 @@ class Runtime:
                 logger.warning("Executions of other schedulers wait for the database: %s", error)
                 continue
             for execution, lines in found:
-                self.queue.executor.send(ExecutionStored(execution.id, execution, lines, found=True))
+                self.queue.executor.send(ExecutionStored(execution.id, execution, lines))
 
     async def _stop_triggers(self) -> None:
         if self._adopting is not None:
             self._adopting.cancel()
-        if self._scheduler is None:
+        if self._scheduler is None or self._event_batches is None:
             return
-        scheduling, running = self._scheduling
+        scheduling, running, batching = self._scheduling
+        self._event_batches.stop()
+        await _ended(batching)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         # What the listeners have seen last is still committed.

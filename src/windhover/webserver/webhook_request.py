@@ -33,10 +33,11 @@ _STORED_INPUT = "trigger"
 
 @dataclass(slots=True)
 class WebhookRequest:
-    """The variables that a request becomes, and the files that were stored for them."""
+    """The variables that a request becomes, the files that were stored for them, and how large its body is."""
 
     variables: dict[str, JsonValue]
     stored: list[str] = field(default_factory=list)
+    size: int = 0
 
 
 class WebhookReader:
@@ -85,6 +86,7 @@ class WebhookReader:
         size = 0
         async for chunk in self._request.stream():
             size += len(chunk)
+            self.read.size = size
             if size > limit:
                 raise too_large(f"The body is larger than the limit of {limit} bytes.")
             if self._signature is not None:

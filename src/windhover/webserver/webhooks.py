@@ -22,7 +22,7 @@ from windhover.engine.creation import FlowInputRenderer, new_execution
 from windhover.engine.firing import FROM_TRIGGER
 from windhover.engine.inputs import resolve_inputs
 from windhover.engine.live import LiveExecution
-from windhover.engine.messages import CreateExecution, ExecutionStored
+from windhover.engine.messages import CreateExecution, EventGathered, ExecutionStored
 from windhover.engine.variables import LayeredVariables, execution_variables
 from windhover.expression import ExpressionError, Scope, render_value
 from windhover.model.execution import Execution, ExecutionTrigger, JsonValue
@@ -30,6 +30,9 @@ from windhover.model.flow import Flow
 from windhover.model.log import LogEntry, LogLevel
 from windhover.model.trigger_state import TriggerKey
 from windhover.plugin.condition import ConditionContext, ConditionError
+from windhover.plugin.event_batch import EventBatch
+from windhover.repository.batched_events import BatchedEvent, BatchedEventRepository, EventContent, Kept
+from windhover.repository.errors import RepositoryError
 from windhover.repository.triggers import TriggerBatch, TriggerEvent, TriggerRepository
 from windhover.util.ids import new_id
 from windhover.webserver.commands import ask
@@ -70,6 +73,7 @@ class Webhooks:
     def __init__(self, services: WebServices, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._services = services
         self._triggers = TriggerRepository(services.database)
+        self._batched = BatchedEventRepository(services.database)
         self._limits = RateLimiter(monotonic)
 
     # ---------------------------------------------------------------- who is called
@@ -182,7 +186,8 @@ class Webhooks:
         scope = environment.scope(variables, execution_id)
         self._check_conditions(flow, trigger, execution, scope)
         logs: list[LogEntry] = []
-        if trigger.inputs:
+        # Inputs are those of an execution, which gathered requests get together later.
+        if trigger.inputs and trigger.batch is None:
             execution.inputs, warnings = self._inputs(flow, trigger, execution_id, scope)
             logs = [_warning(execution, message) for message in warnings]
         return Delivery(flow, trigger, execution, logs, read, _event(trigger, scope, header))
@@ -249,7 +254,7 @@ class Webhooks:
 
     async def _start_once(self, delivery: Delivery, event: str) -> Execution:
         execution = delivery.execution
-        key = TriggerKey(execution.tenant_id, execution.namespace, execution.flow_id, delivery.trigger.id)
+        key = _trigger_key(delivery)
         for sequence, line in enumerate(delivery.logs, 1):
             line.sequence = sequence
         batch = TriggerBatch(events=[TriggerEvent(key, event, execution, delivery.logs)])
@@ -262,6 +267,38 @@ class Webhooks:
         if found is None:
             raise conflict("This delivery has started an execution before, which has been deleted since.")
         return found
+
+    # ---------------------------------------------------------------- what it adds to a batch
+
+    async def gather(self, delivery: Delivery, batch: EventBatch) -> Kept:
+        """Keep a delivery until it starts an execution with others; from here on it survives a power cut.
+
+        Of several deliveries with one key the first is kept, and all are answered with what became of it.
+
+        Raises:
+            RepositoryUnavailable: it may be kept or not, so it has to be sent again.
+        """
+        now = self._services.clock()
+        event = BatchedEvent(
+            id=delivery.execution.id,
+            key=_trigger_key(delivery),
+            content=EventContent(delivery.request.variables, delivery.request.stored),
+            size=delivery.request.size,
+            received=now,
+            due=now + batch.max_duration,
+            name=delivery.event,
+        )
+        try:
+            kept = await self._batched.add(event)
+        except RepositoryError:
+            await self._discard(delivery.flow, delivery.request)
+            raise
+        if kept.event_id == event.id:
+            self._services.queue.broadcasts.publish(EventGathered(event.key))
+        else:
+            # It came before. Had it become a part of an execution meanwhile, its files would be that one's.
+            await self._discard(delivery.flow, delivery.request)
+        return kept
 
     # ---------------------------------------------------------------- what it answers
 
@@ -304,6 +341,11 @@ class _ScopeRenderer:
 
     def evaluate(self, template: JsonValue) -> JsonValue:
         return render_value(template, self._scope, typed=True)
+
+
+def _trigger_key(delivery: Delivery) -> TriggerKey:
+    execution = delivery.execution
+    return TriggerKey(execution.tenant_id, execution.namespace, execution.flow_id, delivery.trigger.id)
 
 
 def _event(trigger: Webhook, scope: Scope, header: Callable[[str], str | None]) -> str | None:

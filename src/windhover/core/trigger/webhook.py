@@ -13,6 +13,7 @@ from windhover.core.webhook_options import RateLimit, Signature
 from windhover.model.definition import NonEmptyText, Text, scalar_as_text
 from windhover.model.execution import JsonValue
 from windhover.plugin.documentation import Example
+from windhover.plugin.event_batch import EventBatch
 from windhover.plugin.task import Output
 from windhover.plugin.trigger import WebhookTrigger
 from windhover.plugin.types import Static, readable_as
@@ -31,6 +32,10 @@ class WebhookOutput(Output):
     ] = None
     form_fields: Annotated[
         dict[str, list[str]] | None, Field(description="The fields of a form that are no files.")
+    ] = None
+    events: Annotated[
+        list[JsonValue] | None,
+        Field(description="With `batch`, the requests in their order, each a map of the properties above."),
     ] = None
 
 
@@ -104,6 +109,10 @@ triggers:
         Text | None, Field(description="The same as an expression, over `trigger`.")
     ] = None
     rate_limit: Annotated[RateLimit | None, Field(description="How many requests are taken.")] = None
+    batch: Annotated[
+        EventBatch | None,
+        Field(description="Gather requests, and start one execution for many: `trigger.events`."),
+    ] = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -114,6 +123,8 @@ triggers:
             raise _invalid("conditions of type MultipleCondition are not supported")
         if self.idempotency_header is not None and self.idempotency_key is not None:
             raise _invalid("idempotencyHeader and idempotencyKey cannot both be set")
+        if self.batch is not None and (self.wait or self.return_outputs or self.response_code is not None):
+            raise _invalid("wait, returnOutputs and responseCode cannot be set with batch")
         return self
 
 

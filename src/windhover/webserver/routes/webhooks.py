@@ -9,6 +9,7 @@ from starlette.responses import Response
 from windhover.core.trigger.webhook import Webhook
 from windhover.model.execution import Execution, ExecutionTrigger, JsonValue, Label
 from windhover.model.state import StateType
+from windhover.repository.batched_events import Kept
 from windhover.webserver.execution_access import find_header
 from windhover.webserver.execution_waiting import execution_url, wait_for_end
 from windhover.webserver.openapi import answers, path_parameter, takes
@@ -44,11 +45,22 @@ class WebhookJson(msgspec.Struct, rename="camel", omit_defaults=True):
     outputs: dict[str, JsonValue] | None = None
 
 
+class GatheredJson(msgspec.Struct, rename="camel", omit_defaults=True):
+    """A delivery that was kept for a batch: it waits as ``eventId``, or is a part of ``executionId``."""
+
+    tenant_id: str
+    namespace: str
+    flow_id: str
+    trigger_id: str
+    event_id: str | None = None
+    execution_id: str | None = None
+
+
 async def receive_webhook(request: Request) -> Response:
     """Start an execution by the key of a webhook.
 
     It needs no credentials. The answer comes when the start is committed, or, if the webhook waits, when the
-    execution has ended.
+    execution has ended. A webhook that gathers requests answers with 202 when the request is kept.
     """
     services = await services_of(request)
     webhooks = services.webhooks
@@ -59,6 +71,8 @@ async def receive_webhook(request: Request) -> Response:
         delivery = await webhooks.receive(request, flow, trigger)
     except NotWanted:
         return no_content()
+    if trigger.batch is not None:
+        return _answer_gathered(delivery, await webhooks.gather(delivery, trigger.batch))
     if not trigger.wait:
         return _answer(services, request, await webhooks.start(delivery))
     with services.feed.listen(delivery.execution.id) as listener:
@@ -69,6 +83,19 @@ async def receive_webhook(request: Request) -> Response:
         else:
             return await _answer_again(request, services, delivery, started)
     return await _answer_ended(request, services, delivery, started.id)
+
+
+def _answer_gathered(delivery: Delivery, kept: Kept) -> Response:
+    execution = delivery.execution
+    shown = GatheredJson(
+        tenant_id=execution.tenant_id,
+        namespace=execution.namespace,
+        flow_id=execution.flow_id,
+        trigger_id=delivery.trigger.id,
+        event_id=kept.event_id,
+        execution_id=kept.execution_id,
+    )
+    return JsonResponse(shown, 202)
 
 
 async def _answer_again(
@@ -128,7 +155,7 @@ for _method in ("Get", "Post", "Put"):
         "/{namespace}/{flowId}/{key}",
         receive_webhook,
         methods=[_method.upper()],
-        responses=answers(WebhookJson),
+        responses={**answers(WebhookJson), **answers(GatheredJson, 202, "Kept for a batch")},
         operation_id=f"triggerExecutionBy{_method}Webhook",
         openapi_extra=_DOCUMENTED,
     )
