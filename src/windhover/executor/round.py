@@ -103,8 +103,9 @@ class Round:
         execution = stored.execution
         if execution.id in self._house.live:
             return
-        if stored.found:
-            # This executor may have begun it, and even ended it, between that look at the database and now.
+        if self._house.executions.is_shared:
+            # It is told by its scheduler, and found in the database in case that is another process. By the
+            # second time it may have begun, and even ended.
             now = await self._house.executions.header(execution.id)
             if now is None or now.state.current is not StateType.CREATED:
                 return
