@@ -267,13 +267,11 @@ class ExecutionStored(msgspec.Struct, frozen=True):
     """An execution was written by somebody else and is to begin; ``execution`` is as it was written.
 
     ``logs`` is how many lines it has by now. An execution that has ended by then only has listeners to tell.
-    One that was ``found`` in the database may have begun since it was read.
     """
 
     execution_id: str
     execution: Execution
     logs: int = 0
-    found: bool = False
 
 
 Event = TaskStarted | TaskEnded | LogsWritten | ExecutionStored

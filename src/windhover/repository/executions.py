@@ -74,6 +74,11 @@ class ExecutionRepository:
         self._commits.forget(execution_id)
         return execution_of(headers[0][0]), [task_run_of(row) for row in runs]
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes write executions as well."""
+        return self._database.dialect == "postgresql"
+
     async def header(self, execution_id: str) -> Execution | None:
         """An execution without its task runs; None when it is not there."""
         rows = await self._database.fetch(statements.LOAD_HEADER, (execution_id,))

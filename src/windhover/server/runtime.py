@@ -247,7 +247,7 @@ class Runtime:
                 logger.warning("Executions of other schedulers wait for the database: %s", error)
                 continue
             for execution, lines in found:
-                self.queue.executor.send(ExecutionStored(execution.id, execution, lines, found=True))
+                self.queue.executor.send(ExecutionStored(execution.id, execution, lines))
 
     async def _stop_triggers(self) -> None:
         if self._adopting is not None:
