@@ -25,6 +25,9 @@ DEADLINE_TIMER = "timeout:"
 #: The timers that begin the next round of a loop; the task run's id follows.
 LOOP_TIMER = "loop:"
 
+#: The timers that end pauses; the task run's id follows.
+PAUSE_TIMER = "pause:"
+
 
 class Agenda(Recorder):
     """What a step has still to do, and what its layers ask of one another.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from windhover.engine.agenda import DEADLINE_TIMER, LOOP_TIMER, is_paused, owners
+from windhover.engine.agenda import DEADLINE_TIMER, LOOP_TIMER, PAUSE_TIMER, is_paused, owners
 from windhover.engine.flow_outputs import FlowOutputError, resolve_outputs
 from windhover.engine.frame import Frame, Node
 from windhover.engine.listeners import choose_listeners
@@ -44,6 +44,8 @@ class Ending(Starting):
             self.clear_timer(LOOP_TIMER + record.id)
             self.live.held_by = None if self.live.held_by == record.id else self.live.held_by
             record.stage = Stage.BODY
+        if node.body_frame is not None and node.body_frame.body.pause is not None:
+            self.clear_timer(PAUSE_TIMER + record.id)
         if node.directory is node:
             self.release_directory(node)
         if node.task.timeout is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from windhover.engine.agenda import is_paused
+from windhover.engine.agenda import PAUSE_TIMER, is_paused
 from windhover.engine.events import Resume
 from windhover.engine.frame import Frame, Node
 from windhover.engine.subflows import Subflows
@@ -13,8 +13,6 @@ from windhover.model.log import LogLevel
 from windhover.model.state import StateType
 from windhover.plugin.flowable import Decision, FlowableTask, PauseBehavior, soften
 from windhover.util.instants import instant_text
-
-PAUSE_TIMER = "pause:"
 
 #: How a pause ends when its time is over.
 _PAUSE_ENDS = {

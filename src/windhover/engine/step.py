@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from windhover.engine.agenda import DEADLINE_TIMER, LOOP_TIMER, RETRY_TIMER, is_paused, owners
+from windhover.engine.agenda import DEADLINE_TIMER, LOOP_TIMER, PAUSE_TIMER, RETRY_TIMER, is_paused, owners
 from windhover.engine.agreements import SLA_TIMER
 from windhover.engine.batches import BATCH_TIMER, is_batch_task, is_batch_under_way
 from windhover.engine.breakpoints import Breakpoints
@@ -20,7 +20,7 @@ from windhover.engine.messages import (
     TaskEnded,
     TaskStarted,
 )
-from windhover.engine.pauses import PAUSE_TIMER, asks_for_decision
+from windhover.engine.pauses import asks_for_decision
 from windhover.engine.retries import next_execution, next_try, retry_of
 from windhover.engine.spill import holds_stored_values
 from windhover.engine.subflows import definition_of
