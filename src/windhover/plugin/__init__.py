@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from windhover.plugin.condition import ConditionContext, ConditionType, ScheduleConditionType
     from windhover.plugin.context import RunContext
     from windhover.plugin.documentation import Example, MetricDescription
-    from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane
+    from windhover.plugin.flowable import Body, Branch, BranchKind, FlowableContext, FlowableTask, Lane
     from windhover.plugin.kind import PluginKind
     from windhover.plugin.nesting import AnyCondition, AnyTask, AnyTrigger, ConditionList, TaskList
     from windhover.plugin.problems import InvalidProperties, PropertyProblem
@@ -36,6 +36,8 @@ __all__ = [
     "AnyTask",
     "AnyTrigger",
     "Body",
+    "Branch",
+    "BranchKind",
     "ConditionContext",
     "ConditionList",
     "ConditionType",
@@ -75,7 +77,7 @@ _MODULES = {
     "condition": ("ConditionContext", "ConditionType", "ScheduleConditionType"),
     "context": ("RunContext",),
     "documentation": ("Example", "MetricDescription"),
-    "flowable": ("Body", "FlowableContext", "FlowableTask", "Lane"),
+    "flowable": ("Body", "Branch", "BranchKind", "FlowableContext", "FlowableTask", "Lane"),
     "kind": ("PluginKind",),
     "nesting": ("AnyCondition", "AnyTask", "AnyTrigger", "ConditionList", "TaskList"),
     "problems": ("InvalidProperties", "PropertyProblem"),

@@ -166,6 +166,27 @@ class Body(msgspec.Struct, frozen=True):
     watched: bool = False
 
 
+class BranchKind(StrEnum):
+    """How the tasks of a branch come to run: in turn, if chosen, beside others, or once for each value."""
+
+    SEQUENTIAL = "SEQUENTIAL"
+    CHOICE = "CHOICE"
+    PARALLEL = "PARALLEL"
+    DYNAMIC = "DYNAMIC"
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """A row of tasks inside a flowable, as a picture of the flow shows it before anything has run.
+
+    ``value`` is what a choice must come to; ``after`` are the ids of tasks that it waits for.
+    """
+
+    tasks: Sequence[Task]
+    kind: BranchKind = BranchKind.SEQUENTIAL
+    value: str | None = None
+    after: Sequence[str] = ()
+
+
 class Fault(msgspec.Struct, frozen=True):
     """Something wrong with a task that its properties' types cannot tell, found when a flow is saved.
 
@@ -301,6 +322,13 @@ class FlowableTask(Task):
         ``allowFailure`` and ``allowWarning`` are applied.
         """
         return soften(self, guess_state(children))
+
+    def branches(self) -> Iterator[Branch]:
+        """The tasks inside, but for errors and finally, as a picture of the flow shows them."""
+        aside = {id(task) for task in (*self.errors, *self.finally_)}
+        tasks = [task for task in self.nested() if id(task) not in aside]
+        if tasks:
+            yield Branch(tasks, BranchKind.DYNAMIC if self.repeats else BranchKind.SEQUENTIAL)
 
     def check(self) -> Iterator[Fault]:
         """Find what is wrong with this task when a flow is saved."""

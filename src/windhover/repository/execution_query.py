@@ -42,6 +42,19 @@ class ChildFilter(StrEnum):
     MAIN = "MAIN"
 
 
+class DistinctField(StrEnum):
+    """The fields whose values can be listed."""
+
+    NAMESPACE = "namespace"
+    FLOW_ID = "flowId"
+    FLOW_REVISION = "flowRevision"
+    STATE = "state"
+    KIND = "kind"
+    PARENT_ID = "parentId"
+    TRIGGER_ID = "triggerId"
+    TRIGGER_EXECUTION_ID = "triggerExecutionId"
+
+
 class ExecutionQuery(msgspec.Struct, frozen=True):
     """Conditions that an execution must meet, all of them; those left out say nothing.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Index, Select, and_, func, or_, select
 
-from windhover.repository.execution_query import ChildFilter, ExecutionQuery, ExecutionSort
+from windhover.repository.execution_query import ChildFilter, DistinctField, ExecutionQuery, ExecutionSort
 from windhover.repository.filters import LabelMatch, TextOperator
 from windhover.repository.records import INDEXED_LENGTH, storable_text
 from windhover.repository.searching import all_match, all_of, matches, none_of, occurs_in_any, one_of, ordered
@@ -24,6 +24,17 @@ _SORT_COLUMNS: dict[ExecutionSort, tuple[ColumnElement[Any], bool]] = {
     ExecutionSort.DURATION: (executions.c.duration, True),
     ExecutionSort.SCHEDULE_DATE: (executions.c.schedule_date, True),
     ExecutionSort.KIND: (executions.c.kind, True),
+}
+
+_DISTINCT_COLUMNS: dict[DistinctField, ColumnElement[Any]] = {
+    DistinctField.NAMESPACE: executions.c.namespace,
+    DistinctField.FLOW_ID: executions.c.flow_id,
+    DistinctField.FLOW_REVISION: executions.c.flow_revision,
+    DistinctField.STATE: executions.c.state,
+    DistinctField.KIND: executions.c.kind,
+    DistinctField.PARENT_ID: executions.c.parent_id,
+    DistinctField.TRIGGER_ID: executions.c.trigger_id,
+    DistinctField.TRIGGER_EXECUTION_ID: executions.c.trigger_execution_id,
 }
 
 _BY_START = next(index for index in executions.indexes if index.name == "executions_by_start")
@@ -62,6 +73,13 @@ def records_after(query: ExecutionQuery, after: str | None, limit: int) -> Selec
 
 def counts_by_state(query: ExecutionQuery) -> Select[Any]:
     return select(executions.c.state, func.count()).where(_conditions(query)).group_by(executions.c.state)
+
+
+def distinct_values(query: ExecutionQuery, field: DistinctField, limit: int) -> Select[Any]:
+    """The values of a field, sorted; executions without one are left out."""
+    column = _DISTINCT_COLUMNS[field]
+    values = select(column).where(_conditions(query), column.is_not(None))
+    return values.distinct().order_by(column).limit(limit)
 
 
 def counts_by_flow(query: ExecutionQuery) -> Select[Any]:

@@ -16,7 +16,7 @@ from windhover.repository import statements
 from windhover.repository.batch import CommitBatch, Timer
 from windhover.repository.commit import DELETE_EXECUTION, CommitWriter
 from windhover.repository.database import Database
-from windhover.repository.execution_query import ExecutionQuery
+from windhover.repository.execution_query import DistinctField, ExecutionQuery
 from windhover.repository.filters import Page
 from windhover.repository.instants import duration_micros, from_micros, to_micros
 from windhover.repository.lazy_search import load_search
@@ -178,6 +178,15 @@ class ExecutionRepository:
 
         rows = await fetch(self._database, execution_search.ids_after(query, after, limit))
         return [row[0] for row in rows]
+
+    async def distinct(self, query: ExecutionQuery, field: DistinctField, limit: int) -> list[str]:
+        """The values of a field in the executions that meet the conditions, sorted, ``limit`` at most."""
+        await load_search()
+        from windhover.repository import execution_search
+        from windhover.repository.searching import fetch
+
+        rows = await fetch(self._database, execution_search.distinct_values(query, field, limit))
+        return [str(value) for (value,) in rows]
 
     async def stream(self, query: ExecutionQuery, size: int = 500) -> AsyncIterator[Execution]:
         """All executions that meet the conditions, from the oldest on, ``size`` in memory at a time."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from windhover.core.concurrency import whole_number
 from windhover.model.execution import JsonValue
 from windhover.model.task import Definition, Task
-from windhover.plugin.flowable import Body, Fault, FlowableContext, FlowableTask, Lane
+from windhover.plugin.flowable import Body, Branch, BranchKind, Fault, FlowableContext, FlowableTask, Lane
 from windhover.plugin.nesting import AnyTask
 
 
@@ -46,6 +46,10 @@ class Dag(FlowableTask):
             for i, entry in enumerate(self.tasks)
         }
         return Body([Lane((entry.task,)) for entry in self.tasks], limit=resolved, after=after)
+
+    def branches(self) -> Iterator[Branch]:
+        for entry in self.tasks:
+            yield Branch((entry.task,), BranchKind.PARALLEL, after=entry.depends_on)
 
     def check(self) -> Iterator[Fault]:
         known = {entry.task.id for entry in self.tasks}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from windhover.expression import truthy
 from windhover.model.execution import JsonValue
-from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane
+from windhover.plugin.flowable import Body, Branch, BranchKind, FlowableContext, FlowableTask, Lane
 from windhover.plugin.nesting import TaskList
 from windhover.plugin.task import Output
 
@@ -40,6 +41,10 @@ class If(FlowableTask):
 
     def body(self, resolved: JsonValue) -> Body:
         return Body([Lane(self.then if resolved else self.else_)])
+
+    def branches(self) -> Iterator[Branch]:
+        yield Branch(self.then, BranchKind.CHOICE, "true")
+        yield Branch(self.else_, BranchKind.CHOICE, "false")
 
     def outputs(self, resolved: JsonValue) -> dict[str, JsonValue]:
         return {"evaluationResult": resolved}

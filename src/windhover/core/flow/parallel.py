@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from windhover.core.concurrency import whole_number
 from windhover.model.execution import JsonValue
-from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane
+from windhover.plugin.flowable import Body, Branch, BranchKind, FlowableContext, FlowableTask, Lane
 from windhover.plugin.nesting import TaskList
 
 
@@ -31,3 +32,7 @@ class Parallel(FlowableTask):
 
     def body(self, resolved: JsonValue) -> Body:
         return Body([Lane((task,)) for task in self.tasks], limit=resolved)
+
+    def branches(self) -> Iterator[Branch]:
+        for task in self.tasks:
+            yield Branch((task,), BranchKind.PARALLEL)

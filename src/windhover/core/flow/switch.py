@@ -9,7 +9,7 @@ from pydantic import Field
 
 from windhover.expression import to_text
 from windhover.model.execution import JsonValue
-from windhover.plugin.flowable import Body, Fault, FlowableContext, FlowableTask, Lane
+from windhover.plugin.flowable import Body, Branch, BranchKind, Fault, FlowableContext, FlowableTask, Lane
 from windhover.plugin.nesting import TaskList
 from windhover.plugin.task import Output
 
@@ -47,6 +47,11 @@ class Switch(FlowableTask):
             tasks = self.defaults
             return Body([Lane(tasks)], missing=not tasks)
         return Body([Lane(tasks)])
+
+    def branches(self) -> Iterator[Branch]:
+        for key, tasks in self.cases.items():
+            yield Branch(tasks, BranchKind.CHOICE, to_text(key))
+        yield Branch(self.defaults, BranchKind.CHOICE, "defaults")
 
     def outputs(self, resolved: JsonValue) -> dict[str, JsonValue]:
         return {"value": resolved, "defaults": self._case(resolved) is None}

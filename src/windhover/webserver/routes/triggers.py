@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import msgspec
@@ -16,6 +14,7 @@ from windhover.plugin.trigger import RecoverMissedSchedules
 from windhover.repository.filters import TextMatch, TextOperator
 from windhover.repository.triggers import TriggerQuery
 from windhover.webserver.bodies import read_json
+from windhover.webserver.csv_lines import csv_line
 from windhover.webserver.execution_bulk import OperationJson
 from windhover.webserver.openapi import answers, answers_nothing, answers_with, takes
 from windhover.webserver.parameters import (
@@ -136,10 +135,10 @@ async def export_triggers(services: Services, tenant: Tenant, request: Request) 
     query = searched(services, tenant, request)
 
     async def lines() -> AsyncIterator[str]:
-        yield _csv_line(_CSV_COLUMNS)
+        yield csv_line(_CSV_COLUMNS)
         async for state in actions.matching(query):
             shown = msgspec.to_builtins(await shown_state(services, actions, state))
-            yield _csv_line([shown.get(name, "") for name in _CSV_COLUMNS])
+            yield csv_line([shown.get(name, "") for name in _CSV_COLUMNS])
 
     headers = {"Content-Disposition": "attachment; filename=triggers.csv"}
     return StreamingResponse(lines(), media_type="text/csv", headers=headers)
@@ -324,9 +323,3 @@ async def set_disabled_by_query(
 
 add_bulk(router, "/unlock", "unlockTriggers", "Unlock", TriggerActions.unlock)
 add_bulk(router, "/delete", "deleteTriggers", "Forget the states of", TriggerActions.delete, method="DELETE")
-
-
-def _csv_line(values: Sequence[object]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(values)
-    return line.getvalue()
