@@ -91,6 +91,7 @@ RUNS = [
         tasks={"never": 0},
         logs=["The flow goes on."],
     ),
+    Expected("by-index.yaml", logs=["The last cell is 60.", "10 20 / 20 40 / 30 60 / "]),
     Expected("flow-control/each-sequential.yaml", logs=["Planning Monday.", "Planning Tuesday."]),
     Expected("flow-control/each-parallel.yaml", tasks={"index": 3}),
     Expected("working-directory.yaml", logs=["First is Ada.", "Stored: Ada, Edsger, Grace"]),

@@ -108,7 +108,7 @@ class FlowNames:
 
     def _known(self, root: str) -> Collection[str] | None:
         match root:
-            case "outputs" | "tasks":
+            case "outputs" | "tasks" | "iterations":
                 return self._tasks
             case "inputs":
                 return self._inputs
@@ -166,7 +166,7 @@ class FlowNames:
 
 def _absent(root: str, name: str) -> str:
     match root:
-        case "outputs" | "tasks":
+        case "outputs" | "tasks" | "iterations":
             return f"There is no task `{name}`"
         case "inputs":
             return f"There is no input `{name}`"

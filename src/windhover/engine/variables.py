@@ -175,6 +175,74 @@ class TaskStates(Mapping[str, JsonValue]):
         return len(self._live.runs_of_task)
 
 
+class IterationOutputs(Mapping[str, JsonValue]):
+    """``iterations.<task>[<index>].<output>``: outputs by the rounds around a task, and not by their values.
+
+    Where ``outputs`` keeps rounds with the same value in one place, these are apart. Inside nested loops
+    there is a list for each, the outermost first; a round whose task has not run is null. Made at each look
+    at a task, from its task runs, so that a loop pays nothing for what nobody reads. ``load`` reads outputs
+    that are kept in the storage.
+    """
+
+    __slots__ = ("_live", "_load")
+
+    def __init__(self, live: LiveExecution, load: Load | None) -> None:
+        self._live = live
+        self._load = load
+
+    def loading(self, load: Load) -> IterationOutputs:
+        """The same, with outputs that are kept in the storage read."""
+        return IterationOutputs(self._live, load)
+
+    def __getitem__(self, task_id: str) -> JsonValue:
+        found: JsonValue = {}
+        rounds: list[JsonValue] = []
+        for node in self._live.runs_of_task[task_id]:
+            outputs: JsonValue = node.record.outputs or {}
+            if self._load is not None:
+                outputs = resolving(outputs, self._load)
+            path = _iterations_around(node)
+            if not path:
+                found = outputs
+                continue
+            found = rounds
+            place = rounds
+            for index in path[:-1]:
+                below = _at(place, index)
+                if not isinstance(below, list):
+                    below = place[index] = []
+                place = below
+            _at(place, path[-1])
+            place[path[-1]] = outputs
+        return found
+
+    def __contains__(self, task_id: object) -> bool:
+        return task_id in self._live.runs_of_task
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._live.runs_of_task)
+
+    def __len__(self) -> int:
+        return len(self._live.runs_of_task)
+
+
+def _iterations_around(node: Node) -> list[int]:
+    """The numbers of the rounds around a task run and its own, outermost first."""
+    found = [
+        owner.record.iteration
+        for owner in (node, *ancestors(node))
+        if owner.record.value is not None and owner.record.iteration is not None
+    ]
+    found.reverse()
+    return found
+
+
+def _at(places: list[JsonValue], index: int) -> JsonValue:
+    """What is at an index of a list, which grows as far."""
+    places.extend([None] * (index + 1 - len(places)))
+    return places[index]
+
+
 class RoundOutputs(Mapping[str, JsonValue]):
     """The outputs that a task in a round of a loop reads: of the tasks in the same round as if there were no
     others, of all other tasks as everywhere. ``rounds`` are those around the task, the nearest first."""
@@ -260,6 +328,11 @@ def _outputs(variables: Variables) -> JsonValue:
     if variables.load is not None and outputs.holds_stored:
         return resolving(shown, variables.load)
     return shown if variables.task is None else _only_named(shown, variables, variables.task)
+
+
+def _iterations(variables: Variables) -> JsonValue:
+    live = variables.live
+    return IterationOutputs(live, variables.load if live.outputs.holds_stored else None)
 
 
 def _only_named(outputs: JsonValue, variables: Variables, task: TaskDefinition) -> JsonValue:
@@ -413,6 +486,7 @@ _Maker = Callable[[Variables], JsonValue]
 
 _MAKERS: dict[str, _Maker] = {
     "outputs": _outputs,
+    "iterations": _iterations,
     "inputs": _inputs,
     "vars": lambda variables: variables.variables or ABSENT,
     "trigger": _trigger,

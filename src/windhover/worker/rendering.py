@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from windhover.engine.messages import Job
 from windhover.engine.spill import resolving
+from windhover.engine.variables import IterationOutputs
 from windhover.expression import (
     EvaluationError,
     LimitExceededError,
@@ -134,6 +135,8 @@ class TaskVariables(Mapping[str, JsonValue]):
             if name in self._local:
                 return self._local[name]
         value = self._job.variables[name]
+        if self._job.holds_stored and isinstance(value, IterationOutputs):
+            return value.loading(self._stored.load)
         if self._job.holds_stored and name in ("outputs", "inputs", "trigger"):
             return resolving(value, self._stored.load)
         return value

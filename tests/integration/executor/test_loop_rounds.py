@@ -222,3 +222,73 @@ async def test_results_are_stored_in_a_file(flows: Flows) -> None:
     read = (done.run("read").outputs or {})["value"]
     assert read.startswith('2 {item:{value:"a"')
     assert read.count("text:") == 2
+
+
+@pytest.mark.parametrize(
+    ("loop", "values"), [("ForEach", "values"), ("EachSequential", "value"), ("EachParallel", "value")]
+)
+async def test_outputs_of_rounds_are_read_by_index(flows: Flows, loop: str, values: str) -> None:
+    """Also in nested loops, and inside other tasks of a round; those by value stay."""
+    done = await flows.run(f"""
+    id: by_index
+    namespace: company.team
+    tasks:
+      - id: outer
+        type: io.kestra.plugin.core.flow.{loop}
+        {values}: [a, b]
+        tasks:
+          - id: inner
+            type: io.kestra.plugin.core.flow.{loop}
+            {values}: [value, y]
+            tasks:
+              - id: both
+                type: io.kestra.plugin.core.flow.Sequential
+                tasks:
+                  - id: make
+                    type: io.kestra.plugin.core.debug.Return
+                    format: "{{{{ parents[1].taskrun.value }}}}{{{{ parent.taskrun.value }}}}"
+      - id: alone
+        type: io.kestra.plugin.core.debug.Return
+        format: x
+      - id: after
+        type: io.kestra.plugin.core.debug.Return
+        format: "{{{{ iterations.make[1][0].value }}}} {{{{ iterations.make | length }}}}
+          {{{{ outputs.make.b.y.value }}}} {{{{ iterations.alone.value }}}}
+          {{{{ iterations['make'][0][1].value }}}}"
+    """)
+    assert done.state == "SUCCESS", done.messages("ERROR")
+    assert done.run("after").outputs == {"value": "bvalue 2 by x ay"}
+
+
+async def test_rounds_with_the_same_value_are_apart_by_index(flows: Flows) -> None:
+    done = await flows.run(
+        HEAD
+        + """
+        values: [a, a]
+        tasks:
+          - {id: make, type: io.kestra.plugin.core.debug.Return, format: "{{ item.value }}{{ item.index }}"}
+      - id: after
+        type: io.kestra.plugin.core.debug.Return
+        format: "{% for round in iterations.make %}{{ round.value }} {% endfor %}"
+    """
+    )
+    assert done.run("after").outputs == {"value": "a0 a1 "}
+
+
+async def test_large_outputs_of_rounds_are_read_by_index(flows: Flows) -> None:
+    done = await flows.run("""
+    id: large
+    namespace: company.team
+    tasks:
+      - id: each
+        type: io.kestra.plugin.core.flow.ForEach
+        values: [a, b]
+        tasks:
+          - id: make
+            type: io.kestra.plugin.core.debug.Return
+            format: "{% for i in range(1, 30000) %}0123456789{% endfor %}"
+      - id: after
+        type: io.kestra.plugin.core.debug.Return
+        format: "{{ iterations.make[1].value | length }}"
+    """)
+    assert done.run("after").outputs == {"value": "300000"}

@@ -75,6 +75,7 @@ def told(template: str) -> list[tuple[str, str | None]]:
         ("{{ inputs.ctiy }}", "There is no input `ctiy`", "city"),
         ("{{ vars.greting }}", "There is no variable `greting` in `vars`", "greeting"),
         ("{{ tasks.lst.state }}", "There is no task `lst`", "last"),
+        ("{{ iterations.lst[0] }}", "There is no task `lst`", "last"),
         ("{{ input.city }}", "There is no variable `input`", "inputs"),
         ("{{ inputs.city == 'x' ? inptus : '' }}", "There is no variable `inptus`", "inputs"),
         ("{{ flow.name }}", "`flow` has no member `name`", None),
