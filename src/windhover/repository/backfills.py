@@ -28,7 +28,7 @@ _ALL_OF = sql(f"{_SELECT} WHERE {statements.THIS_TRIGGER} ORDER BY id")
 _GET = sql(f"{_SELECT} WHERE id = ?")
 _DUE = sql(f"{_SELECT} WHERE due <= ? ORDER BY due LIMIT ?")
 _NEXT_DUE = sql("SELECT min(due) FROM backfills WHERE due IS NOT NULL")
-_WAKE = sql("UPDATE backfills SET due = ? WHERE NOT ended AND due IS NULL")
+_WAKE = sql("UPDATE backfills SET due = ? WHERE NOT ended AND (due IS NULL OR due > ?)")
 _UPDATE = sql(
     "UPDATE backfills SET version = version + 1, ended = ?, due = ?, data = ? WHERE id = ? AND version = ?"
 )
@@ -77,7 +77,8 @@ class BackfillRepository:
 
     async def wake(self, now: datetime) -> None:
         """Look at all that wait: their executions may have ended while nobody looked."""
-        await self._database.execute(_WAKE, (to_micros(now),))
+        at = to_micros(now)
+        await self._database.execute(_WAKE, (at, at))
 
     async def update(self, stored: StoredBackfill, changed: Backfill, due: datetime | None) -> bool:
         """Change a backfill; False, and nothing is changed, when somebody else was first."""

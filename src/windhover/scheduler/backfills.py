@@ -26,7 +26,8 @@ _AT_ONCE = 100
 #: How many dates that need not be run are passed over in one look.
 _SKIPPED_AT_ONCE = 1000
 
-#: When a backfill is looked at again that cannot go on, as its trigger is disabled or its flow is gone.
+#: When a backfill is looked at again that cannot go on: its trigger is disabled, its flow is gone, or as many
+#: executions are under way as may be.
 _LATER = timedelta(seconds=5)
 
 Commit = Callable[[TriggerBatch, datetime], Awaitable[set[str]]]
@@ -66,8 +67,11 @@ class Backfills:
 
     async def executions_ended(self, execution_ids: Collection[str]) -> None:
         """Let backfills go on whose executions are over."""
-        if any(self._of_execution.pop(id_, None) is not None for id_ in list(execution_ids)):
+        known = self._of_execution.keys() & set(execution_ids)
+        if known:
             await self.wake()
+        for id_ in known:
+            del self._of_execution[id_]
 
     async def look(self, now: datetime, commit: Commit) -> None:
         """Go on with the backfills that are due."""
@@ -100,7 +104,8 @@ class Backfills:
         await commit(TriggerBatch(events=events), now)
         for event in events:
             self._of_execution[event.execution.id] = backfill.id
-        await self._repository.update(stored, changed, now if again else None)
+        # It is woken when an execution of it ends, but by the scheduler of the process that ran it alone.
+        await self._repository.update(stored, changed, now if again else now + _LATER)
 
     async def _definition(self, backfill: Backfill) -> tuple[Flow, ScheduleTrigger] | None:
         key = backfill.key

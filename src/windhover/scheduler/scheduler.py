@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.messages import Broadcast, ExecutionStored, FlowChanged, TriggersChanged
@@ -45,6 +46,8 @@ from windhover.scheduler.sightings import Sightings
 from windhover.util.ids import new_id
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Scheduler:
@@ -287,24 +290,28 @@ class Scheduler:
 
         One that was seen under a lease which is lost has not: it has to come again, to whoever looks now.
         """
-        return event.execution.id in started or (
-            await self._triggers.execution_of(event.key, event.event) is not None
-        )
+        if event.execution.id in started:
+            return True
+        found = await self._patiently(lambda: self._triggers.execution_of(event.key, event.event))
+        return found is not None
 
     async def _commit(self, batch: TriggerBatch, now: datetime) -> set[str]:
         """Write a batch, the same one until it is known to be written: an error may have come after that."""
-        while True:
-            try:
-                started = await self._triggers.commit(batch, now)
-                break
-            except RepositoryUnavailable as error:
-                if self._stopping:
-                    raise
-                await self._wait_for_database(error)
+        started = await self._patiently(lambda: self._triggers.commit(batch, now))
         for event in batch.events:
             if event.execution.id in started:
                 self._started(event)
         return started
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the database answers, once it does."""
+        while True:
+            try:
+                return await ask()
+            except RepositoryUnavailable as error:
+                if self._stopping:
+                    raise
+                await self._wait_for_database(error)
 
     def _started(self, event: TriggerEvent) -> None:
         self._queue.executor.send(ExecutionStored(event.execution.id, event.execution, len(event.logs)))

@@ -152,6 +152,18 @@ async def test_it_goes_on_after_a_restart(bench: Bench) -> None:
     assert await bench.dates() == [f"2026-06-01T{hour:02}:00:00Z" for hour in (3, 4, 5, 6)]
 
 
+async def test_it_goes_on_though_another_process_was_told_of_the_end(bench: Bench) -> None:
+    await bench.save(HOURLY)
+    await begin(bench, 3, 4)
+    await bench.tick()
+    assert len(await bench.executions()) == 1
+    # As if another process had run the execution.
+    bench.runtime.queue.scheduler.drain()
+    bench.clock.now += timedelta(seconds=6)
+    await bench.tick()
+    assert len(await bench.executions()) == 2
+
+
 async def test_two_schedulers_run_no_date_twice(bench: Bench) -> None:
     await bench.save(HOURLY)
     await begin(bench, 3, 8)
