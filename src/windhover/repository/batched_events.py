@@ -84,6 +84,7 @@ _NAME_EXECUTION = BulkStatement(
     ),
     reads=("batched_events",),
 )
+_STATE = sql("SELECT state FROM executions WHERE id = ?")
 _DELETE_BATCH = delete("batched_events", {"batch_id": "text"})
 _DELETE_WAITING = sql(f"DELETE FROM batched_events WHERE {THIS_TRIGGER} AND batch_id IS NULL")
 
@@ -184,10 +185,11 @@ class BatchedEventRepository:
         """The events of a batch in their order; none when its execution has been written."""
         return [_decoder.decode(row[0]) for row in await self._database.fetch(_EVENTS_OF, (batch_id,))]
 
-    async def start(self, execution: Execution, logs: Sequence[LogEntry]) -> None:
+    async def start(self, execution: Execution, logs: Sequence[LogEntry]) -> bool:
         """Write the execution of a batch, whose id it has, and delete its events.
 
-        Nothing happens when that has been done before. ``logs`` are numbered from 1.
+        Nothing is written when that has been done before. True when the execution is as it was written, so
+        that it is to begin now. ``logs`` are numbered from 1.
         """
         writes = [
             Write(_INSERT_EXECUTION, [execution_row(execution)]),
@@ -197,6 +199,8 @@ class BatchedEventRepository:
             Write(_DELETE_BATCH, [(execution.id,)]),
         ]
         await self._database.write([write for write in writes if write.rows])
+        found = await self._database.fetch(_STATE, (execution.id,))
+        return bool(found) and found[0][0] == execution.state.current.value
 
     async def drop_batch(self, batch_id: str) -> None:
         """Delete the events of a batch that can have no execution."""

@@ -20,8 +20,9 @@ from windhover.engine.environment import EngineEnvironment
 from windhover.engine.firing import FROM_TRIGGER, Firing, Occasion, failed_firing, fire
 from windhover.engine.messages import Broadcast, EventGathered, ExecutionStored, FlowChanged
 from windhover.engine.spill import StoredValue, stored_value
-from windhover.model.execution import ExecutionTrigger, JsonValue
+from windhover.model.execution import Execution, ExecutionTrigger, JsonValue
 from windhover.model.flow import Flow
+from windhover.model.log import LogEntry
 from windhover.model.trigger_state import TriggerKey
 from windhover.plugin.event_batch import EventBatch
 from windhover.queue.local import LocalQueue
@@ -58,6 +59,8 @@ class EventBatches:
         self._environment = environment
         self._clock = clock
         self._settings = settings
+        #: Executions of which it is not known whether they are written, and their log lines.
+        self._unsure: dict[str, tuple[Execution, list[LogEntry]]] = {}
         #: Triggers that something has happened to since they were looked at.
         self._changed: set[TriggerKey] = set()
         #: When the first event of a trigger has waited enough.
@@ -96,6 +99,8 @@ class EventBatches:
         """
         now = self._clock()
         try:
+            for execution, logs in list(self._unsure.values()):
+                await self._commit(execution, logs)
             if now >= self._next_check:
                 self._next_check = now + self._settings.check_interval
                 await self._take_up()
@@ -206,12 +211,23 @@ class EventBatches:
             firing = await asyncio.to_thread(self._fire, batch_id, flow, trigger, given, now)
             execution, logs = firing.execution, numbered(firing.logs)
             execution.trigger = ExecutionTrigger(trigger.id, trigger.type, kept)
-            await self._repository.start(execution, logs)
+            await self._commit(execution, logs)
         except (FlowUnreadable, StorageError, RepositoryError) as error:
             logger.warning("Events of %s wait, as they cannot be started now: %s", _name(key), error)
             return False
-        self._queue.executor.send(ExecutionStored(execution.id, execution, len(logs)))
         return True
+
+    async def _commit(self, execution: Execution, logs: list[LogEntry]) -> None:
+        # It may be written though the database says that it went away: then somebody must still tell of it.
+        self._unsure[execution.id] = (execution, logs)
+        try:
+            is_new = await self._repository.start(execution, logs)
+        except RepositoryError:
+            del self._unsure[execution.id]
+            raise
+        del self._unsure[execution.id]
+        if is_new:
+            self._queue.executor.send(ExecutionStored(execution.id, execution, len(logs)))
 
     def _fire(
         self, batch_id: str, flow: Flow, trigger: Webhook, given: dict[str, JsonValue], now: datetime

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +18,11 @@ from tests.integration.webserver.server import Server, running_server
 from windhover.engine.messages import Broadcast, ExecutionChanged
 from windhover.repository.batched_events import BatchedEventRepository
 from windhover.repository.database import Database
+from windhover.repository.errors import RepositoryUnavailable
+from windhover.repository.statement import Write
 from windhover.scheduler.event_batches import EventBatches
 from windhover.scheduler.settings import SchedulerSettings
+from windhover.storage import input_uri
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 URL = "/api/v1/main/executions/webhook/company.team/gather/key"
@@ -62,11 +65,11 @@ class Bench:
     clock: Clock
     batches: EventBatches
 
-    def other(self, **settings: Any) -> EventBatches:
+    def other(self, repository: BatchedEventRepository | None = None, **settings: Any) -> EventBatches:
         """What another process, or the next life of this one, has."""
         services = self.server.services
         return EventBatches(
-            BatchedEventRepository(self.database),
+            repository or BatchedEventRepository(self.database),
             services.definitions,
             services.storage,
             services.queue,
@@ -187,16 +190,64 @@ async def test_a_batch_whose_execution_was_not_written_is_taken_up(bench: Bench)
     assert await bench.bodies() == [[{"n": 0}, {"n": 1}]]
 
 
+class Forgetful:
+    """A database that writes, and says once that it could not."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.fails = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def write(self, writes: Sequence[Write]) -> None:
+        await self._database.write(writes)
+        if self.fails and any(write.statement.table == "executions" for write in writes):
+            self.fails = False
+            raise RepositoryUnavailable("the connection broke")
+
+
+async def test_an_execution_begins_though_nobody_said_that_it_was_written(bench: Bench) -> None:
+    await bench.server.create_flow(flow("batch: {maxEvents: 1, maxDuration: PT1H}"))
+    await bench.send({"n": 1})
+    forgetful = Forgetful(bench.database)
+    batches = bench.other(repository=BatchedEventRepository(forgetful))
+    forgetful.fails = True
+    with pytest.raises(RepositoryUnavailable):
+        await batches.work()
+    await batches.work()
+    await batches.work()
+    assert await bench.bodies() == [[{"n": 1}]]
+
+
+async def test_files_that_a_crash_left_half_moved_are_found(bench: Bench) -> None:
+    await bench.server.create_flow(flow("batch: {maxEvents: 2, maxDuration: PT1H}\nfetchType: STORE"))
+    await bench.send(content=b"one")
+    bench.clock.now += timedelta(seconds=1)
+    await bench.send(content=b"two")
+    repository = BatchedEventRepository(bench.database)
+    (key,) = await repository.triggers()
+    await repository.settle("settled", [event_id for event_id, _ in (await repository.first(key, 2))])
+    files = bench.server.services.storage.for_tenant("main")
+    first = (await repository.events_of("settled"))[0].stored[0]
+    target = input_uri("company.team", "gather", "settled", "trigger", "0-body")
+    await files.move(first, target)
+    await bench.batches.work()
+    (execution,) = await bench.executions()
+    uris = [event["uri"] for event in execution["trigger"]["variables"]["events"]]
+    assert [await files.read(uri) for uri in uris] == [b"one", b"two"]
+
+
 async def test_several_processes_start_each_event_once(bench: Bench) -> None:
     await bench.server.create_flow(flow("batch: {maxEvents: 5, maxDuration: PT1M}"))
-    processes = [bench.other() for _ in range(3)]
+    processes = [bench.other() for _ in range(4)]
 
-    async def send(begin: int) -> None:
+    async def send(process: EventBatches, begin: int) -> None:
         for number in range(begin, begin + 20):
             await bench.send({"n": number})
-            await processes[number % 3].work()
+            await process.work()
 
-    await asyncio.gather(*(send(begin) for begin in range(0, 80, 20)))
+    await asyncio.gather(*(send(process, 20 * number) for number, process in enumerate(processes)))
     bench.clock.now += timedelta(hours=1)
     await asyncio.gather(*(process.work() for process in processes))
     await asyncio.gather(*(process.work() for process in processes))
