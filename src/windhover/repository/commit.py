@@ -28,6 +28,7 @@ DELETE_EXECUTION: Sequence[BulkStatement] = (
     statements.DELETE_LABELS,
     statements.DELETE_TASK_RUNS_OF,
     statements.DELETE_TIMERS_OF,
+    statements.DELETE_LOG_FLOORS_OF,
 )
 
 

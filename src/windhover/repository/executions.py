@@ -143,8 +143,8 @@ class ExecutionRepository:
         return [timer_of(row) for row in await self._database.fetch(statements.TIMERS_OF, (execution_id,))]
 
     async def last_log_sequence(self, execution_id: str) -> int:
-        """The number of the last log line of an execution, 0 when it has none."""
-        rows = await self._database.fetch(statements.LAST_LOG_SEQUENCE, (execution_id,))
+        """The number of the last log line that an execution had, 0 when it never had one."""
+        rows = await self._database.fetch(statements.LAST_LOG_SEQUENCE, (execution_id, execution_id))
         return rows[0][0] or 0
 
     async def search(self, query: ExecutionQuery) -> Page[Execution]:

@@ -15,8 +15,8 @@ from windhover.repository.database import Database
 from windhover.repository.filters import FIRST_PAGE, Page, Paging, TextMatch, TimeRange
 from windhover.repository.lazy_search import load_search
 from windhover.repository.records import log_of
-from windhover.repository.statement import sql
-from windhover.repository.statements import LOG_COLUMNS
+from windhover.repository.statement import Statement, sql
+from windhover.repository.statements import ENDED, LOG_COLUMNS
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -26,6 +26,17 @@ _STREAM = sql(
     "WHERE execution_id = ? AND sequence > ? AND level >= ? ORDER BY sequence LIMIT ?"
 )
 _DELETE_OF_EXECUTION = sql("DELETE FROM logs WHERE execution_id = ?")
+
+#: Keeps the number of the last line of each execution under way, of those that ``{lines}`` selects.
+_KEEP_FLOORS = (
+    "INSERT INTO log_floors (execution_id, sequence) "
+    "SELECT execution_id, max(sequence) FROM ({lines}) AS doomed "
+    f"WHERE EXISTS (SELECT 1 FROM executions AS e WHERE e.id = execution_id AND e.state NOT IN ({ENDED})) "
+    "GROUP BY execution_id ON CONFLICT (execution_id) DO UPDATE SET sequence = excluded.sequence"
+)
+_KEEP_FLOOR_OF_EXECUTION = sql(
+    _KEEP_FLOORS.format(lines="SELECT execution_id, sequence FROM logs WHERE execution_id = ?")
+)
 
 #: Deleted lines from which it pays to give the space back; less is used again soon.
 _RECLAIM_FROM = 10_000
@@ -108,7 +119,11 @@ class LogRepository:
                 return
 
     async def delete_execution(self, execution_id: str) -> int:
-        """Delete all lines of one execution and return how many there were."""
+        """Delete all lines of one execution and return how many there were.
+
+        One that is under way goes on numbering its lines where it was: whoever follows it misses none.
+        """
+        await self._database.execute(_KEEP_FLOOR_OF_EXECUTION, (execution_id,))
         return await self._database.execute(_DELETE_OF_EXECUTION, (execution_id,))
 
     async def delete(self, query: LogQuery) -> int:
@@ -117,11 +132,18 @@ class LogRepository:
         It is one transaction: ask for a span of time at once rather than for years.
         """
         await load_search()
-        from sqlalchemy import delete
+        from sqlalchemy import delete, select
 
         from windhover.repository.searching import compiled
         from windhover.repository.tables import logs
 
+        doomed = select(logs.c.execution_id, logs.c.sequence).where(_conditions(query))
+        lines, parameters = compiled(doomed, self._database.dialect)
+        keep = Statement(
+            sqlite=_KEEP_FLOORS.format(lines=lines.sqlite),
+            postgresql=_KEEP_FLOORS.format(lines=lines.postgresql),
+        )
+        await self._database.execute(keep, parameters)
         statement = delete(logs).where(_conditions(query))
         deleted = await self._database.execute(*compiled(statement, self._database.dialect))
         if deleted > _RECLAIM_FROM:

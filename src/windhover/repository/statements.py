@@ -88,6 +88,7 @@ DELETE_TASK_RUNS = delete("task_runs", {"id": "text"})
 DELETE_TASK_RUNS_OF = delete("task_runs", _EXECUTION_ID)
 INSERT_LOGS = upsert("logs", LOG_COLUMNS, ["execution_id", "sequence"], [])
 DELETE_LOGS_OF = delete("logs", _EXECUTION_ID)
+DELETE_LOG_FLOORS_OF = delete("log_floors", _EXECUTION_ID)
 INSERT_METRICS = upsert("metrics", METRIC_COLUMNS, ["execution_id", "digest"], [])
 DELETE_METRICS_OF = delete("metrics", _EXECUTION_ID)
 UPSERT_TIMERS = upsert("timers", TIMER_COLUMNS, ["execution_id", "key"])
@@ -96,7 +97,10 @@ DELETE_TIMERS_OF = delete("timers", _EXECUTION_ID)
 
 LOAD_HEADER = sql("SELECT data FROM executions WHERE id = ?")
 LOAD_TASK_RUNS = sql("SELECT data, outputs FROM task_runs WHERE execution_id = ? ORDER BY position, id")
-LAST_LOG_SEQUENCE = sql("SELECT max(sequence) FROM logs WHERE execution_id = ?")
+LAST_LOG_SEQUENCE = sql(
+    "SELECT max(sequence) FROM (SELECT max(sequence) AS sequence FROM logs WHERE execution_id = ? "
+    "UNION ALL SELECT sequence FROM log_floors WHERE execution_id = ?) AS numbers"
+)
 DUE_TIMERS = sql("SELECT execution_id, key, due FROM timers WHERE due <= ? ORDER BY due LIMIT ?")
 NEXT_TIMER = sql("SELECT min(due) FROM timers")
 TIMERS_OF = sql("SELECT execution_id, key, due FROM timers WHERE execution_id = ? ORDER BY due, key")

@@ -163,6 +163,15 @@ logs = Table(
     sqlite_with_rowid=False,
 )
 
+#: The number of the last line of executions under way whose lines were deleted: numbers never come again.
+log_floors = Table(
+    "log_floors",
+    metadata,
+    Column("execution_id", Key, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 metrics = Table(
     "metrics",
     metadata,

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.integration.repository.records import NOW, at, log, metric
+from tests.integration.repository.records import NOW, at, execution, log, metric
 
 from windhover.model.log import LogLevel
+from windhover.model.state import StateType
 from windhover.repository import searching
 from windhover.repository.batch import CommitBatch
 from windhover.repository.database import Database
@@ -88,6 +89,24 @@ async def test_deleting(logs: LogRepository) -> None:
     assert await logs.delete(LogQuery("main", execution_id="one", min_level=LogLevel.ERROR)) == 1
     assert await logs.delete_execution("one") == 2
     assert (await logs.find(LogQuery("main"))).total == 1
+
+
+@pytest.mark.parametrize("by_query", [False, True])
+async def test_numbers_of_deleted_lines_do_not_come_again(database: Database, by_query: bool) -> None:
+    executions, logs = ExecutionRepository(database), LogRepository(database)
+    under_way, ended = execution(id="one"), execution(StateType.SUCCESS, id="two")
+    await executions.commit(CommitBatch(created=[under_way, ended], logs=list(LINES)))
+    for execution_id in ("one", "two"):
+        if by_query:
+            await logs.delete(LogQuery("main", execution_id=execution_id))
+        else:
+            await logs.delete_execution(execution_id)
+    assert await executions.last_log_sequence("one") == 3
+    assert await executions.last_log_sequence("two") == 0
+    await executions.commit(CommitBatch(logs=[log("one", 4, "Goes on")]))
+    assert await executions.last_log_sequence("one") == 4
+    await executions.commit(CommitBatch(deleted_executions=["one"], deleted_logs=["one"]))
+    assert await executions.last_log_sequence("one") == 0
 
 
 async def test_metrics(database: Database) -> None:

@@ -110,6 +110,12 @@ CREATE TABLE kv_entries (
 );
 CREATE INDEX kv_entries_by_expiry ON kv_entries (expires) WHERE expires IS NOT NULL;
 CREATE UNIQUE INDEX kv_entries_latest ON kv_entries (tenant_id, namespace, "key") WHERE latest;
+CREATE TABLE log_floors (
+    execution_id TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    PRIMARY KEY (execution_id)
+)
+ WITHOUT ROWID;
 CREATE TABLE logs (
     execution_id TEXT NOT NULL,
     sequence BIGINT NOT NULL,

@@ -157,6 +157,13 @@ def upgrade() -> None:
     op.create_index("logs_by_flow", "logs", ["tenant_id", "namespace", "flow_id", "timestamp"])
     op.create_index("logs_by_time", "logs", ["tenant_id", "timestamp"])
     op.create_table(
+        "log_floors",
+        sa.Column("execution_id", Key, nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("execution_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "metrics",
         sa.Column("execution_id", Key, nullable=False),
         sa.Column("digest", Key, nullable=False),
