@@ -226,7 +226,7 @@ TOGETHER = {
     "subflow/report_orders.yaml",
     "template/greeting.yaml",
     "template/welcome.yaml",
-    *(f"triggers/{name}.yaml" for name in ("alert", "extract", "load", "report", "webhook")),
+    *(f"triggers/{name}.yaml" for name in ("alert", "extract", "gather", "load", "report", "webhook")),
 }
 
 

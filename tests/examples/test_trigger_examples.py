@@ -9,7 +9,10 @@ from typing import Any
 import pytest_asyncio
 from tests.integration.webserver.server import Server, running_server
 
+from windhover.repository.batched_events import BatchedEventRepository
 from windhover.repository.database import open_database
+from windhover.scheduler.event_batches import EventBatches
+from windhover.scheduler.settings import SchedulerSettings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "triggers"
 
@@ -60,3 +63,23 @@ async def test_orders_come_over_http(server: Server) -> None:
         response = await server.client.post(path, json=order, headers={"X-Delivery": "1"})
         assert response.json() == {"confirmed": "2 of lamp"}
     assert (await server.client.post(path, json={"item": "lamp", "count": 0})).status_code == 409
+
+
+async def test_readings_are_added_up_together(server: Server) -> None:
+    path = "/api/v1/main/executions/webhook/examples.triggers/readings/a-long-secret"
+    for number in range(100):
+        reading = {"sensor": "cellar", "litres": number}
+        response = await server.client.post(path, json=reading, headers={"X-Delivery": str(number)})
+        assert response.status_code == 202
+    services = server.services
+    batches = EventBatches(
+        BatchedEventRepository(services.database),
+        services.definitions,
+        services.storage,
+        services.queue,
+        services.environment,
+        clock=services.clock,
+        settings=SchedulerSettings(),
+    )
+    await batches.work()
+    assert await logs_of(server, "examples.triggers", "readings") == ["100 readings, 4950 litres."]
