@@ -20,6 +20,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 from pydantic.alias_generators import to_camel
 
+from windhover.model.definition import NonEmptyText
 from windhover.model.execution import JsonValue
 from windhover.model.state import StateType
 from windhover.model.trigger import Trigger
@@ -179,6 +180,14 @@ class WorkerTrigger(BaseModel, Generic[OutputT]):
     aliases: ClassVar[tuple[str, ...]] = ()
     deprecated: ClassVar[bool] = False
     examples: ClassVar[tuple[Example, ...]] = ()
+
+    event_key: Annotated[
+        Static[NonEmptyText | None],
+        Field(
+            description="An expression over `trigger` that says which event it is: one with the key of an "
+            "earlier one of the trigger starts nothing."
+        ),
+    ] = None
 
 
 class TriggerContext(RunContext, Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from windhover.engine.conditions import conditions_hold, flow_context
+from windhover.engine.creation import FlowInputRenderer
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.firing import FROM_TRIGGER, Firing, Occasion, failed_firing, fire
 from windhover.engine.trigger_messages import (
@@ -20,6 +22,7 @@ from windhover.engine.trigger_messages import (
     Sighting,
     TriggerJob,
 )
+from windhover.expression import ExpressionError
 from windhover.model.flow import Flow
 from windhover.model.log import LogEntry, LogLevel
 from windhover.model.state import StateType
@@ -32,6 +35,17 @@ from windhover.scheduler.journal import TriggerJournal
 from windhover.scheduler.schedules import Outcome, failed_look, numbered
 
 logger = logging.getLogger(__name__)
+
+
+#: A longer key of an event is kept as its digest.
+_LONGEST_KEY = 256
+
+
+class _Fired(msgspec.Struct, frozen=True):
+    """What an event has started, and the key that tells it from other events, if it has one."""
+
+    key: str | None
+    firing: Firing
 
 
 class Sightings:
@@ -104,14 +118,13 @@ class Sightings:
         events: list[TriggerEvent] = []
         if look.sighting is not None:
             try:
-                firing = self._fire(job, flow, look.sighting, now, job.execution_id)
+                fired = self._fire(job, flow, look.sighting, now, job.execution_id)
             except ConditionError as error:
                 return self._look_failed(look, flow, str(error), now)
-            if firing is not None:
-                key = look.sighting.key or f"look/{job.execution_id}"
-                events.append(
-                    TriggerEvent(state.key, key, firing.execution, numbered(firing.logs), state.lease)
-                )
+            if fired is not None:
+                key = fired.key or f"look/{job.execution_id}"
+                logs = numbered(fired.firing.logs)
+                events.append(TriggerEvent(state.key, key, fired.firing.execution, logs, state.lease))
         held, stop = self._held(job.trigger, events)
         next_date = now + look.interval
         evaluation = Evaluation(
@@ -176,14 +189,14 @@ class Sightings:
         job = seen.job
         execution_id = self._environment.new_id()
         try:
-            firing = self._fire(job, flow, seen.sighting, now, execution_id)
+            fired = self._fire(job, flow, seen.sighting, now, execution_id)
         except ConditionError as error:
             logs.append(self._journal.line(job.key, LogLevel.ERROR, f"An event is passed over: {error}", now))
             return None
-        if firing is None:
+        if fired is None:
             return None
-        key = seen.sighting.key or f"event/{execution_id}"
-        return TriggerEvent(job.key, key, firing.execution, numbered(firing.logs), job.lease)
+        key = fired.key or f"event/{execution_id}"
+        return TriggerEvent(job.key, key, fired.firing.execution, numbered(fired.firing.logs), job.lease)
 
     def listened(self, ended: ListeningEnded, now: datetime) -> Outcome:
         """A worker listens no more."""
@@ -197,8 +210,10 @@ class Sightings:
 
     def _fire(
         self, job: TriggerJob, flow: Flow, sighting: Sighting, now: datetime, execution_id: str
-    ) -> Firing | None:
+    ) -> _Fired | None:
         """The execution of an event; None when conditions do not hold.
+
+        An event whose key cannot be rendered is not lost: its execution has FAILED with the reason.
 
         Raises:
             ConditionError: it cannot be told whether they do.
@@ -207,7 +222,23 @@ class Sightings:
         if not conditions_hold(trigger, flow_context(flow, sighting.variables, self._environment)):
             return None
         occasion = Occasion(trigger, sighting.variables, labels=[FROM_TRIGGER], execution_id=execution_id)
-        return fire(flow, occasion, self._environment, now)
+        try:
+            key = self._key(trigger, flow, sighting)
+        except ExpressionError as error:
+            reason = f"The eventKey of the trigger cannot be rendered: {error}"
+            return _Fired(sighting.key, failed_firing(flow, occasion, reason, self._environment, now))
+        return _Fired(key, fire(flow, occasion, self._environment, now))
+
+    def _key(self, trigger: TriggerDefinition, flow: Flow, sighting: Sighting) -> str | None:
+        """What tells an event from others: what the trigger's `eventKey` says, else what the source does."""
+        template = trigger.properties.get("eventKey")
+        if template is None:
+            return sighting.key
+        renderer = FlowInputRenderer(self._environment, flow, "", {"trigger": dict(sighting.variables)})
+        key = str(renderer.render(template, {})).replace("\0", "")
+        if len(key) > _LONGEST_KEY:
+            return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+        return key or sighting.key
 
     def _held(self, trigger: TriggerDefinition, events: list[TriggerEvent]) -> tuple[str | None, bool]:
         if not events:

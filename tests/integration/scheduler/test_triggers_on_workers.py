@@ -256,6 +256,32 @@ async def test_an_event_with_a_key_starts_one_execution_however_often_it_comes(b
     assert len(await bench.values(2)) == 2
 
 
+@pytest.mark.parametrize("kind", ["test.Listen", "test.Look"])
+async def test_the_flow_says_which_events_are_the_same(bench: Bench, kind: str) -> None:
+    """Whatever key the source gives them."""
+    more = "" if kind == "test.Listen" else "\ninterval: PT0.05S\nallowConcurrent: true"
+    await bench.save(flow(kind, 'eventKey: "number {{ trigger.number % 2 }}"' + more))
+    for number in range(5):
+        bench.source.events.put_nowait((number, f"key {number}"))
+    await bench.until(lambda: _true(len(bench.source.acknowledged) == 5))
+    assert sorted(await bench.values(2)) == ["0 ", "1 "]
+    assert len([each async for each in bench.runtime.executions.stream(ExecutionQuery("main"))]) == 2
+
+
+async def test_an_event_whose_key_cannot_be_rendered_is_not_lost(bench: Bench) -> None:
+    await bench.save(flow("test.Listen", 'eventKey: "{{ trigger.no_such_name }}"'))
+    bench.source.events.put_nowait((1, None))
+
+    async def failed() -> list[str]:
+        records = [each async for each in bench.runtime.executions.stream(ExecutionQuery("main"))]
+        return [record.id for record in records if record.state.current.value == "FAILED"]
+
+    (execution_id,) = await bench.until(failed)
+    (line, *_) = [entry.message async for entry in bench.runtime.logs.stream(execution_id)]
+    assert "The eventKey of the trigger cannot be rendered" in line
+    assert bench.source.acknowledged == [1]
+
+
 async def test_conditions_choose_events(bench: Bench) -> None:
     await bench.save(flow("test.Listen", 'when: "{{ trigger.number > 1 }}"'))
     for number in range(4):
