@@ -113,18 +113,21 @@ _EVALUATED_COLUMNS = {
     "stop": "boolean",
 }
 #: What an evaluation makes of its trigger, if it still holds it. ``lease_owner`` is NULL when it lets go of
-#: it, ``stop`` disables the trigger. Whoever disabled it meanwhile wins.
+#: it, ``stop`` disables the trigger. Whoever disabled it meanwhile wins. A schedule without a next
+#: date counts from when it was updated, so that stays: looks that fail lose no date.
 EVALUATED = BulkStatement(
     table="triggers",
     sqlite=(
-        "UPDATE triggers SET updated = ?6, "
+        "UPDATE triggers SET "
+        "updated = CASE WHEN kind = 'SCHEDULE' AND ?8 IS NULL THEN updated ELSE ?6 END, "
         "due = CASE WHEN disabled OR NOT active OR ?14 THEN NULL ELSE ?7 END, "
         "next_date = ?8, last_triggered = ?9, execution_id = ?10, worker_id = ?11, lease_owner = ?12, "
         "data = ?13, disabled = disabled OR ?14 WHERE tenant_id = ?1 AND namespace = ?2 "
         "AND flow_id = ?3 AND trigger_id = ?4 AND lease_owner = ?5"
     ),
     postgresql=(
-        "UPDATE triggers SET updated = e.updated, "
+        "UPDATE triggers SET updated = CASE WHEN triggers.kind = 'SCHEDULE' AND e.next_date IS NULL "
+        "THEN triggers.updated ELSE e.updated END, "
         "due = CASE WHEN triggers.disabled OR NOT triggers.active OR e.stop THEN NULL ELSE e.due END, "
         "next_date = e.next_date, "
         "last_triggered = e.last_triggered, execution_id = e.execution_id, worker_id = e.worker_id, "
@@ -215,12 +218,15 @@ _DECLARATION_COLUMNS = {
 _DECLARATION_NAMES = ", ".join(_DECLARATION_COLUMNS)
 #: What saving a flow makes of the triggers it declares. One whose definition changed begins anew, but stays
 #: disabled if somebody disabled it, and waits for its execution if it has one. One that its flow
-#: disables loses the evaluation under way.
+#: disables loses the evaluation under way; enabled again, it leaves the past alone.
 _REDECLARE = (
     "ON CONFLICT (tenant_id, namespace, flow_id, trigger_id) DO UPDATE SET kind = excluded.kind, "
-    "flow_revision = excluded.flow_revision, updated = excluded.updated, "
+    "flow_revision = excluded.flow_revision, "
+    "updated = CASE WHEN triggers.fingerprint = excluded.fingerprint AND triggers.active "
+    "AND triggers.next_date IS NULL THEN triggers.updated ELSE excluded.updated END, "
     "fingerprint = excluded.fingerprint, active = excluded.active, "
-    "next_date = CASE WHEN triggers.fingerprint = excluded.fingerprint THEN triggers.next_date END, "
+    "next_date = CASE WHEN triggers.fingerprint = excluded.fingerprint AND triggers.active "
+    "THEN triggers.next_date END, "
     "lease_owner = CASE WHEN excluded.active AND triggers.fingerprint = excluded.fingerprint "
     "THEN triggers.lease_owner END, "
     "due = CASE WHEN triggers.disabled OR triggers.execution_id IS NOT NULL THEN NULL "

@@ -165,7 +165,8 @@ class Scheduler:
         if self._next_due is not None and self._next_due <= now:
             await self._look(now)
         await self._backfills.look(now, self._commit)
-        if now >= self._next_check:
+        # A clock that was set back must not put the check off.
+        if not now < self._next_check <= now + self._settings.check_interval:
             self._next_check = now + self._settings.check_interval
             await self._release()
             self._next_due = await self._triggers.next_due()

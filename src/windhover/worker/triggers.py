@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 #: Events of one trigger that may wait for their commit.
 _IN_FLIGHT = 1000
 
+_OUT_OF_TIME = "The trigger did not come to an end in time"
+
 #: Renews the lease of a listener; False when it is lost.
 Renew = Callable[[str], Awaitable[bool]]
 
@@ -110,18 +112,20 @@ class TriggerRunner:
         """Look once, no longer than the lease lasts."""
         work = TriggerWork(job, self._environment, self._queue.scheduler, bridge, self._threads)
         interval = timedelta(seconds=60)
+        limit = asyncio.timeout((job.until - self._environment.clock()).total_seconds() - 1)
         try:
-            async with asyncio.timeout((job.until - self._environment.clock()).total_seconds() - 1):
+            async with limit:
                 trigger = await work.bind()
                 assert isinstance(trigger, PollingTrigger)
                 interval = trigger.interval
                 event = await work.call(lambda: trigger.poll(work.context))
                 sighting = None if event is None else await work.sighting(cast("Event[Output | None]", event))
             ended = LookEnded(job, interval, sighting, work.context.remembered)
-        except TimeoutError:
-            ended = LookEnded(job, interval, error="The trigger did not come to an end in time")
         except Exception as error:
-            ended = LookEnded(job, interval, error=str(error) or type(error).__name__)
+            # The trigger's own code may time out as well.
+            in_time = not limit.expired()
+            reason = str(error) or type(error).__name__
+            ended = LookEnded(job, interval, error=reason if in_time else _OUT_OF_TIME)
         finally:
             await work.close()
         self._queue.scheduler.send(ended)

@@ -259,6 +259,29 @@ async def test_disabled_in_its_flow_between_the_look_and_the_commit(bench: Bench
     assert await bench.triggers.renew("lease", START + timedelta(hours=3)) is False
 
 
+async def test_enabled_again_by_its_flow_it_leaves_the_past_alone(bench: Bench) -> None:
+    disabled = HOURLY.rstrip() + "\n        disabled: true\n"
+    await bench.save(HOURLY)
+    await bench.save(disabled)
+    await bench.at(15, 30)
+    await bench.save(HOURLY)
+    await bench.at(16)
+    assert await bench.dates() == ["2026-06-01T16:00:00Z"]
+
+
+async def test_looks_that_fail_before_there_is_a_next_date_lose_no_date(bench: Bench) -> None:
+    failing = hourly('when: "{{ vars.go }}"')
+    await bench.save(failing)
+    for minute in (10, 20, 30, 40, 50):
+        await bench.at(12, minute)
+    assert (await bench.state()).health is Health.FAILING
+    await bench.at(13, 1)
+    # An edit of what the condition reads, not of the trigger.
+    await bench.save(failing.rstrip() + "\n    variables: {go: true}\n")
+    await bench.at(13, 20)
+    assert await bench.dates() == ["2026-06-01T13:00:00Z"]
+
+
 async def test_enabled_again_it_still_waits_for_its_execution(bench: Bench) -> None:
     await bench.save(WAITING)
     await bench.at(13)
