@@ -66,6 +66,11 @@ class FlowNames:
             for task in self._tasks.values()
             if isinstance(task, FlowableTask) and not any(task.nested())
         )
+        #: Tasks of a template that is not known here may have any id.
+        self._has_unknown_tasks = any(
+            isinstance(task, FlowableTask) and task.includes_template and not any(task.nested())
+            for task in self._tasks.values()
+        )
         self._searches = 0
 
     def root_place(self, task_list: str, index: int) -> RootPlace:
@@ -109,7 +114,7 @@ class FlowNames:
     def _known(self, root: str) -> Collection[str] | None:
         match root:
             case "outputs" | "tasks" | "iterations":
-                return self._tasks
+                return None if self._has_unknown_tasks else self._tasks
             case "inputs":
                 return self._inputs
             case "vars":

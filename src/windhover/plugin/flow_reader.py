@@ -95,7 +95,8 @@ class FlowReader:
         self.report = Report(self._raw, positions)
         if too_large is not None:
             self.report.add_at(("pluginDefaults",), too_large)
-        self._resolver = PluginResolver(registry, self.report, self._template)
+        find_template = None if surroundings is None else self._template
+        self._resolver = PluginResolver(registry, self.report, find_template)
         #: The flow without the parts that are wrong, when it cannot be made as a whole.
         self.partial: Flow | None = None
 

@@ -44,10 +44,6 @@ INCLUDED_LISTS = ("tasks", "errors", "finally")
 TemplateLookup = Callable[[str, str], RawMap | None]
 
 
-def no_template(namespace: str, template_id: str) -> None:
-    """Where nothing is known of templates."""
-
-
 #: What is said of a task, trigger or condition that is no map.
 NOT_A_MAP = "Invalid type: <null>: a map with a `type` is expected"
 
@@ -96,8 +92,9 @@ class PluginResolver:
     """Reads the plugins of one flow; ``tasks`` and ``triggers`` hold what it has read, parents first."""
 
     def __init__(
-        self, registry: Registry, report: Report, find_template: TemplateLookup = no_template
+        self, registry: Registry, report: Report, find_template: TemplateLookup | None = None
     ) -> None:
+        """``find_template`` is None where nothing is known of templates."""
         self._registry = registry
         self._report = report
         self._find_template = find_template
@@ -220,7 +217,7 @@ class PluginResolver:
             message = takes_in_itself(*name)
             self._report.add(raw, Finding((), message, ProblemCode.FLOW_RULE, named=False))
             return self._stand_in(role, raw)
-        lists = self._find_template(*name)
+        lists = self._find_template(*name) if self._find_template is not None else {}
         if lists is None:
             message = f"The template '{name[1]}' not found in namespace '{name[0]}'."
             self._report.add(
