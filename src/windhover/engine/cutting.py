@@ -27,8 +27,14 @@ class Cutting(FlowControl):
     """
 
     def order_end(self, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
-        """End the execution in ``state``. It is stored, so that a crash does not undo it."""
+        """End the execution in ``state``. It is stored, so that a crash does not undo it.
+
+        Of several ends the first counts, unless a kill comes: what runs on the way to an end, a ``finally``
+        branch, does not turn it into another.
+        """
         record = self.live.record
+        if record.ordered_end is not None and state is not StateType.KILLED:
+            state, stop = record.ordered_end.state, stop or record.ordered_end.stops
         # What waits for its turn has nothing to clean up.
         finalize = finalize and record.state.current is not StateType.QUEUED
         record.ordered_end = OrderedEnd(state, stops=stop, finalizes=finalize)
