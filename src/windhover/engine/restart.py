@@ -153,6 +153,28 @@ def replay(
     return Reworked(header, copies)
 
 
+def restart_as(
+    execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now: datetime, new_id: Callable[[], str]
+) -> Reworked:
+    """A new execution, of another revision, that takes up again what failed or was killed in an old one.
+
+    What ended well is taken over with its outputs. The records given stay as they are.
+
+    Raises:
+        NothingToRestart: no task run failed of those that the revision still has.
+    """
+    header = _replayed_header(execution, flow, now, new_id(), None)
+    header.state, header.awaited_by, header.nesting = execution.state.copy(), None, 0
+    labels, attempt = header.labels, header.metadata.attempt_number
+    known = _still_defined(task_runs, flow)
+    ids = {run.id: new_id() for run in known}
+    new = restart(header, [_copied(run, header.id, ids, now) for run in known], flow, now)
+    header.labels, header.metadata.attempt_number, header.outputs = labels, attempt, execution.outputs
+    for position, run in enumerate(new.task_runs):
+        run.position = position
+    return Reworked(header, new.task_runs)
+
+
 def _replayed_header(
     execution: Execution,
     flow: Flow,

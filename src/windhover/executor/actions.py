@@ -22,7 +22,14 @@ from windhover.engine.messages import (
     SetLabels,
     UnqueueExecution,
 )
-from windhover.engine.restart import RESTARTED_LABEL, Reworked, change_state, replay, restart
+from windhover.engine.restart import (
+    RESTARTED_LABEL,
+    Reworked,
+    change_state,
+    replay,
+    restart,
+    restart_as,
+)
 from windhover.engine.step import SCHEDULE_TIMER
 from windhover.executor.change import Change
 from windhover.model.flow import Flow
@@ -93,12 +100,10 @@ class Actions:
             runs = [node.record for node in live.nodes.values()]
             return self._changed(restart(record, runs, live.flow, now), live.flow, live.log_sequence)
         flow = await self._revision(live, command.revision)
-        failed = next(
-            (n.record for n in live.nodes.values() if n.record.state.current is StateType.FAILED), None
-        )
-        if failed is None:
-            raise NothingToRestart
-        return await self._replay(ReplayExecution(record.id, failed.id, flow.revision), live)
+        runs = [node.record for node in live.nodes.values()]
+        change = self._changed(restart_as(record, runs, flow, now, self._environment.new_id), flow, 0)
+        change.created = True
+        return change
 
     def _restart_paused(self, live: LiveExecution) -> Change:
         """The pause that began first is over, as if somebody had resumed it."""
