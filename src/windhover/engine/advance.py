@@ -65,7 +65,7 @@ def advance(
         case Refused():
             step.refuse(event.state, event.reason)
         case PauseRequested():
-            step.pause()
+            step.pause(event.actor)
         case Resume():
             step.resume(event)
         case LeaveBreakpoint():

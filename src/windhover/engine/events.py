@@ -57,6 +57,8 @@ class TimerFired(msgspec.Struct, frozen=True):
 class PauseRequested(msgspec.Struct, frozen=True):
     """Somebody wants nothing new to start for now."""
 
+    actor: str | None = None
+
 
 class Resume(msgspec.Struct, frozen=True):
     """Somebody lets a paused execution go on; ``inputs`` are those of the pause, checked.

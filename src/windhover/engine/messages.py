@@ -149,9 +149,10 @@ class KillExecution(msgspec.Struct, frozen=True):
 
 
 class PauseExecution(msgspec.Struct, frozen=True):
-    """Let nothing new start in a running execution."""
+    """Let nothing new start in a running execution. ``actor`` is who asks for it."""
 
     execution_id: str
+    actor: str | None = None
 
 
 class ResumeExecution(msgspec.Struct, frozen=True):

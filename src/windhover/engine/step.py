@@ -128,11 +128,12 @@ class Step(Breakpoints):
             chosen.record.outputs = {**(chosen.record.outputs or {}), "onResume": dict(event.inputs)}
         self.end_pause(chosen, StateType.SUCCESS, by=event.actor)
 
-    def pause(self) -> None:
+    def pause(self, actor: str | None) -> None:
         """Let nothing new start until the execution is resumed."""
         record = self.live.record
         if record.state.current is StateType.RUNNING and record.ordered_end is None:
-            self.log(LogLevel.INFO, "Execution paused: nothing new starts until it is resumed.")
+            by = f" by {actor}" if actor else ""
+            self.log(LogLevel.INFO, f"Execution paused{by}: nothing new starts until it is resumed.")
             self.header_state(StateType.PAUSED)
 
     def recover(self) -> None:

@@ -184,7 +184,7 @@ class Commands:
             raise IllegalExecutionState("The execution is not running")
         if live.record.ordered_end is not None:
             raise IllegalExecutionState("The execution is about to end")
-        return await self._round.apply(live, PauseRequested())
+        return await self._round.apply(live, PauseRequested(command.actor))
 
     async def _resume(self, command: ResumeExecution) -> Change:
         live = await self._round.fetch(command.execution_id)

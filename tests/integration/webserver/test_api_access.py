@@ -274,3 +274,29 @@ async def test_an_execution_says_who_has_started_and_killed_it(server: Server) -
     await client.delete(f"{path}/{answer['id']}/kill", auth=AUTH)
     logs = (await client.get(f"/api/v1/main/logs/{answer['id']}", auth=AUTH)).json()
     assert f"Execution killed by {USER['username']}." in [line["message"] for line in logs]
+
+
+async def test_an_execution_says_who_has_paused_it_and_let_it_go_on(server: Server) -> None:
+    client = server.client
+    flow = """
+        id: slow
+        namespace: company.team
+        tasks:
+          - {id: first, type: io.kestra.plugin.core.log.Log, message: a}
+          - {id: wait, type: io.kestra.plugin.core.flow.Sleep, duration: PT1M}
+        """
+    await server.create_flow(flow)
+    path = "/api/v1/main/executions"
+    execution_id = (await client.post(f"{path}/company.team/slow?breakpoints=first")).json()["id"]
+    await server.reached(execution_id, "BREAKPOINT")
+    assert (await client.post("/api/v1/basicAuth", json=USER)).status_code == 204
+    client.cookies.clear()
+    client.auth = AUTH
+    act = f"{path}/{execution_id}/actions"
+    assert (await client.post(f"{act}/resume-from-breakpoint")).status_code == 200
+    await server.reached(execution_id, "RUNNING")
+    assert (await client.post(f"{act}/pause")).status_code == 200
+    logs = (await client.get(f"/api/v1/main/logs/{execution_id}")).json()
+    messages = [line["message"] for line in logs]
+    assert f"Execution resumed from its breakpoint by {USER['username']}." in messages
+    assert f"Execution paused by {USER['username']}: nothing new starts until it is resumed." in messages

@@ -197,9 +197,9 @@ async def change_state(
 
 
 @action("pause", "pauseExecution")
-async def pause(services: Services, tenant: Tenant, execution_id: ExecutionId) -> Response:
+async def pause(request: Request, services: Services, tenant: Tenant, execution_id: ExecutionId) -> Response:
     """Let nothing new start; what runs goes on to its end."""
-    return await _change(services, tenant, PauseExecution(execution_id))
+    return await _change(services, tenant, PauseExecution(execution_id, actor_of(request)))
 
 
 @action("resume", "resumeExecution", openapi_extra=_FORM)
@@ -264,11 +264,15 @@ async def validate_resume(
 
 @action("resume-from-breakpoint", "resumeExecutionFromBreakpoint")
 async def resume_from_breakpoint(
-    services: Services, tenant: Tenant, execution_id: ExecutionId, breakpoints: Breakpoints = None
+    request: Request,
+    services: Services,
+    tenant: Tenant,
+    execution_id: ExecutionId,
+    breakpoints: Breakpoints = None,
 ) -> Response:
     """Let an execution go on that stands at a breakpoint; `breakpoints` replace those that it has."""
     points = None if breakpoints is None else read_breakpoints(breakpoints)
-    return await _change(services, tenant, ResumeFromBreakpoint(execution_id, points))
+    return await _change(services, tenant, ResumeFromBreakpoint(execution_id, points, actor_of(request)))
 
 
 @action("force-run", "forceRunExecution")
