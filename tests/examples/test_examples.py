@@ -104,6 +104,15 @@ RUNS = [
         ["environment=prod", "approver=ada@example.com", "retries.count=0"],
         logs=["prod, careful, 0 tries, 2 days", "approved by ada@example.com, 1000 rows at most"],
     ),
+    Expected("retry-flow.yaml", tasks={"fetch": 1, "load": 1}, logs=["Try 1 to load failed."]),
+    Expected(
+        "retry-flow.yaml",
+        ["failures=9"],
+        state="FAILED",
+        tasks={"load": 0},
+        logs=["Try 3 to fetch failed."],
+        exit_code=1,
+    ),
     Expected("retry.yaml", state="WARNING", tasks={"alarm": 0}, logs=["It worked in the end."]),
     Expected(
         "retry.yaml",
