@@ -393,6 +393,8 @@ batched_events = Table(
         "flow_id",
         "trigger_id",
         "received",
+        "size",
+        "due",
         sqlite_where=text("batch_id IS NULL"),
         postgresql_where=text("batch_id IS NULL"),
     ),

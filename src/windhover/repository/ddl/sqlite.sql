@@ -29,7 +29,7 @@ CREATE TABLE batched_events (
 )
  WITHOUT ROWID;
 CREATE INDEX batched_events_by_batch ON batched_events (batch_id) WHERE batch_id IS NOT NULL;
-CREATE INDEX batched_events_waiting ON batched_events (tenant_id, namespace, flow_id, trigger_id, received) WHERE batch_id IS NULL;
+CREATE INDEX batched_events_waiting ON batched_events (tenant_id, namespace, flow_id, trigger_id, received, size, due) WHERE batch_id IS NULL;
 CREATE TABLE execution_labels (
     execution_id TEXT NOT NULL,
     "key" TEXT NOT NULL,

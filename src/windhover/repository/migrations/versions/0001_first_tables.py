@@ -307,7 +307,10 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "batched_events_waiting", "batched_events", [*TRIGGER_KEY, "received"], **where("batch_id IS NULL")
+        "batched_events_waiting",
+        "batched_events",
+        [*TRIGGER_KEY, "received", "size", "due"],
+        **where("batch_id IS NULL"),
     )
     op.create_index(
         "batched_events_by_batch", "batched_events", ["batch_id"], **where("batch_id IS NOT NULL")
