@@ -105,10 +105,9 @@ _VARIABLES = (
 )
 
 _VARIABLES_END = """
-The original's enterprise edition also has `files` (of unit tests) and `arg` (of blueprints); they do not exist
-here. Neither do the tags `extends`, `include`, `import`, `from`,
-`embed`, `cache`, `parallel`, `flush` and `autoescape`, the filters `escape` and `raw`, and the function
-`i18n`.
+The original's enterprise edition also has `files` (of unit tests) and `arg` (of blueprints); they do not
+exist here. Neither do the tags `extends`, `include`, `import`, `from`, `embed`, `cache`, `parallel`, `flush`
+and `autoescape`, the filters `escape` and `raw`, and the function `i18n`.
 
 Conditions, loop values and other properties of flow-control tasks read the same, but for `workingDir`.
 
