@@ -167,6 +167,9 @@ class Model:
                 child.state, child.begun = StateType.KILLED, True
         if self.rests and all(child.state is not StateType.BREAKPOINT for child in self.runs):
             self.state = StateType.RUNNING
+        # What the time limit was for comes first; only then the rest goes on.
+        while self.is_container(run) and self.look_at(run):
+            pass
         self.settle()
 
     def is_stopped(self, path: Path) -> bool:
@@ -210,14 +213,12 @@ class Model:
         return began
 
     def look_at_containers(self) -> bool:
-        """Do one round of what there is to do; True when there was something."""
+        """Do one round of what there is to do, everywhere; True when there was something."""
+        found = False
         for container in [self.top, *self.runs]:
-            done = False
             while self.is_container(container) and self.look_at(container):
-                done = True
-            if done:
-                return True
-        return False
+                found = True
+        return found
 
     def is_container(self, run: Run) -> bool:
         return run is self.top or (isinstance(run.task, FlowableTask) and run.state is StateType.RUNNING)
