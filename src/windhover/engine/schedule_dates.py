@@ -17,7 +17,7 @@ from windhover.model.execution import JsonValue
 from windhover.model.flow import Flow
 from windhover.plugin.trigger import Calendar, ScheduleTrigger
 
-#: How far a schedule looks for a date on which its conditions hold.
+#: How far a schedule looks for a date on which its conditions hold, at once and at all.
 _CANDIDATES = 10_000
 _YEARS = timedelta(days=3653)
 _TICK = timedelta(microseconds=1)
@@ -41,14 +41,21 @@ class Dates:
     def __init__(self, calendar: Calendar, holds: Callable[[Slot], bool] | None = None) -> None:
         self._calendar = calendar
         self._holds = holds
+        #: Where the last search for a next date gave up: on no date until then do conditions hold.
+        self.searched_until: datetime | None = None
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """The first date after an instant; None when there is none within ten years."""
-        return self._walk(instant, self._calendar.next_after)
+        """The first date after an instant.
+
+        None when there is none within ten years, or none among many: then ``searched_until`` says from where
+        to search on.
+        """
+        self.searched_until = None
+        return self._walk(instant, self._calendar.next_after, ahead=True)
 
     def previous_before(self, instant: datetime) -> datetime | None:
         """The last date before an instant; None when there is none within ten years."""
-        return self._walk(instant, self._calendar.previous_before)
+        return self._walk(instant, self._calendar.previous_before, ahead=False)
 
     def slot(self, date: datetime) -> Slot:
         """A date of the schedule and those around it, in its zone."""
@@ -63,20 +70,27 @@ class Dates:
         """A date of the schedule in its zone."""
         return self._calendar.previous_before(date.astimezone(UTC) + _TICK) or date
 
-    def _walk(self, instant: datetime, step: Callable[[datetime], datetime | None]) -> datetime | None:
+    def _walk(
+        self, instant: datetime, step: Callable[[datetime], datetime | None], *, ahead: bool
+    ) -> datetime | None:
         instant = instant.astimezone(UTC)
         date = step(instant)
         for _ in range(_CANDIDATES):
             if date is None:
+                self.searched_until = None
                 return None
             found = date.astimezone(UTC)
             if self._holds is None:
                 return found
             if abs(found - instant) > _YEARS:
+                self.searched_until = None
                 return None
             around = self._calendar.next_after(found), self._calendar.previous_before(found)
             if self._holds(Slot(date, *around)):
+                self.searched_until = None
                 return found
+            if ahead:
+                self.searched_until = found
             date = step(found)
         return None
 

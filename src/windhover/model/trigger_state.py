@@ -40,7 +40,8 @@ class TriggerMemory(msgspec.Struct, omit_defaults=True, rename="camel"):
 
     ``date`` is the date of the last slot of a schedule that was dealt with, fired or skipped. ``failures``
     counts the evaluations that failed one after another, the last one with ``reason``. ``poll`` is what a
-    polling trigger wants to know at its next look.
+    polling trigger wants to know at its next look. ``searched`` is until when a schedule has looked in vain
+    for a date on which its conditions hold.
     """
 
     date: datetime | None = None
@@ -48,6 +49,7 @@ class TriggerMemory(msgspec.Struct, omit_defaults=True, rename="camel"):
     failures: int = 0
     reason: str | None = None
     poll: dict[str, JsonValue] | None = None
+    searched: datetime | None = None
 
 
 class TriggerState(msgspec.Struct, frozen=True):

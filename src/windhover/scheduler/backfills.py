@@ -149,6 +149,9 @@ class Backfills:
                 skipped += 1
             cursor = date
             date = dates.next_after(date)
+        if date is None and dates.searched_until is not None and dates.searched_until < backfill.end:
+            # The next date is too far off to be found at once.
+            cursor = date = dates.searched_until
         is_over = (date is None or date > backfill.end) and not running
         changed = msgspec.structs.replace(
             backfill,

@@ -92,20 +92,22 @@ class Schedules:
             trigger.allow_concurrent,
             self._watching_since,
         )
-        # What was declared just before a date runs at it, though it is looked at a moment after.
-        pending = state.next_date if state.next_date is not None else dates.next_after(state.updated)
+        pending = state.next_date if state.next_date is not None else dates.next_after(_counts_from(state))
         decision = decide(dates, pending, now, rules)
         logs = [self._skipped(state, *each, now) for each in decision.skipped]
         events = [
             self._event(state, fire(flow, self.occasion(trigger, slot), self._environment, now), slot)
             for slot in decision.slots
         ]
+        # A date that is too far off to be found at once is searched for again when time has come that far.
+        memory.searched = dates.searched_until if decision.next_date is None else None
         memory.date = decision.slots[-1].date if decision.slots else memory.date
         held, stop = _held_by(trigger, events)
+        waits = held is not None and not trigger.allow_concurrent
         evaluation = Evaluation(
             state,
             memory,
-            due=None if held is not None and not trigger.allow_concurrent else decision.next_date,
+            due=None if waits else decision.next_date or memory.searched,
             next_date=decision.next_date,
             last_triggered=now if events else state.last_triggered,
             execution_id=held,
@@ -165,6 +167,21 @@ def slot_key(date: datetime) -> str:
 def numbered(logs: Sequence[LogEntry]) -> list[LogEntry]:
     """The first log lines of an execution, with their numbers."""
     return [msgspec.structs.replace(line, sequence=number) for number, line in enumerate(logs, 1)]
+
+
+def _counts_from(state: TriggerState) -> datetime:
+    """Where a schedule without a next date begins to look for one.
+
+    What was declared just before a date runs at it, though it is looked at a moment after.
+    """
+    memory = state.memory
+    if (
+        memory.searched is not None
+        and memory.evaluated_at is not None
+        and memory.evaluated_at >= state.updated
+    ):
+        return memory.searched
+    return state.updated
 
 
 def _held_by(trigger: ScheduleTrigger, events: Sequence[TriggerEvent]) -> tuple[str | None, bool]:

@@ -282,6 +282,20 @@ async def test_looks_that_fail_before_there_is_a_next_date_lose_no_date(bench: B
     assert await bench.dates() == ["2026-06-01T13:00:00Z"]
 
 
+async def test_a_date_that_is_far_off_is_found_in_the_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many dates there are before it on which the conditions do not hold."""
+    monkeypatch.setattr("windhover.engine.schedule_dates._CANDIDATES", 10)
+    condition = 'when: "{{ dayOfMonth(trigger.date) == 4 }}"'
+    await bench.save(hourly(condition + "\nallowConcurrent: true"))
+    for day in (1, 2, 3, 4):
+        for hour in range(24):
+            if (day, hour) > (1, 12) and (day, hour) < (4, 3):
+                await bench.at(hour, day=day)
+    assert await bench.dates() == [f"2026-06-04T0{hour}:00:00Z" for hour in (0, 1, 2)]
+
+
 async def test_enabled_again_it_still_waits_for_its_execution(bench: Bench) -> None:
     await bench.save(WAITING)
     await bench.at(13)
