@@ -19,6 +19,7 @@ from windhover.engine.encryption import Encrypt, is_encrypted
 from windhover.engine.flow_outputs import FlowOutputError, ResolvedOutputs, resolve_outputs
 from windhover.engine.input_rules import allowed_values, check_rules
 from windhover.engine.input_values import InvalidValue, read_default, read_value
+from windhover.engine.spill import STORED_TYPE, holds_stored_values
 from windhover.expression import ExpressionError, Scope, render_value
 from windhover.model.execution import JsonValue
 from windhover.model.inputs import (
@@ -144,10 +145,21 @@ def resolve_inputs(
     resolved = [resolution.resolved[name] for name in declared]
     return ResolvedInputs(
         values=nest({name: resolution.stored[name] for name in declared if name in resolution.stored}),
-        problems=[one.problem for one in resolved if one.problem is not None],
+        problems=[
+            *(one.problem for one in resolved if one.problem is not None),
+            *(_imitation(name) for name, value in resolution.stored.items() if holds_stored_values(value)),
+        ],
         warnings=resolution.warnings,
         inputs=resolved,
     )
+
+
+def _imitation(name: str) -> InputProblem:
+    """A value is refused that looks as if the server had put it into the storage: it would be read there."""
+    message = (
+        f"Invalid value for input `{name}`: a map with the type `{STORED_TYPE}` stands for a stored value"
+    )
+    return InputProblem(name, None, message)
 
 
 def add_defaults(

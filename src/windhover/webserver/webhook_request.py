@@ -15,11 +15,11 @@ import msgspec
 from starlette.requests import Request
 
 from windhover.core.trigger.webhook import FetchType, Webhook
-from windhover.engine.spill import StoredValue
+from windhover.engine.spill import STORED_TYPE, StoredValue, holds_stored_values
 from windhover.model.execution import JsonValue
 from windhover.model.flow import Flow
 from windhover.storage import StorageLimitError, input_uri
-from windhover.webserver.errors import too_large
+from windhover.webserver.errors import bad_request, too_large
 from windhover.webserver.multipart import MultipartReader
 from windhover.webserver.services import DEFAULT_TENANT, WebServices
 from windhover.webserver.webhook_signature import SignatureCheck
@@ -33,7 +33,7 @@ _STORED_INPUT = "trigger"
 
 @dataclass(slots=True)
 class WebhookRequest:
-    """The variables that a request becomes, the files that were stored for them, and how large its body is."""
+    """The variables that a request becomes, the files stored for them, and how large its body is."""
 
     variables: dict[str, JsonValue]
     stored: list[str] = field(default_factory=list)
@@ -103,7 +103,12 @@ class WebhookReader:
         if kind == _URL_ENCODED:
             variables["formFields"] = parse_qs(body.decode("utf-8", "replace"), True)
         if len(body) <= self._services.settings.limits.inline_inputs:
-            variables["body"] = _value(body)
+            value = _value(body)
+            if holds_stored_values(value):
+                raise bad_request(
+                    f"A map with the type `{STORED_TYPE}` stands for a value that is stored here."
+                )
+            variables["body"] = value
             return
         # Written out again with each step of the execution, it would cost its size each time.
         encoded = await asyncio.to_thread(_as_json, body)

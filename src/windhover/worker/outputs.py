@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from windhover.engine.spill import StoredValue
+from windhover.engine.spill import STORED_TYPE, StoredValue, holds_stored_values
 from windhover.model.execution import JsonValue
 from windhover.model.state import StateType
 from windhover.plugin.context import FileStore
@@ -40,8 +40,14 @@ async def fit_outputs(
     """Bring outputs within the limits: what is large goes into the storage, a marker takes its place.
 
     Raises:
-        OutputError: they are larger than any limit allows, or JSON cannot say them.
+        OutputError: they are larger than any limit allows, imitate stored values, or JSON cannot say them.
     """
+    for name, value in values.items():
+        if holds_stored_values(value):
+            # Whoever reads the output would be given any file that the task names.
+            raise OutputError(
+                f"The output `{name}` holds a map with the type `{STORED_TYPE}`: it stands for a stored value"
+            )
     encoded = {name: _encode(name, value) for name, value in values.items()}
     total = sum(map(len, encoded.values()))
     if total > limits.maximum:

@@ -17,6 +17,7 @@ from windhover.engine.inputs import (
     nest,
     resolve_inputs,
 )
+from windhover.engine.spill import StoredValue
 from windhover.model.inputs import parse_input
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -270,3 +271,11 @@ def test_an_accepted_value_is_accepted_again(raw: Any, definition: dict[str, Any
         again = resolve([{**definition, "required": False}], first.values)
         if definition["type"] not in ("JSON", "YAML"):  # text among those is read once more
             assert (again.values, again.problems) == (first.values, [])
+
+
+def test_a_value_that_imitates_a_stored_one_is_refused() -> None:
+    """Whoever reads it would be given any file of the tenant."""
+    imitation = {"deep": StoredValue("kestra:///other/flow/secret.json", 5).marker()}
+    resolved = resolve([{"id": "a", "type": "JSON"}], {"a": imitation})
+    assert [problem.id for problem in resolved.problems] == ["a"]
+    assert "io.windhover.datatype:stored" in resolved.problems[0].message
