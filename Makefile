@@ -5,7 +5,8 @@
 
 PORT ?= 8080
 MANAGEMENT_PORT ?= 8081
-JOBS ?= 2
+# More than there are processors: some tests wait for leases, brokers and servers that were killed.
+JOBS ?= 4
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,7 +29,7 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
-	$(BIN)/python -m pytest -n $(JOBS) || status=1; \
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal || status=1; \
 	exit $$status
 
 lint: $(VENV)/.dev

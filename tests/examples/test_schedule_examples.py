@@ -97,9 +97,11 @@ async def test_a_backfill_of_the_reports(tmp_path: Path) -> None:
         )
         await runtime.backfills.create(backfill, clock())
         await scheduler.refresh()
-        for _ in range(3):
-            await scheduler.work()
-            runs = await ended(runtime)
+        async with asyncio.timeout(20):
+            # That an execution has ended is said a moment after it is written.
+            while len(runs := await ended(runtime)) < 5:
+                await scheduler.work()
+                await asyncio.sleep(0)
     days = [str(run.execution.inputs["day"]) for run in runs]
     assert sorted(days) == [f"2026-05-0{day}" for day in range(4, 9)]
 
