@@ -19,7 +19,8 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from windhover.repository.schema import HEAD
-from windhover.repository.tables import SQLITE_STATISTICS, metadata
+from windhover.repository.sqlite_statistics import SQLITE_STATISTICS
+from windhover.repository.tables import metadata
 
 if TYPE_CHECKING:
     import asyncpg

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from windhover.engine.messages import Job
 from windhover.engine.spill import resolving
-from windhover.engine.variables import IterationOutputs
+from windhover.engine.task_views import IterationOutputs
 from windhover.expression import (
     EvaluationError,
     LimitExceededError,
