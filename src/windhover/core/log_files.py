@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from windhover.model.log import LogEntry
+from pydantic import BaseModel
+
+from windhover.model.log import LogEntry, LogLevel
 from windhover.plugin.context import RunContext
 from windhover.plugin.task import Output
+from windhover.plugin.types import Level
 
 
 class LogFile(Output):
@@ -18,7 +21,30 @@ class LogFile(Output):
     uri: str
 
 
-async def write_logs(ctx: RunContext, entries: Sequence[LogEntry]) -> LogFile:
+class LogSelection(BaseModel):
+    """The properties by which a Fetch task says which lines it wants."""
+
+    namespace: str | None = None
+    flow_id: str | None = None
+    execution_id: str | None = None
+    tasks_id: list[str] | None = None
+    level: Level = LogLevel.INFO
+
+    async def fetch(self, ctx: RunContext) -> LogFile:
+        """Put the lines into a file: those of this execution, or of another that is named."""
+        identity = ctx.identity
+        other = self.execution_id is not None
+        entries = await ctx.server.logs.fetch(
+            namespace=self.namespace if other else identity.namespace,
+            flow_id=self.flow_id if other else identity.flow_id,
+            execution_id=self.execution_id or identity.execution_id,
+            task_ids=self.tasks_id,
+            minimum=self.level,
+        )
+        return await _write_logs(ctx, entries)
+
+
+async def _write_logs(ctx: RunContext, entries: Sequence[LogEntry]) -> LogFile:
     """Put a file with these lines into the internal storage."""
     path = ctx.working_directory / "logs.ion"
     await asyncio.to_thread(_write, entries, path)

@@ -1,33 +1,16 @@
 """``io.kestra.plugin.core.log.Fetch``"""
 
-from windhover.core.log_files import LogFile, write_logs
-from windhover.model.log import LogLevel
+from windhover.core.log_files import LogFile, LogSelection
 from windhover.plugin.context import RunContext
 from windhover.plugin.task import RunnableTask
-from windhover.plugin.types import Level
 
 
-class Fetch(RunnableTask[LogFile]):
+class Fetch(LogSelection, RunnableTask[LogFile]):
     """Write log lines into a file, an Ion struct a line: those of this execution, or of another."""
 
     type_name = "io.kestra.plugin.core.log.Fetch"
     aliases = ("io.kestra.core.tasks.log.Fetch",)
     deprecated = True
 
-    namespace: str | None = None
-    flow_id: str | None = None
-    execution_id: str | None = None
-    tasks_id: list[str] | None = None
-    level: Level = LogLevel.INFO
-
     async def run(self, ctx: RunContext) -> LogFile:
-        identity = ctx.identity
-        other = self.execution_id is not None
-        entries = await ctx.server.logs.fetch(
-            namespace=self.namespace if other else identity.namespace,
-            flow_id=self.flow_id if other else identity.flow_id,
-            execution_id=self.execution_id or identity.execution_id,
-            task_ids=self.tasks_id,
-            minimum=self.level,
-        )
-        return await write_logs(ctx, entries)
+        return await self.fetch(ctx)
