@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from tests.brokers import NatsServer
 from tests.task_context import stored_lines
 
@@ -33,15 +34,33 @@ from windhover_nats.kv.put import Put
 class Tasks:
     """Runs NATS tasks that must succeed."""
 
-    def __init__(self, worker: InlineWorker, broker: NatsServer) -> None:
+    def __init__(self, worker: InlineWorker, broker: NatsServer, client: Client) -> None:
         self.worker = worker
         self.url = broker.url
+        self.stream = client.jetstream()
+        self.produced = 0
 
     async def run(self, task: type[RunnableTask[Output | None]], **properties: JsonValue) -> InlineRun:
         source = {"from" if key == "source" else key: value for key, value in properties.items()}
         run = await self.worker.run(task, {"url": self.url, **source})
         assert run.state is StateType.SUCCESS, run.messages
         return run
+
+    async def produce(self, subject: str, source: JsonValue) -> None:
+        """Produces messages, and waits until the stream of the test has them.
+
+        The server answers a Produce task before its streams have stored what it has taken.
+        """
+        run = await self.run(Produce, subject=subject, source=source)
+        self.produced += run.outputs["messagesCount"]
+        last = ConsumerConfig(
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=self.produced,
+            ack_policy=AckPolicy.NONE,
+        )
+        arrivals = await self.stream.pull_subscribe(subject, config=last)
+        await arrivals.fetch(1, timeout=10)
+        await arrivals.unsubscribe()
 
     async def messages(self, **properties: JsonValue) -> list[dict[str, JsonValue]]:
         """What a Consume task finds."""
@@ -52,8 +71,8 @@ class Tasks:
 
 
 @pytest.fixture
-def tasks(worker: InlineWorker, broker: NatsServer) -> Tasks:
-    return Tasks(worker, broker)
+def tasks(worker: InlineWorker, broker: NatsServer, client: Client) -> Tasks:
+    return Tasks(worker, broker, client)
 
 
 @pytest_asyncio.fixture
@@ -72,10 +91,7 @@ async def subject(client: Client, request: pytest.FixtureRequest) -> str:
 
 
 async def test_a_durable_consumer_goes_on_where_it_was(tasks: Tasks, subject: str) -> None:
-    produced = await tasks.run(
-        Produce, subject=subject, source=[{"data": "a", "headers": {"k": "v"}}, {"data": {"n": 1}}]
-    )
-    assert produced.outputs == {"messagesCount": 2}
+    await tasks.produce(subject, [{"data": "a", "headers": {"k": "v"}}, {"data": {"n": 1}}])
 
     first, second = await tasks.messages(subject=subject, durableId="reader")
     assert (first["subject"], first["data"], first["headers"]) == (subject, "a", {"k": "v"})
@@ -86,9 +102,9 @@ async def test_a_durable_consumer_goes_on_where_it_was(tasks: Tasks, subject: st
 
 
 async def test_where_to_begin(tasks: Tasks, subject: str) -> None:
-    await tasks.run(Produce, subject=subject, source=[{"data": "a"}, {"data": "b"}])
+    await tasks.produce(subject, [{"data": "a"}, {"data": "b"}])
     between = datetime.now(UTC).isoformat()
-    await tasks.run(Produce, subject=subject, source={"data": "c"})
+    await tasks.produce(subject, {"data": "c"})
     for policy, expected in (
         ({"deliverPolicy": "Last"}, ["c"]),
         ({"deliverPolicy": "New"}, []),
@@ -101,7 +117,7 @@ async def test_where_to_begin(tasks: Tasks, subject: str) -> None:
 
 
 async def test_no_more_is_taken_than_asked_for(tasks: Tasks, subject: str) -> None:
-    await tasks.run(Produce, subject=subject, source=[{"data": str(number)} for number in range(25)])
+    await tasks.produce(subject, [{"data": str(number)} for number in range(25)])
 
     first = await tasks.messages(subject=subject, durableId="reader", maxRecords=12)
     rest = await tasks.messages(subject=subject, durableId="reader", batchSize=100)
@@ -111,11 +127,11 @@ async def test_no_more_is_taken_than_asked_for(tasks: Tasks, subject: str) -> No
 
 
 async def test_messages_of_a_file_are_produced(tasks: Tasks, subject: str) -> None:
-    await tasks.run(Produce, subject=subject, source=[{"data": str(number)} for number in range(300)])
+    await tasks.produce(subject, [{"data": str(number)} for number in range(300)])
     taken = await tasks.run(Consume, subject=subject, batchSize=100, pollDuration="PT0.3S", durableId="r")
     assert taken.outputs["messagesCount"] == 300
 
-    await tasks.run(Produce, subject=subject, source=taken.outputs["uri"])
+    await tasks.produce(subject, taken.outputs["uri"])
 
     assert len(await tasks.messages(subject=subject, durableId="r", batchSize=300)) == 300
 
@@ -182,7 +198,7 @@ async def test_a_name_is_not_taken_from_another_subject(tasks: Tasks, client: Cl
 
 
 async def test_a_killed_consumer_gives_its_messages_back_at_once(tasks: Tasks, subject: str) -> None:
-    await tasks.run(Produce, subject=subject, source=[{"data": "a"}, {"data": "b"}])
+    await tasks.produce(subject, [{"data": "a"}, {"data": "b"}])
     run = await tasks.worker.run(
         Consume, {"url": tasks.url, "subject": subject, "durableId": "r", "pollDuration": "PT1M"},
         timeout="PT0.5S",
