@@ -63,7 +63,7 @@ def advance(
         case Queued():
             step.queue(event.limit)
         case Refused():
-            step.refuse(event.state, event.reason)
+            step.refuse(event.state)
         case PauseRequested():
             step.pause(event.actor)
         case Resume():

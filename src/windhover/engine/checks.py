@@ -82,5 +82,6 @@ def begun(
         )
         for check in failed
     ]
-    fails = consequence(failed) is CheckBehavior.FAIL_EXECUTION
-    return CreateExecution(execution, [*logs, *lines], "failed checks" if fails else None)
+    if consequence(failed) is CheckBehavior.FAIL_EXECUTION:
+        execution.refusals = ("Execution is FAILED due to failed checks",)
+    return CreateExecution(execution, [*logs, *lines])

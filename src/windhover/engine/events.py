@@ -35,10 +35,9 @@ class Released(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The execution ends at once in this state: there is no room for it, or for another ``reason``."""
+    """There is no room under the concurrency limit of the flow: the execution ends at once in this state."""
 
     state: StateType
-    reason: str = "concurrency limit exceeded"
 
 
 class KillRequested(msgspec.Struct, frozen=True):

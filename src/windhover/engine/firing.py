@@ -1,4 +1,4 @@
-"""What becomes of an event that a trigger has seen: an execution that starts, or one that failed, and why.
+"""What becomes of an event that a trigger has seen: an execution that is to run, or to fail, and why.
 
 Documentation page: ``docs/triggers.md``.
 """
@@ -17,7 +17,6 @@ from windhover.expression import ExpressionError
 from windhover.model.execution import Execution, ExecutionTrigger, JsonValue, Label
 from windhover.model.flow import Flow
 from windhover.model.log import LogEntry, LogLevel
-from windhover.model.state import StateType
 from windhover.model.trigger import Trigger
 
 FROM = "system.from"
@@ -25,7 +24,11 @@ FROM_TRIGGER = Label(FROM, "trigger")
 
 
 class Firing(msgspec.Struct, frozen=True):
-    """An execution that is to be stored, CREATED or FAILED, and its first log lines (without numbers)."""
+    """An execution that is to be stored, in state CREATED, and its first log lines (without numbers).
+
+    One that cannot run has its ``refusals``. That it has failed, its executor finds out: so whoever waits for
+    its end learns of it as of any other.
+    """
 
     execution: Execution
     logs: list[LogEntry] = msgspec.field(default_factory=list)
@@ -54,8 +57,8 @@ class Occasion(msgspec.Struct, frozen=True):
 def fire(flow: Flow, occasion: Occasion, environment: EngineEnvironment, now: datetime) -> Firing:
     """The execution that an occasion starts.
 
-    Inputs that cannot be rendered or do not validate make an execution that has FAILED, with a log line for
-    each reason: the event is not lost, and whoever watches the flow sees it. A label of the trigger that
+    Inputs that cannot be rendered or do not validate make an execution that ends as FAILED, with a log line
+    for each reason: the event is not lost, and whoever watches the flow sees it. A label of the trigger that
     cannot be rendered is left out, with a warning.
     """
     trigger = occasion.trigger
@@ -96,21 +99,19 @@ def fire(flow: Flow, occasion: Occasion, environment: EngineEnvironment, now: da
         labels=[*labels, *occasion.labels],
     )
     execution.trigger = ExecutionTrigger(trigger.id, trigger.type, dict(occasion.variables))
-    if problems:
-        execution.state.become(StateType.FAILED, now)
-    lines = [(LogLevel.WARN, text) for text in warnings] + [(LogLevel.ERROR, text) for text in problems]
-    return Firing(execution, [_line(execution, level, text, now) for level, text in lines])
+    execution.refusals = tuple(problems)
+    return Firing(execution, [_warning(execution, text, now) for text in warnings])
 
 
 def failed_firing(
     flow: Flow, occasion: Occasion, reason: str, environment: EngineEnvironment, now: datetime
 ) -> Firing:
-    """An execution that never ran, for an event that the trigger could not make sense of."""
+    """An execution that will not run, for an event that the trigger could not make sense of."""
     execution_id = occasion.execution_id or environment.new_id()
     execution = new_execution(flow, {}, execution_id, now, labels=occasion.labels)
     execution.trigger = ExecutionTrigger(occasion.trigger.id, occasion.trigger.type, dict(occasion.variables))
-    execution.state.become(StateType.FAILED, now)
-    return Firing(execution, [_line(execution, LogLevel.ERROR, reason, now)])
+    execution.refusals = (reason,)
+    return Firing(execution)
 
 
 def _labels(trigger: Trigger, renderer: FlowInputRenderer) -> tuple[list[Label], list[str]]:
@@ -127,14 +128,14 @@ def _labels(trigger: Trigger, renderer: FlowInputRenderer) -> tuple[list[Label],
     return labels, warnings
 
 
-def _line(execution: Execution, level: LogLevel, message: str, now: datetime) -> LogEntry:
+def _warning(execution: Execution, message: str, now: datetime) -> LogEntry:
     return LogEntry(
         tenant_id=execution.tenant_id,
         namespace=execution.namespace,
         flow_id=execution.flow_id,
         execution_id=execution.id,
         timestamp=now,
-        level=level,
+        level=LogLevel.WARN,
         message=message,
         trigger_id=execution.trigger.id if execution.trigger is not None else None,
     )

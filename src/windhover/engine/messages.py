@@ -127,14 +127,10 @@ class ReleaseDirectory(msgspec.Struct, frozen=True):
 
 
 class CreateExecution(msgspec.Struct, frozen=True):
-    """Start a new execution. ``execution`` is in state CREATED with its final inputs and labels.
-
-    With ``failure`` it does not run, and ends as FAILED for that reason.
-    """
+    """Start a new execution. ``execution`` is in state CREATED with its final inputs and labels."""
 
     execution: Execution
     logs: Sequence[LogEntry] = ()
-    failure: str | None = None
 
 
 class KillExecution(msgspec.Struct, frozen=True):
@@ -179,10 +175,14 @@ class ResumeFromBreakpoint(msgspec.Struct, frozen=True):
 
 
 class RestartExecution(msgspec.Struct, frozen=True):
-    """Take up again what failed in an ended execution; with a revision, in a new execution of that."""
+    """Take up again what failed in an ended execution; with a revision, in a new execution of that.
+
+    Of this command and those below, ``actor`` is who asks; the log names them.
+    """
 
     execution_id: str
     revision: int | None = None
+    actor: str | None = None
 
 
 class ReplayExecution(msgspec.Struct, frozen=True):
@@ -195,6 +195,7 @@ class ReplayExecution(msgspec.Struct, frozen=True):
     inputs: Mapping[str, JsonValue] | None = None
     new_id: str | None = None
     breakpoints: tuple[Breakpoint, ...] = ()
+    actor: str | None = None
 
 
 class ChangeTaskRunState(msgspec.Struct, frozen=True):
@@ -203,6 +204,7 @@ class ChangeTaskRunState(msgspec.Struct, frozen=True):
     execution_id: str
     task_run_id: str
     state: StateType
+    actor: str | None = None
 
 
 class ChangeStatus(msgspec.Struct, frozen=True):
@@ -210,6 +212,7 @@ class ChangeStatus(msgspec.Struct, frozen=True):
 
     execution_id: str
     state: StateType
+    actor: str | None = None
 
 
 class SetLabels(msgspec.Struct, frozen=True):
@@ -223,6 +226,7 @@ class ForceRun(msgspec.Struct, frozen=True):
     """Let an execution run that waits: for its date, for its turn, or for somebody to resume it."""
 
     execution_id: str
+    actor: str | None = None
 
 
 class UnqueueExecution(msgspec.Struct, frozen=True):
@@ -230,6 +234,7 @@ class UnqueueExecution(msgspec.Struct, frozen=True):
 
     execution_id: str
     state: StateType = StateType.RUNNING
+    actor: str | None = None
 
 
 class DeleteExecution(msgspec.Struct, frozen=True):
@@ -267,7 +272,7 @@ class Accepted(msgspec.Struct, frozen=True):
 class ExecutionStored(msgspec.Struct, frozen=True):
     """An execution was written by somebody else and is to begin; ``execution`` is as it was written.
 
-    ``logs`` is how many lines it has by now. An execution that has ended by then only has listeners to tell.
+    ``logs`` is how many lines it has by now.
     """
 
     execution_id: str
@@ -353,10 +358,10 @@ class TaskRunNotFound(CommandRefused):
 
 
 class NothingToRestart(CommandRefused):
-    """No task run of the execution failed."""
+    """No task run of the execution failed; ``hint`` says what else there is to know, or to do."""
 
-    def __init__(self) -> None:
-        super().__init__("No task found to restart execution from!")
+    def __init__(self, hint: str = "") -> None:
+        super().__init__(f"No task found to restart execution from! {hint}".rstrip())
 
 
 class IllegalExecutionState(CommandRefused):

@@ -65,15 +65,19 @@ class Recorder:
         entry.sequence = self.live.log_sequence
         self.effects.logs.append(entry)
 
-    def log(self, level: LogLevel, message: str, node: Node | None = None) -> None:
+    def log(
+        self, level: LogLevel, message: str, node: Node | None = None, *, trigger_id: str | None = None
+    ) -> None:
         """Write a line of the engine's own, so that no state comes about without a word.
 
-        When the log is full only warnings and errors are written: what tries again for ever must not fill it.
+        With ``trigger_id`` it is found among the lines of the trigger, too. When the log is full only
+        warnings and errors are written: what tries again for ever must not fill it.
         """
         if level < LogLevel.WARN and self.live.log_sequence >= self.environment.max_log_lines - 1:
             self._say_that_the_log_is_full()
             return
         entry = self._own_line(level, message)
+        entry.trigger_id = trigger_id
         if node is not None:
             entry.task_id = node.record.task_id
             entry.task_run_id = node.record.id

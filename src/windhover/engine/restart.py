@@ -25,8 +25,8 @@ REPLAY_LABEL = Label("system.replay", "true")
 #: Of an execution that others are replays of.
 REPLAYED_LABEL = Label("system.replayed", "true")
 
-#: States of task runs that a restart takes up again.
-_UNSUCCESSFUL = frozenset({StateType.FAILED, StateType.KILLED})
+#: States of task runs that did not come to a good end: they are taken up again.
+_UNSUCCESSFUL = frozenset({StateType.FAILED, StateType.KILLED, StateType.CANCELLED})
 
 
 class Reworked(msgspec.Struct):
@@ -38,43 +38,26 @@ class Reworked(msgspec.Struct):
 
 
 def restart(execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now: datetime) -> Reworked:
-    """Take up again all that failed, or was killed, in an execution that has ended.
+    """Take up again all that failed, or was stopped, in an execution that has ended.
 
-    One that failed although none of its task runs did (at its outputs, or by a defect) goes on behind them.
-
-    The records are changed in place. Runs of errors, finally and afterExecution branches go; they are
-    made anew if they are needed.
+    In one that ended as WARNING that is what failed and was allowed to. One that did not end well although
+    all its task runs did (at its outputs, by a defect, by an agreement) goes on behind them; one that was
+    ended before its first task run begins. The records are changed in place. Runs of errors, finally and
+    afterExecution branches go; they are made anew if they are needed.
 
     Raises:
-        NothingToRestart: nothing failed, or it failed before its first task run.
+        NothingToRestart: nothing failed, or it could not run in the first place.
     """
+    ended = execution.state.current
     kept, removed = _without_other_branches(task_runs)
-    unsuccessful = [
-        run for run in kept if run.state.current in _UNSUCCESSFUL and run.phase is not Phase.MEANWHILE
-    ]
-    if not unsuccessful and not (kept and execution.state.current in _UNSUCCESSFUL):
-        raise NothingToRestart
-    anew = _to_begin_anew(kept, unsuccessful, flow)
-    again = _behind_others(kept, unsuccessful)
-    inside = again | _inside(kept, anew | again)
-    removed.extend(inside)
-    kept = [run for run in kept if run.id not in inside]
-    taken_up = {run.id for run in unsuccessful} - inside
-    _run_ancestors(kept, [run for run in kept if run.id in taken_up or run.id in anew], now)
-    parents = {run.parent_task_run_id for run in kept}
-    for run in kept:
-        if run.id in anew:
-            _clear(run)
-            run.state.become(StateType.RESTARTED, now)
-        elif run.id in taken_up:
-            has_begun = run.id in parents or _has_something_to_run(run, flow)
-            run.outcome = None
-            run.stage = Stage.BODY if run.stage is Stage.EXPIRED else run.stage
-            if not has_begun and isinstance(flow.task_by_id(run.task_id), FlowableTask):
-                _clear(run)
-            run.state.become(StateType.RUNNING if has_begun else StateType.RESTARTED, now)
+    unsuccessful = [run for run in kept if run.phase is not Phase.MEANWHILE and _is_to_do(run, ended)]
+    if not unsuccessful and not (kept and ended in _UNSUCCESSFUL):
+        _check_that_it_may_begin(execution, task_runs)
+    kept, inside = _take_up(kept, unsuccessful, flow, now)
     _go_back(execution, RESTARTED_LABEL, now)
-    return Reworked(execution, kept, removed)
+    if execution.schedule_date is not None and execution.schedule_date > now:
+        execution.schedule_date = None
+    return Reworked(execution, kept, [*removed, *inside])
 
 
 def change_state(
@@ -121,7 +104,8 @@ def replay(
     """A new execution after the model of an old one: from its beginning, or from one of its task runs.
 
     ``flow`` is the revision to run. The records given stay as they are. What ran before the task run
-    is taken over with its outputs; what came after it runs again. ``execution_id`` is that of the new
+    is taken over with its outputs; what came after it runs again. So does what did not end well in other
+    lanes beside it, since the new execution could only fail for that. ``execution_id`` is that of the new
     execution, if it has been chosen. ``in_its_place``: whoever waits for the old one waits for the new one.
 
     Raises:
@@ -145,6 +129,8 @@ def replay(
         _clear(again)
     again.state.become(StateType.RUNNING if is_flowable else StateType.RESTARTED, now)
     _run_ancestors(copies, [again], now)
+    for beside in _unsuccessful_beside(copies, again):
+        copies = _with_unsuccessful_again(copies, beside, flow, now)
     header.state = execution.state.copy()
     header.state.become(StateType.RESTARTED, now)
     header.outputs = execution.outputs
@@ -156,9 +142,10 @@ def replay(
 def restart_as(
     execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now: datetime, new_id: Callable[[], str]
 ) -> Reworked:
-    """A new execution, of another revision, that takes up again what failed or was killed in an old one.
+    """A new execution, of another revision, that takes up again what failed or was stopped in an old one.
 
-    What ended well is taken over with its outputs. The records given stay as they are.
+    What ended well is taken over with its outputs. If the old one is paused, the new one goes on behind the
+    pause that began first. The records given stay as they are.
 
     Raises:
         NothingToRestart: no task run failed of those that the revision still has.
@@ -168,7 +155,10 @@ def restart_as(
     labels, attempt = header.labels, header.metadata.attempt_number
     known = _still_defined(task_runs, flow)
     ids = {run.id: new_id() for run in known}
-    new = restart(header, [_copied(run, header.id, ids, now) for run in known], flow, now)
+    copies = [_copied(run, header.id, ids, now) for run in known]
+    if execution.state.current is StateType.PAUSED:
+        _pass_first_pause(known, copies, flow, now)
+    new = restart(header, copies, flow, now)
     header.labels, header.metadata.attempt_number, header.outputs = labels, attempt, execution.outputs
     for position, run in enumerate(new.task_runs):
         run.position = position
@@ -200,6 +190,7 @@ def _replayed_header(
         broken_slas=(),
         breakpoints=(),
         waits_for=None,
+        refusals=(),
         metadata=ExecutionMetadata(
             execution.metadata.attempt_number + 1, execution.metadata.original_created_date
         ),
@@ -255,6 +246,42 @@ def _later_lanes(parent: TaskRun | None, lane: int, flow: Flow) -> Collection[in
     return range(lane + 1, len(body.lanes)) if body.limit == 1 else ()
 
 
+def _unsuccessful_beside(task_runs: Sequence[TaskRun], chosen: TaskRun) -> list[TaskRun]:
+    """What did not end well in other lanes than the one that a replay begins in, at any level around it."""
+    by_id = {run.id: run for run in task_runs}
+    found = []
+    for at in (chosen, *_ancestors(chosen, by_id)):
+        if at.phase is Phase.TASKS:
+            found += [
+                run
+                for run in task_runs
+                if run.parent_task_run_id == at.parent_task_run_id
+                and run.phase is Phase.TASKS
+                and run.lane != at.lane
+                and run.state.current in _UNSUCCESSFUL
+            ]
+    return found
+
+
+def _with_unsuccessful_again(
+    task_runs: Sequence[TaskRun], top: TaskRun, flow: Flow, now: datetime
+) -> list[TaskRun]:
+    """The task runs, with what did not end well in and under ``top`` taken up again.
+
+    A failure that something between the two has dealt with stays as it is.
+    """
+    within = _inside(task_runs, [top.id]) | {top.id}
+    kept, removed = _without_other_branches([run for run in task_runs if run.id in within], top)
+    reaching: list[TaskRun] = []
+    for run in kept:
+        reaches = run is top or any(run.parent_task_run_id == parent.id for parent in reaching)
+        if reaches and run.state.current in _UNSUCCESSFUL and run.phase is not Phase.MEANWHILE:
+            reaching.append(run)
+    _, inside = _take_up(kept, reaching, flow, now)
+    gone = {*removed, *inside}
+    return [run for run in task_runs if run.id not in gone]
+
+
 def _copied(run: TaskRun, execution_id: str, ids: Mapping[str, str], now: datetime) -> TaskRun:
     copy = msgspec.structs.replace(
         run,
@@ -274,9 +301,68 @@ def _copied(run: TaskRun, execution_id: str, ids: Mapping[str, str], now: dateti
     return copy
 
 
-def _without_other_branches(task_runs: Sequence[TaskRun]) -> tuple[list[TaskRun], list[str]]:
-    """The task runs of normal branches, and the ids of all others with what is in them."""
-    other = {run.id for run in task_runs if run.phase not in (Phase.TASKS, Phase.MEANWHILE)}
+def _is_to_do(run: TaskRun, ended: StateType) -> bool:
+    """A restart takes this task run up again, in an execution that has ended so."""
+    if run.state.current in _UNSUCCESSFUL:
+        return True
+    was_allowed_to_fail = (
+        run.state.current is StateType.WARNING
+        and run.attempts is not None
+        and run.attempts[-1].state.current is StateType.FAILED
+    )
+    return ended is StateType.WARNING and was_allowed_to_fail
+
+
+def _check_that_it_may_begin(execution: Execution, task_runs: Sequence[TaskRun]) -> None:
+    """See whether an execution in which there is nothing to take up can begin instead.
+
+    Raises:
+        NothingToRestart: it cannot.
+    """
+    ended = execution.state.current
+    if ended is StateType.RETRIED:
+        raise NothingToRestart("A new execution has taken its place.")
+    if ended is StateType.FAILED:
+        raise NothingToRestart("It failed before its first task; it can be replayed.")
+    if ended not in _UNSUCCESSFUL or task_runs:
+        raise NothingToRestart("Nothing in it failed or was stopped; it can be replayed.")
+
+
+def _take_up(
+    task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun], flow: Flow, now: datetime
+) -> tuple[list[TaskRun], set[str]]:
+    """Let these task runs be run again, in place; returns what is left, and the ids of those that are gone."""
+    anew = _to_begin_anew(task_runs, unsuccessful, flow)
+    again = _behind_others(task_runs, unsuccessful)
+    gone = again | _inside(task_runs, anew | again)
+    kept = [run for run in task_runs if run.id not in gone]
+    taken_up = {run.id for run in unsuccessful} - gone
+    _run_ancestors(kept, [run for run in kept if run.id in taken_up or run.id in anew], now)
+    parents = {run.parent_task_run_id for run in kept}
+    for run in kept:
+        if run.id in anew:
+            _clear(run)
+            run.state.become(StateType.RESTARTED, now)
+        elif run.id in taken_up:
+            has_begun = run.id in parents or _has_something_to_run(run, flow)
+            run.outcome = None
+            run.stage = Stage.BODY if run.stage is Stage.EXPIRED else run.stage
+            if not has_begun and isinstance(flow.task_by_id(run.task_id), FlowableTask):
+                _clear(run)
+            run.state.become(StateType.RUNNING if has_begun else StateType.RESTARTED, now)
+    return kept, gone
+
+
+def _without_other_branches(
+    task_runs: Sequence[TaskRun], top: TaskRun | None = None
+) -> tuple[list[TaskRun], list[str]]:
+    """The task runs of normal branches, and the ids of all others with what is in them.
+
+    ``top`` stays, whatever branch it belongs to.
+    """
+    other = {
+        run.id for run in task_runs if run.phase not in (Phase.TASKS, Phase.MEANWHILE) and run is not top
+    }
     gone = other | _inside(task_runs, other)
     return [run for run in task_runs if run.id not in gone], sorted(gone)
 
@@ -343,6 +429,15 @@ def _to_begin_anew(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun]
             if body is not None and (body.directory or body.rounds):
                 anew.add(around.id)
     return anew
+
+
+def _pass_first_pause(old: Sequence[TaskRun], copies: Sequence[TaskRun], flow: Flow, now: datetime) -> None:
+    """Let the first pause that ``old`` waits in be one, in its copy, whose time is over."""
+    for run, copy in zip(old, copies, strict=True):
+        body = _body(run, flow)
+        if run.state.current is StateType.PAUSED and body is not None and body.pause is not None:
+            copy.state.become(StateType.FAILED, now)
+            return
 
 
 def _waited(run: TaskRun, flow: Flow) -> bool:

@@ -52,6 +52,9 @@ class Step(Breakpoints):
         record = self.live.record
         if record.state.current is not StateType.CREATED or self.live.nodes:
             return
+        if record.refusals:
+            self._end_refused()
+            return
         if record.schedule_date is not None and record.schedule_date > self.now:
             self.effects.timers_set[SCHEDULE_TIMER] = record.schedule_date
             return
@@ -161,7 +164,6 @@ class Step(Breakpoints):
         """Go on with an execution that was reworked, or whose turn has come."""
         record = self.live.record
         if record.state.current is StateType.RESTARTED:
-            self.log(LogLevel.INFO, "Execution restarted.")
             self.watch_durations(self.now)
             self.set_deadlines_again()
         if record.waits_for is not None:
@@ -193,10 +195,19 @@ class Step(Breakpoints):
         self.log(LogLevel.ERROR, f"Execution is FAILED because it waited for its turn longer than {longest}.")
         self.end_unstarted(StateType.FAILED)
 
-    def refuse(self, state: StateType, reason: str) -> None:
+    def refuse(self, state: StateType) -> None:
         level = LogLevel.ERROR if state is StateType.FAILED else LogLevel.INFO
-        self.log(level, f"Execution is {state.value} due to {reason}")
+        self.log(level, f"Execution is {state.value} due to concurrency limit exceeded")
         self.end_unstarted(state)
+
+    def _end_refused(self) -> None:
+        """End an execution that was stored with reasons why it cannot run."""
+        record = self.live.record
+        for reason in record.refusals:
+            trigger_id = None if record.trigger is None else record.trigger.id
+            self.log(LogLevel.ERROR, reason, trigger_id=trigger_id)
+        record.refusals = ()
+        self.end_unstarted(StateType.FAILED)
 
     # ---------------------------------------------------------------- what workers report
 

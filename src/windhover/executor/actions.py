@@ -168,6 +168,8 @@ class Actions:
         record = live.record
         if record.state.current.is_terminated:
             raise IllegalExecutionState("Only non terminated executions can be forced run.")
+        if record.refusals:
+            raise IllegalExecutionState("The execution cannot run: " + "; ".join(record.refusals))
         effects = Effects(header_changed=True)
         forced = _LETS_GO.get(record.state.current, Released())
         if record.state.current is StateType.CREATED:

@@ -12,7 +12,6 @@ from windhover.engine.events import (
     KillRequested,
     LeaveBreakpoint,
     PauseRequested,
-    Refused,
     Resume,
 )
 from windhover.engine.live import LiveExecution
@@ -35,7 +34,7 @@ from windhover.executor.change import Answer, Change
 from windhover.executor.children import link, started_by
 from windhover.executor.failure import NOT_CARRIED_OUT, BrokenExecution
 from windhover.executor.house import House
-from windhover.executor.round import Round
+from windhover.executor.round import STARTED_BY, Round
 from windhover.model.execution import Execution
 from windhover.model.state import StateType
 from windhover.queue.local import PendingCommand
@@ -95,15 +94,9 @@ class Commands:
         change.answers.append(Answer(pending.answer, change.accepted()))
         # Answered as accepted, before what follows begins in the same commit.
         if isinstance(pending.command, CreateExecution):
-            await self._begin(change.live, pending.command)
+            await self._round.start(change.live, Begin())
         elif change.reworked:
             await self._round.go_ahead(change)
-
-    async def _begin(self, live: LiveExecution, command: CreateExecution) -> None:
-        if command.failure is None:
-            await self._round.start(live, Begin())
-        else:
-            await self._round.apply(live, Refused(StateType.FAILED, command.failure))
 
     async def _throw_away(self, command: Command) -> None:
         """Let go of an execution on which a command broke off half-way."""
@@ -165,7 +158,7 @@ class Commands:
                 query = ExecutionQuery(execution.tenant_id, trigger_execution_id=parent)
                 children.update([child async for child in self._ids(query)])
             for child in children:
-                await self._round.apply_to(child, KillRequested("the execution that started it"))
+                await self._round.apply_to(child, KillRequested(STARTED_BY))
             parents = children
 
     async def _ids(self, query: ExecutionQuery) -> AsyncIterator[str]:

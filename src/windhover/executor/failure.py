@@ -79,17 +79,20 @@ def end_execution(
             run.attempts[-1].state.become(state, now)
         effects.task_runs[run.id] = run
     if left or not record.state.current.is_terminated:
-        effects.logs.append(
+        level = LogLevel.INFO if state is StateType.KILLED else LogLevel.ERROR
+        effects.logs.extend(
             LogEntry(
                 tenant_id=record.tenant_id,
                 namespace=record.namespace,
                 flow_id=record.flow_id,
                 execution_id=record.id,
                 timestamp=now,
-                level=LogLevel.INFO if state is StateType.KILLED else LogLevel.ERROR,
-                message=reason,
+                level=level,
+                message=message,
             )
+            for message in (*record.refusals, reason)
         )
+        record.refusals = ()
     if not record.state.current.is_terminated:
         record.state.become(state, now)
     for sequence, entry in enumerate(effects.logs, log_sequence + 1):

@@ -232,7 +232,7 @@ class FlowTriggers:
         chain[str(listener.key)] = chain.get(str(listener.key), 0) + 1
         firing.execution.flow_triggers = chain
         warning = None
-        if firing.execution.state.current is StateType.FAILED:
+        if firing.execution.refusals:
             name = f"{flow.namespace}.{flow.id}"
             message = f"Failed to trigger flow {name} for trigger {trigger.id}, invalid inputs"
             warning = _line(record, LogLevel.WARN, message, now)

@@ -57,6 +57,9 @@ from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
 
 logger = logging.getLogger(__name__)
 
+#: Who asks, where an execution acts on one that it has started.
+STARTED_BY = "the execution that started it"
+
 #: How many executions begin inside of one another's start, before one has to wait for the next round.
 _MOST_BEGUN_INSIDE = 10
 
@@ -114,17 +117,10 @@ class Round:
                 execution.tenant_id, execution.namespace, execution.flow_id, execution.flow_revision
             )
         except (FlowNotFound, FlowUnreadable):
-            if execution.state.current.is_terminated:
-                return
             # Read back as any other whose flow is gone, it ends with the reason.
             await self.apply_to(execution.id, Begin())
             return
-        live = LiveExecution(flow, execution, stored.logs)
-        if execution.state.current.is_terminated:
-            # There is nothing to do but to let Flow triggers see how it ended.
-            self.changes[execution.id] = Change(live, known_states=1)
-            return
-        self._house.live[execution.id] = live
+        live = self._house.live[execution.id] = LiveExecution(flow, execution, stored.logs)
         self.changes[execution.id] = Change(live)
         await self.start(live, Begin())
 
@@ -209,10 +205,10 @@ class Round:
         for start in effects.children_to_start:
             await self._start_child(live, start)
         for execution_id in effects.children_to_kill:
-            await self.apply_to(execution_id, KillRequested("the execution that started it"))
+            await self.apply_to(execution_id, KillRequested(STARTED_BY))
         for task_run_id in effects.batches_to_kill:
             for execution_id in await self._executions_of(AwaitedBy(live.record.id, task_run_id), live):
-                await self.apply_to(execution_id, KillRequested("the execution that started it"))
+                await self.apply_to(execution_id, KillRequested(STARTED_BY))
         for task_run_id in effects.batches_to_restart:
             await self._restart_batches(live, task_run_id)
         if effects.replay:
@@ -249,7 +245,8 @@ class Round:
         """Let an execution begin, or go on after a restart, if its flow's concurrency limit lets it."""
         record = live.record
         waits = record.schedule_date is not None and record.schedule_date > self._house.clock()
-        verdict = Verdict.RUN if waits else await self._house.admission.ask(live.flow, record)
+        needs_slot = not waits and not record.refusals
+        verdict = await self._house.admission.ask(live.flow, record) if needs_slot else Verdict.RUN
         match verdict:
             case Verdict.RUN:
                 await self.apply(live, event)
@@ -280,18 +277,17 @@ class Round:
             ]
 
     async def start_triggered(self, reaction: Reaction) -> Change | None:
-        """Start what a Flow trigger has made, or keep it, if it has failed before it could run."""
+        """Start what a Flow trigger has made; returns what the round does to it."""
         if reaction.firing is None:
             return None
         execution, logs = reaction.firing.execution, reaction.firing.logs
-        live = LiveExecution(reaction.flow, execution)
-        change = self.changes[execution.id] = Change(live, created=True, known_states=1)
+        live = self._house.live[execution.id] = LiveExecution(reaction.flow, execution)
+        self.changes[execution.id] = Change(live, created=True)
         if logs:
             await self.apply(live, LogsWritten(execution.id, logs))
-        if not execution.state.current.is_terminated:
-            self._house.live[execution.id] = live
-            await self.start(live, Begin())
-        return change
+        await self.start(live, Begin())
+        # The engine may have given it up meanwhile: then it is another change.
+        return self.changes[execution.id]
 
     async def release(self, execution_ids: Iterable[str]) -> None:
         for execution_id in execution_ids:
@@ -329,7 +325,7 @@ class Round:
         change: Change | None = None
         if child.record.state.current in (StateType.FAILED, StateType.KILLED):
             try:
-                change = await self.rework(RestartExecution(child.record.id))
+                change = await self.rework(RestartExecution(child.record.id, actor=STARTED_BY))
             except CommandRefused:
                 return False
         event = ChildStarted(start.task_run_id, child.record.id, name, True, restarted=change is not None)
@@ -356,7 +352,7 @@ class Round:
         await self.apply(parent, FailedBatchesFound(task_run_id, len(failed)))
         for execution_id in sorted(failed) if len(failed) == known else ():
             try:
-                change = await self.rework(RestartExecution(execution_id))
+                change = await self.rework(RestartExecution(execution_id, actor=STARTED_BY))
             except CommandRefused:
                 child = await self.fetch(execution_id)
                 if child is not None and child.record.state.current.is_terminated:

@@ -151,7 +151,8 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     why an execution in state QUEUED does not run. ``flow_triggers`` says how often each Flow trigger has
     fired in the chain of executions that led to this one. ``nesting`` is how many executions wait for it, one
     for another. ``listeners`` are those of the flow, by index,
-    that run after its end.
+    that run after its end. ``refusals`` say why an execution that is stored as CREATED will not run: it ends
+    as FAILED, with them in its log.
     """
 
     id: str
@@ -179,3 +180,4 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     waits_for: str | None = None
     flow_triggers: dict[str, int] | None = None
     nesting: int = 0
+    refusals: tuple[str, ...] = ()

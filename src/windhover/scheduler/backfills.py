@@ -142,9 +142,7 @@ class Backfills:
         ):
             if backfill.mode.wants(before.get(date)):
                 events.append(self._event(backfill, flow, trigger, dates, date, now))
-                execution = events[-1].execution
-                if not execution.state.current.is_terminated:
-                    running.append(execution.id)
+                running.append(events[-1].execution.id)
             else:
                 skipped += 1
             cursor = date

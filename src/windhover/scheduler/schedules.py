@@ -15,7 +15,6 @@ from windhover.expression import ExpressionError
 from windhover.model.execution import JsonValue, Label
 from windhover.model.flow import Flow
 from windhover.model.log import LogEntry, LogLevel
-from windhover.model.state import StateType
 from windhover.model.trigger_state import TriggerState
 from windhover.plugin.condition import ConditionError
 from windhover.plugin.trigger import RecoverMissedSchedules, ScheduleTrigger
@@ -102,7 +101,7 @@ class Schedules:
         # A date that is too far off to be found at once is searched for again when time has come that far.
         memory.searched = dates.searched_until if decision.next_date is None else None
         memory.date = decision.slots[-1].date if decision.slots else memory.date
-        held, stop = _held_by(trigger, events)
+        held = events[-1].execution.id if events else None
         waits = held is not None and not trigger.allow_concurrent
         evaluation = Evaluation(
             state,
@@ -111,7 +110,6 @@ class Schedules:
             next_date=decision.next_date,
             last_triggered=now if events else state.last_triggered,
             execution_id=held,
-            stop=stop,
         )
         return Outcome(evaluation, events, logs)
 
@@ -182,15 +180,3 @@ def _counts_from(state: TriggerState) -> datetime:
     ):
         return memory.searched
     return state.updated
-
-
-def _held_by(trigger: ScheduleTrigger, events: Sequence[TriggerEvent]) -> tuple[str | None, bool]:
-    """The execution that a trigger waits for, and whether it stops after one that has ended already."""
-    if any(
-        event.execution.state.current.is_terminated and event.execution.state.current in trigger.stop_after
-        for event in events
-    ):
-        return None, True
-    if not events or events[-1].execution.state.current is not StateType.CREATED:
-        return None, False
-    return events[-1].execution.id, False

@@ -14,6 +14,7 @@ from windhover.engine.conditions import conditions_hold, flow_context
 from windhover.engine.creation import FlowInputRenderer
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.firing import FROM_TRIGGER, Firing, Occasion, failed_firing, fire
+from windhover.engine.spill import stored_value
 from windhover.engine.trigger_messages import (
     EventSeen,
     ListeningEnded,
@@ -25,11 +26,12 @@ from windhover.engine.trigger_messages import (
 from windhover.expression import ExpressionError
 from windhover.model.flow import Flow
 from windhover.model.log import LogEntry, LogLevel
-from windhover.model.state import StateType
 from windhover.model.trigger_state import TriggerKey, TriggerState
 from windhover.plugin.condition import ConditionError
+from windhover.plugin.event_batch import EventBatch
 from windhover.plugin.trigger import PollingTrigger, TriggerDefinition
 from windhover.queue.local import LocalQueue
+from windhover.repository.batched_events import BatchedEvent, EventContent
 from windhover.repository.triggers import Evaluation, TriggerEvent
 from windhover.scheduler.journal import TriggerJournal
 from windhover.scheduler.schedules import Outcome, failed_look, numbered
@@ -118,14 +120,15 @@ class Sightings:
         events: list[TriggerEvent] = []
         if look.sighting is not None:
             try:
-                fired = self._fire(job, flow, look.sighting, now, job.execution_id)
+                counts = self._counts(job, flow, look.sighting)
             except ConditionError as error:
                 return self._look_failed(look, flow, str(error), now)
-            if fired is not None:
+            if counts:
+                fired = self._fire(job, flow, look.sighting, now, job.execution_id)
                 key = fired.key or f"look/{job.execution_id}"
                 logs = numbered(fired.firing.logs)
                 events.append(TriggerEvent(state.key, key, fired.firing.execution, logs, state.lease))
-        held, stop = self._held(job.trigger, events)
+        held = events[-1].execution.id if events else None
         next_date = now + look.interval
         evaluation = Evaluation(
             state,
@@ -134,7 +137,6 @@ class Sightings:
             next_date=next_date,
             last_triggered=now if events else state.last_triggered,
             execution_id=held,
-            stop=stop,
         )
         return Outcome(evaluation, events)
 
@@ -184,19 +186,56 @@ class Sightings:
             lease=state.lease,
         )
 
-    def seen(self, seen: EventSeen, flow: Flow, now: datetime, logs: list[LogEntry]) -> TriggerEvent | None:
-        """The execution of an event that a listener has seen; None when conditions do not hold."""
+    def seen(
+        self, seen: EventSeen, flow: Flow, now: datetime, logs: list[LogEntry]
+    ) -> TriggerEvent | BatchedEvent | None:
+        """What becomes of an event that a listener has seen: an execution, or a part of one.
+
+        None when conditions do not hold.
+        """
         job = seen.job
-        execution_id = self._environment.new_id()
+        event_id = self._environment.new_id()
         try:
-            fired = self._fire(job, flow, seen.sighting, now, execution_id)
+            if not self._counts(job, flow, seen.sighting):
+                return None
         except ConditionError as error:
             logs.append(self._journal.line(job.key, LogLevel.ERROR, f"An event is passed over: {error}", now))
             return None
-        if fired is None:
-            return None
-        key = fired.key or f"event/{execution_id}"
+        if job.trigger.batch is not None:
+            gathered = self._gathered(job, flow, seen.sighting, now, event_id, job.trigger.batch)
+            if gathered is not None:
+                return gathered
+        fired = self._fire(job, flow, seen.sighting, now, event_id)
+        key = fired.key or f"event/{event_id}"
         return TriggerEvent(job.key, key, fired.firing.execution, numbered(fired.firing.logs), job.lease)
+
+    def _gathered(
+        self,
+        job: TriggerJob,
+        flow: Flow,
+        sighting: Sighting,
+        now: datetime,
+        event_id: str,
+        batch: EventBatch,
+    ) -> BatchedEvent | None:
+        """An event that waits for others; None when its key cannot be rendered, which is told by itself."""
+        try:
+            name = self._key(job.trigger, flow, sighting)
+        except ExpressionError:
+            return None
+        variables = sighting.variables
+        stored = [value for value in map(stored_value, variables.values()) if value is not None]
+        size = len(msgspec.json.encode(variables)) + sum(value.size for value in stored)
+        return BatchedEvent(
+            id=event_id,
+            key=job.key,
+            content=EventContent(variables, [value.uri for value in stored]),
+            size=size,
+            received=now,
+            due=now + batch.max_duration,
+            name=name,
+            lease=job.lease,
+        )
 
     def listened(self, ended: ListeningEnded, now: datetime) -> Outcome:
         """A worker listens no more."""
@@ -210,17 +249,12 @@ class Sightings:
 
     def _fire(
         self, job: TriggerJob, flow: Flow, sighting: Sighting, now: datetime, execution_id: str
-    ) -> _Fired | None:
-        """The execution of an event; None when conditions do not hold.
+    ) -> _Fired:
+        """The execution of an event that counts.
 
-        An event whose key cannot be rendered is not lost: its execution has FAILED with the reason.
-
-        Raises:
-            ConditionError: it cannot be told whether they do.
+        An event whose key cannot be rendered is not lost: its execution fails with the reason.
         """
         trigger = job.trigger
-        if not conditions_hold(trigger, flow_context(flow, sighting.variables, self._environment)):
-            return None
         occasion = Occasion(trigger, sighting.variables, labels=[FROM_TRIGGER], execution_id=execution_id)
         try:
             key = self._key(trigger, flow, sighting)
@@ -228,6 +262,14 @@ class Sightings:
             reason = f"The eventKey of the trigger cannot be rendered: {error}"
             return _Fired(sighting.key, failed_firing(flow, occasion, reason, self._environment, now))
         return _Fired(key, fire(flow, occasion, self._environment, now))
+
+    def _counts(self, job: TriggerJob, flow: Flow, sighting: Sighting) -> bool:
+        """Whether the conditions of a trigger hold for an event.
+
+        Raises:
+            ConditionError: it cannot be told.
+        """
+        return conditions_hold(job.trigger, flow_context(flow, sighting.variables, self._environment))
 
     def _key(self, trigger: TriggerDefinition, flow: Flow, sighting: Sighting) -> str | None:
         """What tells an event from others: what the trigger's `eventKey` says, else what the source does."""
@@ -239,11 +281,3 @@ class Sightings:
         if len(key) > _LONGEST_KEY:
             return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
         return key or sighting.key
-
-    def _held(self, trigger: TriggerDefinition, events: list[TriggerEvent]) -> tuple[str | None, bool]:
-        if not events:
-            return None, False
-        execution = events[-1].execution
-        if execution.state.current.is_terminated:
-            return None, execution.state.current in trigger.stop_after
-        return (execution.id if execution.state.current is StateType.CREATED else None), False

@@ -95,6 +95,7 @@ async def test_labels_and_inputs_are_rendered(bench: Bench) -> None:
 async def test_inputs_that_do_not_validate_make_a_failed_execution_a_date(bench: Bench) -> None:
     await bench.save(hourly("inputs: {n: many}") + "    inputs:\n      - id: n\n        type: INT\n")
     await bench.at(13)
+    await bench.executions()
     await bench.at(14)
     runs = await bench.executions()
     assert [run.state for run in runs] == ["FAILED", "FAILED"]
