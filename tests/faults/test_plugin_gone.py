@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.faults.conftest import NAMESPACE, Server, until_file
+from tests.faults.conftest import NAMESPACE, Server, until, until_file
 from tests.server_process import ServerProcess
 
 
@@ -37,6 +37,8 @@ tasks:
 """)
     execution = server.run("gate")
     until_file(entered)
+    # A worker does not wait for the database before it begins: the attempt may not be noted yet.
+    until(lambda: server.execution(execution)["taskRunList"][1].get("attempts"), 20)
     server.process.kill_all()
 
     without_plugin.process.start()
