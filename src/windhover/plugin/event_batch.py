@@ -1,6 +1,6 @@
 """The batch window of a trigger: many small events become one execution.
 
-Documentation page: ``docs/webhooks.md``.
+Documentation pages: ``docs/webhooks.md`` and ``docs/triggers.md``.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, ClassVar, Generic, Protocol
 
 import msgspec
@@ -28,6 +29,7 @@ from windhover.plugin.condition import unfit_conditions
 from windhover.plugin.context import RunContext
 from windhover.plugin.definition import bind_properties
 from windhover.plugin.documentation import Example
+from windhover.plugin.event_batch import EventBatch
 from windhover.plugin.flowable import Fault
 from windhover.plugin.gathering import ALL_EXECUTIONS, Gathering, Interest
 from windhover.plugin.kind import PluginKind
@@ -152,8 +154,8 @@ class Event(msgspec.Struct, Generic[OutputT], frozen=True):
 
     ``output`` becomes the variable ``trigger`` of the execution. ``key`` identifies the event among all of
     its trigger, as an offset or the id of a message does: one that comes again with the same key starts
-    nothing. ``acknowledge`` is awaited once the execution is committed, or once it is known that the key was
-    seen before; if the process dies in between, the event has to come again.
+    nothing. ``acknowledge`` is awaited once the execution is committed, or the event is kept for a batch, or
+    once it is known that the key was seen before; if the process dies in between, it has to come again.
     """
 
     output: OutputT
@@ -223,13 +225,21 @@ class PollingTrigger(WorkerTrigger[OutputT]):
 
 
 class RealtimeTrigger(WorkerTrigger[OutputT]):
-    """Listens as long as it is enabled; every event starts an execution."""
+    """Listens as long as it is enabled; every event starts an execution, or, with ``batch``, many start one.
+
+    The server gathers: a type does nothing for it. Events are acknowledged as soon as they are gathered.
+    """
 
     trigger_kind = TriggerKind.REALTIME
 
+    batch: Annotated[
+        Static[EventBatch | None],
+        Field(description="Gather events, and start one execution for many: `trigger.events`."),
+    ] = None
+
     @abstractmethod
     def events(self, ctx: RunContext) -> AsyncIterator[Event[OutputT]]:
-        """Yield each event, as an async generator; every one starts an execution.
+        """Yield each event, as an async generator; every one starts an execution or goes into a batch.
 
         The generator is asked for more before the events it gave are acknowledged, so it limits by itself
         how many may be under way. It is cancelled when the trigger is disabled or changed, and begun anew
@@ -247,6 +257,12 @@ class TriggerDefinition(Trigger):
     conditions: ConditionList = ()
     plugin: SkipValidation[type[WorkerTrigger[Output | None]]]
     properties: Mapping[str, JsonValue] = {}
+
+    @cached_property
+    def batch(self) -> EventBatch | None:
+        """The window in which the events of a trigger that listens are gathered; None when they are not."""
+        written = self.properties.get("batch") if issubclass(self.plugin, RealtimeTrigger) else None
+        return None if written is None else EventBatch.model_validate(written)
 
     def check(self) -> Iterator[Fault]:
         """What is wrong with the trigger beyond what the types of its properties say."""

@@ -2,9 +2,10 @@
 
 First a batch is settled: its events are marked with the id of the execution they are going to have. Then that
 execution is written and the events deleted, in one transaction. Whoever finds a batch that is settled, after
-a crash or in another process, comes to the same execution, and only the first to commit writes it.
+a crash or in another process, comes to the same execution, and only the first to commit writes it. Neither is
+done while the trigger is disabled.
 
-Documentation page: ``docs/webhooks.md``.
+Documentation pages: ``docs/webhooks.md`` and ``docs/triggers.md``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from windhover.model.trigger_state import TriggerKey
 from windhover.repository.database import Database
 from windhover.repository.instants import from_micros, to_micros
 from windhover.repository.records import execution_row, json_text, label_rows, log_row
-from windhover.repository.statement import BulkStatement, Write, delete, insert, sql
+from windhover.repository.statement import BulkStatement, Row, Write, delete, insert, sql
 from windhover.repository.statements import EXECUTION_COLUMNS, LABEL_COLUMNS, LOG_COLUMNS
 from windhover.repository.trigger_statements import KEY_COLUMNS, TAKE_EVENTS, THIS_TRIGGER, guarded
 
@@ -34,8 +35,8 @@ BATCHED_COLUMNS = {
     "data": "text",
 }
 _INSERT = insert("batched_events", BATCHED_COLUMNS)
-#: An event with a name, unless one with the same name came before.
-_INSERT_NAMED = guarded("batched_events", BATCHED_COLUMNS, "id")
+#: An event that is taken; with a name it is not when one with the same name came before.
+INSERT_TAKEN = guarded("batched_events", BATCHED_COLUMNS, "id")
 _EVENT = sql(
     "SELECT execution_id, EXISTS (SELECT 1 FROM batched_events AS b WHERE b.id = execution_id) "
     f"FROM trigger_events WHERE {THIS_TRIGGER} AND key = ?"
@@ -50,15 +51,21 @@ _FIRST = sql(
     f"SELECT id, size FROM batched_events WHERE {THIS_TRIGGER} AND batch_id IS NULL "
     "ORDER BY received, id LIMIT ?"
 )
+#: Nobody has disabled the trigger of the event ``e``; that of a webhook has no state.
+_ENABLED = (
+    "NOT EXISTS (SELECT 1 FROM triggers AS t WHERE t.tenant_id = e.tenant_id AND t.namespace = e.namespace "
+    "AND t.flow_id = e.flow_id AND t.trigger_id = e.trigger_id AND t.disabled)"
+)
+_DISABLED = sql(f"SELECT EXISTS (SELECT 1 FROM triggers WHERE {THIS_TRIGGER} AND disabled)")
 #: Events that another process settles at this moment are left to it.
 _SETTLE = BulkStatement(
     table="batched_events",
-    sqlite="UPDATE batched_events SET batch_id = ? WHERE id = ? AND batch_id IS NULL",
+    sqlite=f"UPDATE batched_events AS e SET batch_id = ? WHERE id = ? AND batch_id IS NULL AND {_ENABLED}",
     postgresql=(
         "UPDATE batched_events SET batch_id = s.batch_id FROM "
         "(SELECT e.id, g.batch_id FROM batched_events AS e "
         "JOIN unnest($1::text[], $2::text[]) AS g (batch_id, id) ON e.id = g.id "
-        "WHERE e.batch_id IS NULL ORDER BY e.id FOR UPDATE OF e SKIP LOCKED) AS s "
+        f"WHERE e.batch_id IS NULL AND {_ENABLED} ORDER BY e.id FOR UPDATE OF e SKIP LOCKED) AS s "
         "WHERE batched_events.id = s.id"
     ),
 )
@@ -68,21 +75,32 @@ _SETTLED = sql(
 _EVENTS_OF = sql("SELECT data FROM batched_events WHERE batch_id = ? ORDER BY received, id")
 
 _BATCH = ("batched_events", "batch_id")
-_INSERT_EXECUTION = guarded("executions", EXECUTION_COLUMNS, "id", _BATCH)
-_INSERT_LABELS = guarded("execution_labels", LABEL_COLUMNS, "execution_id", _BATCH)
-_INSERT_LOGS = guarded("logs", LOG_COLUMNS, "execution_id", _BATCH)
+_INSERT_EXECUTION = guarded("executions", EXECUTION_COLUMNS, "id", _BATCH, _ENABLED)
+_INSERT_LABELS = guarded("execution_labels", LABEL_COLUMNS, "execution_id", _BATCH, _ENABLED)
+_INSERT_LOGS = guarded("logs", LOG_COLUMNS, "execution_id", _BATCH, _ENABLED)
+_IS_WRITTEN = "EXISTS (SELECT 1 FROM executions AS x WHERE x.id = {0})"
 #: A delivery that comes again is answered with the execution that it became a part of.
 _NAME_EXECUTION = BulkStatement(
     table="trigger_events",
     sqlite=(
         "UPDATE trigger_events SET execution_id = ?1 WHERE execution_id IN "
-        "(SELECT id FROM batched_events WHERE batch_id = ?1)"
+        f"(SELECT id FROM batched_events WHERE batch_id = ?1 AND {_IS_WRITTEN.format('?1')})"
     ),
     postgresql=(
         "UPDATE trigger_events SET execution_id = b.batch_id FROM batched_events AS b "
-        "WHERE b.batch_id = ANY($1::text[]) AND trigger_events.execution_id = b.id"
+        "WHERE b.batch_id = ANY($1::text[]) AND trigger_events.execution_id = b.id "
+        f"AND {_IS_WRITTEN.format('b.batch_id')}"
     ),
-    reads=("batched_events",),
+    reads=("batched_events", "executions"),
+)
+_DELETE_STARTED = BulkStatement(
+    table="batched_events",
+    sqlite=f"DELETE FROM batched_events WHERE batch_id = ?1 AND {_IS_WRITTEN.format('?1')}",
+    postgresql=(
+        "DELETE FROM batched_events WHERE batch_id = ANY($1::text[]) "
+        f"AND {_IS_WRITTEN.format('batched_events.batch_id')}"
+    ),
+    reads=("executions",),
 )
 _STATE = sql("SELECT state FROM executions WHERE id = ?")
 _DELETE_BATCH = delete("batched_events", {"batch_id": "text"})
@@ -97,7 +115,10 @@ class EventContent(msgspec.Struct, frozen=True):
 
 
 class BatchedEvent(msgspec.Struct, frozen=True):
-    """An event that waits for others, until ``due`` at most. ``name`` says which it is, if anything does."""
+    """An event that waits for others, until ``due`` at most. ``name`` says which it is, if anything does.
+
+    ``lease`` is that of the listener that saw it: if it has lost its trigger, the event is not taken.
+    """
 
     id: str
     key: TriggerKey
@@ -106,6 +127,7 @@ class BatchedEvent(msgspec.Struct, frozen=True):
     received: datetime
     due: datetime
     name: str | None = None
+    lease: str | None = None
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -138,14 +160,12 @@ class BatchedEventRepository:
         One whose name was there before is not kept again; told is what the first has become. Files of an
         event that is a part of an execution already are that execution's.
         """
-        received = to_micros(event.received)
-        content = json_text(event.content)
-        row = (event.id, *event.key, None, event.size, received, to_micros(event.due), content)
         if event.name is None:
-            await self._database.write([Write(_INSERT, [row])])
+            await self._database.write([Write(_INSERT, [batched_row(event)])])
             return Kept(event.id)
-        taken = (*event.key, event.name, event.id, None, received, None)
-        await self._database.write([Write(TAKE_EVENTS, [taken]), Write(_INSERT_NAMED, [row])])
+        await self._database.write(
+            [Write(TAKE_EVENTS, [offered_row(event)]), Write(INSERT_TAKEN, [batched_row(event)])]
+        )
         ((known, waits),) = await self._database.fetch(_EVENT, (*event.key, event.name))
         return Kept(event_id=known) if waits else Kept(execution_id=known)
 
@@ -164,6 +184,11 @@ class BatchedEventRepository:
         """The ids and sizes of the events that have waited longest, in their order."""
         return [(row[0], row[1]) for row in await self._database.fetch(_FIRST, (*key, limit))]
 
+    async def is_disabled(self, key: TriggerKey) -> bool:
+        """Whether people or tasks have disabled a trigger: what waits for it goes on waiting."""
+        ((disabled,),) = await self._database.fetch(_DISABLED, key)
+        return bool(disabled)
+
     async def drop(self, key: TriggerKey) -> int:
         """Delete the events that wait for a trigger; returns how many there were."""
         return await self._database.execute(_DELETE_WAITING, key)
@@ -171,7 +196,10 @@ class BatchedEventRepository:
     # ---------------------------------------------------------------- batches
 
     async def settle(self, batch_id: str, event_ids: Sequence[str]) -> None:
-        """Make events a batch. Those that others have settled meanwhile are not in it: there may be none."""
+        """Make events a batch. Those that others have settled meanwhile are not in it: there may be none.
+
+        There is none when the trigger is disabled.
+        """
         rows = [(batch_id, event_id) for event_id in event_ids]
         if rows:
             await self._database.write([Write(_SETTLE, rows)])
@@ -188,15 +216,15 @@ class BatchedEventRepository:
     async def start(self, execution: Execution, logs: Sequence[LogEntry]) -> bool:
         """Write the execution of a batch, whose id it has, and delete its events.
 
-        Nothing is written when that has been done before. True when the execution is as it was written, so
-        that it is to begin now. ``logs`` are numbered from 1.
+        Nothing is written when that has been done before, or the trigger is disabled. True when the execution
+        is as it was written, so that it is to begin now. ``logs`` are numbered from 1.
         """
         writes = [
             Write(_INSERT_EXECUTION, [execution_row(execution)]),
             Write(_INSERT_LABELS, label_rows(execution)),
             Write(_INSERT_LOGS, [log_row(line) for line in logs]),
             Write(_NAME_EXECUTION, [(execution.id,)]),
-            Write(_DELETE_BATCH, [(execution.id,)]),
+            Write(_DELETE_STARTED, [(execution.id,)]),
         ]
         await self._database.write([write for write in writes if write.rows])
         found = await self._database.fetch(_STATE, (execution.id,))
@@ -205,3 +233,20 @@ class BatchedEventRepository:
     async def drop_batch(self, batch_id: str) -> None:
         """Delete the events of a batch that can have no execution."""
         await self._database.write([Write(_DELETE_BATCH, [(batch_id,)])])
+
+
+def event_name(event: BatchedEvent) -> str:
+    """What tells an event from the others of its trigger; one without a name is like no other."""
+    return event.name or f"event/{event.id}"
+
+
+def offered_row(event: BatchedEvent) -> Row:
+    """An event as a row of :data:`TAKE_EVENTS`."""
+    return (*event.key, event_name(event), event.id, None, to_micros(event.received), event.lease)
+
+
+def batched_row(event: BatchedEvent) -> Row:
+    """An event as a row of ``batched_events``."""
+    content = json_text(event.content)
+    times = (to_micros(event.received), to_micros(event.due))
+    return (event.id, *event.key, None, event.size, *times, content)

@@ -44,8 +44,12 @@ def guarded(
     columns: dict[str, str],
     execution: str,
     guard: tuple[str, str] = ("trigger_events", "execution_id"),
+    condition: str = "TRUE",
 ) -> BulkStatement:
-    """Insert rows of executions (the column ``execution``) that the guard, a table and its column, names."""
+    """Insert rows of executions (the column ``execution``) that the guard, a table and its column, names.
+
+    ``condition`` must hold of the row of the guard, which is called ``e``.
+    """
     guarding, named = guard
     names = ", ".join(columns)
     numbered = ", ".join(f"?{number}" for number in range(1, len(columns) + 1))
@@ -54,11 +58,11 @@ def guarded(
         table=table,
         sqlite=(
             f"INSERT INTO {table} ({names}) SELECT {numbered} WHERE EXISTS "
-            f"(SELECT 1 FROM {guarding} AS e WHERE e.{named} = ?{own}) ON CONFLICT DO NOTHING"
+            f"(SELECT 1 FROM {guarding} AS e WHERE e.{named} = ?{own} AND {condition}) ON CONFLICT DO NOTHING"
         ),
         postgresql=(
             f"INSERT INTO {table} ({names}) SELECT {names} FROM {_unnest(columns, 'given')} WHERE EXISTS "
-            f"(SELECT 1 FROM {guarding} AS e WHERE e.{named} = given.{execution}) "
+            f"(SELECT 1 FROM {guarding} AS e WHERE e.{named} = given.{execution} AND {condition}) "
             "ON CONFLICT DO NOTHING"
         ),
         reads=(guarding,),
@@ -110,29 +114,27 @@ _EVALUATED_COLUMNS = {
     "worker_id": "text",
     "lease_owner": "text",
     "data": "text",
-    "stop": "boolean",
 }
 #: What an evaluation makes of its trigger, if it still holds it. ``lease_owner`` is NULL when it lets go of
-#: it, ``stop`` disables the trigger. Whoever disabled it meanwhile wins. A schedule without a next
+#: it. Whoever disabled it meanwhile wins. A schedule without a next
 #: date counts from when it was updated, so that stays: looks that fail lose no date.
 EVALUATED = BulkStatement(
     table="triggers",
     sqlite=(
         "UPDATE triggers SET "
         "updated = CASE WHEN kind = 'SCHEDULE' AND ?8 IS NULL THEN updated ELSE ?6 END, "
-        "due = CASE WHEN disabled OR NOT active OR ?14 THEN NULL ELSE ?7 END, "
+        "due = CASE WHEN disabled OR NOT active THEN NULL ELSE ?7 END, "
         "next_date = ?8, last_triggered = ?9, execution_id = ?10, worker_id = ?11, lease_owner = ?12, "
-        "data = ?13, disabled = disabled OR ?14 WHERE tenant_id = ?1 AND namespace = ?2 "
+        "data = ?13 WHERE tenant_id = ?1 AND namespace = ?2 "
         "AND flow_id = ?3 AND trigger_id = ?4 AND lease_owner = ?5"
     ),
     postgresql=(
         "UPDATE triggers SET updated = CASE WHEN triggers.kind = 'SCHEDULE' AND e.next_date IS NULL "
         "THEN triggers.updated ELSE e.updated END, "
-        "due = CASE WHEN triggers.disabled OR NOT triggers.active OR e.stop THEN NULL ELSE e.due END, "
+        "due = CASE WHEN triggers.disabled OR NOT triggers.active THEN NULL ELSE e.due END, "
         "next_date = e.next_date, "
         "last_triggered = e.last_triggered, execution_id = e.execution_id, worker_id = e.worker_id, "
-        "lease_owner = e.lease_owner, data = e.data, "
-        f"disabled = triggers.disabled OR e.stop FROM {_unnest(_EVALUATED_COLUMNS, 'e')} "
+        f"lease_owner = e.lease_owner, data = e.data FROM {_unnest(_EVALUATED_COLUMNS, 'e')} "
         f"WHERE {_same('e')} AND triggers.lease_owner = e.held"
     ),
     reads=("trigger_events",),

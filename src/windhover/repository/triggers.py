@@ -17,6 +17,7 @@ from windhover.model.log import LogEntry
 from windhover.model.state import StateType
 from windhover.model.trigger_state import SlotRun, TriggerKey, TriggerMemory, TriggerState
 from windhover.repository import trigger_statements as statements
+from windhover.repository.batched_events import INSERT_TAKEN, BatchedEvent, batched_row, offered_row
 from windhover.repository.database import Database
 from windhover.repository.filters import FIRST_PAGE, Page, Paging, TextMatch, TimeRange
 from windhover.repository.instants import from_micros, to_micros
@@ -78,7 +79,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     """What an evaluation leaves of its trigger.
 
     ``state`` is the state it began with and holds its lease. With a ``lease`` the trigger is held further,
-    until ``due``; without it is let go. ``stop`` disables it.
+    until ``due``; without it is let go.
     """
 
     state: TriggerState
@@ -89,7 +90,6 @@ class Evaluation(msgspec.Struct, frozen=True):
     execution_id: str | None = None
     worker_id: str | None = None
     lease: str | None = None
-    stop: bool = False
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -130,15 +130,20 @@ class TriggerQuery(msgspec.Struct, frozen=True):
 
 
 class TriggerBatch(msgspec.Struct, frozen=True):
-    """What one round of a scheduler writes in one transaction. ``logs`` are those of triggers themselves."""
+    """What one round of a scheduler writes in one transaction.
+
+    ``events`` start an execution each, those that are ``gathered`` wait for others. ``logs`` are those of
+    triggers themselves.
+    """
 
     events: list[TriggerEvent] = msgspec.field(default_factory=list)
+    gathered: list[BatchedEvent] = msgspec.field(default_factory=list)
     evaluations: list[Evaluation] = msgspec.field(default_factory=list)
     logs: list[LogEntry] = msgspec.field(default_factory=list)
     more: list[Write] = msgspec.field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.events or self.evaluations or self.logs or self.more)
+        return bool(self.events or self.gathered or self.evaluations or self.logs or self.more)
 
 
 class TriggerRepository:
@@ -189,9 +194,9 @@ class TriggerRepository:
         return await self._database.execute(statements.RELEASE_WORKERS, (at, at))
 
     async def commit(self, batch: TriggerBatch, now: datetime) -> set[str]:
-        """Write a round, all of it or nothing; returns the ids of the executions that were started.
+        """Write a round, all of it or nothing; returns the ids of the executions and gathered events.
 
-        Of events with the same key the first starts an execution, whenever and by whomever it was seen.
+        Of events with the same key the first is taken, whenever and by whomever it was seen.
         """
         if not batch:
             return set()
@@ -202,21 +207,30 @@ class TriggerRepository:
         events = list(seen.values())
         evaluations = list({each.state.key: each for each in batch.evaluations}.values())
         writes = [
-            Write(statements.TAKE_EVENTS, [_event_row(event, at) for event in events]),
+            Write(
+                statements.TAKE_EVENTS,
+                [
+                    *(_event_row(event, at) for event in events),
+                    *(offered_row(event) for event in batch.gathered),
+                ],
+            ),
             Write(statements.INSERT_FIRED, [execution_row(event.execution) for event in events]),
             Write(
                 statements.INSERT_FIRED_LABELS,
                 [row for event in events for row in label_rows(event.execution)],
             ),
             Write(statements.INSERT_FIRED_LOGS, [log_row(line) for event in events for line in event.logs]),
+            Write(INSERT_TAKEN, [batched_row(event) for event in batch.gathered]),
             Write(statements.EVALUATED, [_evaluation_row(each, at) for each in evaluations]),
             Write(INSERT_LOGS, [log_row(line) for line in batch.logs]),
             *batch.more,
         ]
         await self._database.write([write for write in writes if write.rows])
-        return await self._started([event.execution.id for event in events])
+        return await self._taken(
+            [*(event.execution.id for event in events), *(event.id for event in batch.gathered)]
+        )
 
-    async def _started(self, ids: list[str]) -> set[str]:
+    async def _taken(self, ids: list[str]) -> set[str]:
         found: set[str] = set()
         for begin in range(0, len(ids), 500):
             some = ids[begin : begin + 500]
@@ -228,7 +242,10 @@ class TriggerRepository:
         return found
 
     async def execution_of(self, key: TriggerKey, event: str) -> str | None:
-        """The id of the execution that an event has started; None when it has started none."""
+        """The id of the execution that an event has started, or its own while it waits for others.
+
+        None when it is not known.
+        """
         rows = await self._database.fetch(_EVENT, (*key, event))
         return rows[0][0] if rows else None
 
@@ -415,7 +432,6 @@ def _evaluation_row(evaluation: Evaluation, at: int) -> Row:
         evaluation.worker_id,
         evaluation.lease,
         json_text(evaluation.memory),
-        evaluation.stop,
     )
 
 

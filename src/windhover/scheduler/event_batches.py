@@ -3,7 +3,7 @@
 It works in rounds of its own, beside those of the scheduler. Nothing is decided in memory: what waits, until
 when, and which events a batch has, is read from the database: a crash at any moment loses and repeats none.
 
-Documentation page: ``docs/webhooks.md``.
+Documentation pages: ``docs/webhooks.md`` and ``docs/triggers.md``.
 """
 
 from __future__ import annotations
@@ -12,19 +12,28 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeGuard
 
 import msgspec
 
 from windhover.core.trigger.webhook import Webhook
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.firing import FROM_TRIGGER, Firing, Occasion, failed_firing, fire
-from windhover.engine.messages import Broadcast, EventGathered, ExecutionStored, FlowChanged
+from windhover.engine.messages import (
+    Broadcast,
+    EventGathered,
+    ExecutionStored,
+    FlowChanged,
+    TriggersChanged,
+)
 from windhover.engine.spill import StoredValue, stored_value
 from windhover.model.execution import Execution, ExecutionTrigger, JsonValue
 from windhover.model.flow import Flow
 from windhover.model.log import LogEntry
+from windhover.model.trigger import Trigger
 from windhover.model.trigger_state import TriggerKey
 from windhover.plugin.event_batch import EventBatch
+from windhover.plugin.trigger import TriggerDefinition, TriggerKind
 from windhover.queue.local import LocalQueue
 from windhover.repository.batched_events import BatchedEventRepository, EventContent, Waiting
 from windhover.repository.errors import RepositoryError, RepositoryUnavailable
@@ -36,6 +45,8 @@ from windhover.storage import Storage, StorageError, StorageFileNotFoundError, i
 logger = logging.getLogger(__name__)
 
 _STORED_INPUT = "trigger"
+
+GatheringTrigger = Webhook | TriggerDefinition
 
 
 class EventBatches:
@@ -122,7 +133,7 @@ class EventBatches:
                 if isinstance(message, EventGathered):
                     self._changed.add(message.key)
                 else:
-                    # What waits for this flow, if anything does, may have other limits now.
+                    # What waits, if anything does, may have other limits now, or need not wait any more.
                     self._next_check = self._clock()
                 self._awake.set()
 
@@ -159,7 +170,10 @@ class EventBatches:
         if flow.disabled or trigger.disabled:
             return
         window = trigger.batch or EventBatch()
-        while (waiting := await self._repository.waiting(key)) is not None:
+        while not await self._repository.is_disabled(key):
+            waiting = await self._repository.waiting(key)
+            if waiting is None:
+                return
             if not _is_ready(trigger.batch, waiting, now):
                 self._due[key] = waiting.due
                 return
@@ -170,7 +184,7 @@ class EventBatches:
             if not await self._start(batch_id, key, now):
                 return
 
-    async def _find(self, key: TriggerKey) -> tuple[Flow, Webhook] | None:
+    async def _find(self, key: TriggerKey) -> tuple[Flow, GatheringTrigger] | None:
         """The trigger of events in the latest revision of its flow; None when there is none any more.
 
         Raises:
@@ -182,7 +196,7 @@ class EventBatches:
         except FlowNotFound:
             return None
         for trigger in flow.triggers:
-            if trigger.id == key.trigger_id and isinstance(trigger, Webhook):
+            if trigger.id == key.trigger_id and _gathers(trigger):
                 return flow, trigger
         return None
 
@@ -196,6 +210,8 @@ class EventBatches:
 
     async def _start(self, batch_id: str, key: TriggerKey, now: datetime) -> bool:
         """Start the execution of a batch that is settled; False when that has to be tried again later."""
+        if await self._repository.is_disabled(key):
+            return False
         events = await self._repository.events_of(batch_id)
         if not events:
             return True
@@ -230,11 +246,15 @@ class EventBatches:
             self._queue.executor.send(ExecutionStored(execution.id, execution, len(logs)))
 
     def _fire(
-        self, batch_id: str, flow: Flow, trigger: Webhook, given: dict[str, JsonValue], now: datetime
+        self,
+        batch_id: str,
+        flow: Flow,
+        trigger: GatheringTrigger,
+        given: dict[str, JsonValue],
+        now: datetime,
     ) -> Firing:
-        occasion = Occasion(
-            trigger, given, inputs=trigger.inputs, labels=[FROM_TRIGGER], execution_id=batch_id
-        )
+        inputs = trigger.inputs if isinstance(trigger, Webhook) else None
+        occasion = Occasion(trigger, given, inputs=inputs, labels=[FROM_TRIGGER], execution_id=batch_id)
         try:
             return fire(flow, occasion, self._environment, now)
         except Exception as error:
@@ -261,12 +281,13 @@ class EventBatches:
     async def _with_files(
         self, key: TriggerKey, variables: dict[str, JsonValue], moved: dict[str, str]
     ) -> dict[str, JsonValue]:
-        """The variables of an event with the new URIs of its files, and with its body if that was stored."""
+        """The variables of an event with the new URIs of its files, and with the values that were stored."""
         shown = dict(variables)
-        body = stored_value(shown.get("body"))
-        if body is not None and body.uri in moved:
-            content = await self._storage.for_tenant(key.tenant_id).read(moved[body.uri], body.size)
-            shown["body"] = msgspec.json.decode(content)
+        for name, value in variables.items():
+            stored = stored_value(value)
+            if stored is not None and stored.uri in moved:
+                content = await self._storage.for_tenant(key.tenant_id).read(moved[stored.uri], stored.size)
+                shown[name] = msgspec.json.decode(content)
         uri = shown.get("uri")
         if isinstance(uri, str):
             shown["uri"] = moved.get(uri, uri)
@@ -301,6 +322,13 @@ class EventBatches:
         return {**given, "events": StoredValue(uri, len(content)).marker()}
 
 
+def _gathers(trigger: Trigger) -> TypeGuard[GatheringTrigger]:
+    """Whether a trigger is of a kind whose events can be gathered; ``batch`` says whether they are."""
+    if isinstance(trigger, TriggerDefinition):
+        return trigger.plugin.trigger_kind is TriggerKind.REALTIME
+    return isinstance(trigger, Webhook)
+
+
 def _uri(batch_id: str, key: TriggerKey, name: str) -> str:
     return input_uri(key.namespace, key.flow_id, batch_id, _STORED_INPUT, name)
 
@@ -316,7 +344,7 @@ def _is_ready(window: EventBatch | None, waiting: Waiting, now: datetime) -> boo
 
 
 def _concerns_batches(message: Broadcast) -> bool:
-    return isinstance(message, EventGathered | FlowChanged)
+    return isinstance(message, EventGathered | FlowChanged | TriggersChanged)
 
 
 def _name(key: TriggerKey) -> str:

@@ -16,7 +16,13 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from windhover.engine.environment import EngineEnvironment
-from windhover.engine.messages import Broadcast, ExecutionStored, FlowChanged, TriggersChanged
+from windhover.engine.messages import (
+    Broadcast,
+    EventGathered,
+    ExecutionStored,
+    FlowChanged,
+    TriggersChanged,
+)
 from windhover.engine.trigger_messages import (
     EventRefused,
     EventSeen,
@@ -33,6 +39,7 @@ from windhover.model.trigger_state import TriggerKey, TriggerState
 from windhover.plugin.trigger import ScheduleTrigger, TriggerDefinition
 from windhover.queue.local import LocalQueue
 from windhover.repository.backfills import BackfillRepository
+from windhover.repository.batched_events import BatchedEvent, event_name
 from windhover.repository.errors import RepositoryUnavailable
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 from windhover.repository.triggers import Ended, TriggerBatch, TriggerEvent, TriggerRepository
@@ -229,7 +236,7 @@ class Scheduler:
 
     async def _hear(self, messages: list[SchedulerMessage], now: datetime) -> None:
         batch = TriggerBatch()
-        seen: list[tuple[EventSeen, TriggerEvent | None]] = []
+        seen: list[tuple[EventSeen, TriggerEvent | BatchedEvent | None]] = []
         looks: list[tuple[LookEnded, list[TriggerEvent]]] = []
         ended: list[TriggeredExecutionEnded] = []
         for message in messages:
@@ -237,8 +244,11 @@ class Scheduler:
                 case EventSeen():
                     flow = await self._flow_of(message.job.key, message.job.flow)
                     event = self._sightings.seen(message, flow, now, batch.logs)
-                    if event is not None:
-                        batch.events.append(event)
+                    match event:
+                        case TriggerEvent():
+                            batch.events.append(event)
+                        case BatchedEvent():
+                            batch.gathered.append(event)
                     seen.append((message, event))
                 case LookEnded():
                     flow = await self._flow_of(message.job.key, message.job.flow)
@@ -263,18 +273,18 @@ class Scheduler:
                 case TriggersChanged():
                     self._flows.forget()
                     await self._backfills.wake()
-        started = await self._commit(batch, now)
+        taken = await self._commit(batch, now)
         # What is committed must not be heard again, should the database go away from here on.
         messages[:] = ended
         for sighting, event in seen:
             if sighting.taken.done():
                 continue
-            if event is None or await self._is_taken(event, started):
+            if event is None or await self._is_taken(event, taken):
                 sighting.taken.set_result(None)
             else:
                 sighting.taken.set_exception(EventRefused("the trigger was disabled, changed or taken over"))
         for look, events in looks:
-            if all([await self._is_taken(event, started) for event in events]):
+            if all([await self._is_taken(event, taken) for event in events]):
                 self._sightings.acknowledge(look)
         if ended:
             await self._executions_ended(ended)
@@ -286,23 +296,26 @@ class Scheduler:
         except (FlowNotFound, FlowUnreadable):
             return last_known
 
-    async def _is_taken(self, event: TriggerEvent, started: set[str]) -> bool:
-        """Whether an event has started an execution, now or before.
+    async def _is_taken(self, event: TriggerEvent | BatchedEvent, taken: set[str]) -> bool:
+        """Whether an event has started an execution or was kept for one, now or before.
 
         One that was seen under a lease which is lost has not: it has to come again, to whoever looks now.
         """
-        if event.execution.id in started:
+        event_id, name = _identity(event)
+        if event_id in taken:
             return True
-        found = await self._patiently(lambda: self._triggers.execution_of(event.key, event.event))
+        found = await self._patiently(lambda: self._triggers.execution_of(event.key, name))
         return found is not None
 
     async def _commit(self, batch: TriggerBatch, now: datetime) -> set[str]:
         """Write a batch, the same one until it is known to be written: an error may have come after that."""
-        started = await self._patiently(lambda: self._triggers.commit(batch, now))
+        taken = await self._patiently(lambda: self._triggers.commit(batch, now))
         for event in batch.events:
-            if event.execution.id in started:
+            if event.execution.id in taken:
                 self._started(event)
-        return started
+        for key in {event.key for event in batch.gathered}:
+            self._queue.broadcasts.publish(EventGathered(key))
+        return taken
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What the database answers, once it does."""
@@ -353,6 +366,13 @@ class Scheduler:
             and ended.state in trigger.stop_after
             for trigger in flow.triggers
         )
+
+
+def _identity(event: TriggerEvent | BatchedEvent) -> tuple[str, str]:
+    """The id under which an event is taken, and the name that tells it from others."""
+    if isinstance(event, TriggerEvent):
+        return event.execution.id, event.event
+    return event.id, event_name(event)
 
 
 def _concerns_triggers(message: Broadcast) -> bool:

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
 import pytest_asyncio
 from tests.integration.executor.flows import Ended, Flows
+from tests.integration.scheduler.watching import Listen, Look, Source
 
 from windhover.engine.messages import ResumeExecution
 from windhover.model.flow import Flow
@@ -136,3 +138,12 @@ async def bench(database: Database, tmp_path: Path) -> AsyncIterator[Bench]:
     yield Bench(runtime, clock, Flows(runtime), triggers, backfills, scheduler)
     await runtime.stop(timedelta())
     await runtime.close()
+
+
+@pytest.fixture
+def source() -> Source:
+    """What the triggers of a test listen to and look at."""
+    made = Source()
+    Listen.source = made
+    Look.source = made
+    return made
