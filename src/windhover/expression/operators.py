@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Set
-from decimal import Decimal, DivisionByZero, InvalidOperation
+import operator
+from collections.abc import Callable, Set
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from windhover.expression.errors import EvaluationError, LimitExceededError
 from windhover.expression.values import (
@@ -22,6 +23,9 @@ from windhover.expression.values import (
 
 _MAX_BITS = 1 << 16
 _MAX_RANGE = 1_000_000
+_DECIMAL128 = Context(prec=34, rounding=ROUND_HALF_EVEN)
+_WIDE = Context(prec=2_000, rounding=ROUND_HALF_EVEN)
+"""Exact for any two doubles, and still a bound."""
 
 
 def _integer(result: int, *operands: int) -> int:
@@ -42,17 +46,23 @@ def _refuse(operation: str, left: object, right: object) -> EvaluationError:
     return EvaluationError(f"Could not perform {operation} on {name(left)} and {name(right)}")
 
 
-def _numbers(operation: str, left: object, right: object) -> tuple[float, float] | tuple[Decimal, Decimal]:
-    """Both operands as doubles, or as decimals if one is."""
+def _arithmetic(
+    operation: str,
+    left: object,
+    right: object,
+    doubles: Callable[[float, float], float],
+    decimals: Callable[[Decimal, Decimal], Decimal],
+) -> float | Decimal:
+    """A result between two numbers that are not both integers: between decimals if one of them is."""
     if not (is_number(left) and is_number(right)):
         raise _refuse(operation, left, right)
     if isinstance(left, Decimal) or isinstance(right, Decimal):
-        return _decimal(left), _decimal(right)
+        return decimals(_decimal(operation, left), _decimal(operation, right))
     if isinstance(left, JavaFloat) != isinstance(right, JavaFloat) and not (
         is_integer(left) or is_integer(right)
     ):
-        return float(left), float(right)
-    return _double(left), _double(right)
+        return doubles(float(left), float(right))
+    return doubles(_double(left), _double(right))
 
 
 def _double(number: float) -> float:
@@ -60,8 +70,16 @@ def _double(number: float) -> float:
     return float(to_string(number)) if isinstance(number, JavaFloat) else float(number)
 
 
-def _decimal(number: float | Decimal) -> Decimal:
-    return number if isinstance(number, Decimal) else Decimal(str(number))
+def _decimal(operation: str, number: float | Decimal) -> Decimal:
+    """A number in the digits its double prints as, or in all it has where a double is too coarse for it."""
+    try:
+        double = float(number) if isinstance(number, Decimal) else _double(number)
+    except OverflowError:
+        double = math.inf
+    if not math.isfinite(double):
+        raise EvaluationError(f"Could not perform {operation}: a number is out of the range of a double")
+    printed = Decimal(to_string(double))
+    return number if isinstance(number, Decimal) and printed != number else printed
 
 
 def add(left: object, right: object) -> object:
@@ -75,8 +93,7 @@ def add(left: object, right: object) -> object:
         return [*left, *right] if is_list(right) else [*left, right]
     if is_integer(left) and is_integer(right):
         return _integer(left + right, left, right)
-    first, second = _numbers("addition", left, right)
-    return first + second  # type: ignore[operator]
+    return _arithmetic("addition", left, right, operator.add, _WIDE.add)
 
 
 def subtract(left: object, right: object) -> object:
@@ -86,15 +103,13 @@ def subtract(left: object, right: object) -> object:
     if is_list(left):
         unwanted = right if is_list(right) else [right]
         return [item for item in left if not any(equals(item, other) for other in unwanted)]
-    first, second = _numbers("subtraction", left, right)
-    return first - second  # type: ignore[operator]
+    return _arithmetic("subtraction", left, right, operator.sub, _WIDE.subtract)
 
 
 def multiply(left: object, right: object) -> object:
     if is_integer(left) and is_integer(right):
         return _integer(left * right, left, right)
-    first, second = _numbers("multiplication", left, right)
-    return first * second  # type: ignore[operator]
+    return _arithmetic("multiplication", left, right, operator.mul, _WIDE.multiply)
 
 
 def divide(left: object, right: object) -> object:
@@ -104,15 +119,22 @@ def divide(left: object, right: object) -> object:
             raise EvaluationError("Could not perform division: / by zero")
         quotient = abs(left) // abs(right)
         return _integer(quotient if (left < 0) == (right < 0) else -quotient, left, right)
-    first, second = _numbers("division", left, right)
+    return _arithmetic("division", left, right, _divide_doubles, _divide_decimals)
+
+
+def _divide_doubles(first: float, second: float) -> float:
     try:
-        return first / second  # type: ignore[operator]
+        return first / second
     except ZeroDivisionError:
         if first == 0 or first != first:
             return math.nan
         return math.inf if (first > 0) == (math.copysign(1, second) > 0) else -math.inf
-    except (DivisionByZero, InvalidOperation):
-        raise EvaluationError("Could not perform division: / by zero") from None
+
+
+def _divide_decimals(first: Decimal, second: Decimal) -> Decimal:
+    if second == 0:
+        raise EvaluationError("Could not perform division: / by zero")
+    return _DECIMAL128.divide(first, second)
 
 
 def modulo(left: object, right: object) -> object:
@@ -122,14 +144,17 @@ def modulo(left: object, right: object) -> object:
             raise EvaluationError("Could not perform modulus: / by zero")
         remainder = abs(left) % abs(right)
         return -remainder if left < 0 else remainder
-    first, second = _numbers("modulus", left, right)
-    if isinstance(first, Decimal):
-        if second == 0:
-            raise EvaluationError("Could not perform modulus: / by zero")
-        return first % second  # type: ignore[operator]
-    if second == 0 or math.isinf(first):
-        return math.nan
-    return math.fmod(first, second)
+    return _arithmetic("modulus", left, right, _doubles_rest, _decimals_rest)
+
+
+def _doubles_rest(first: float, second: float) -> float:
+    return math.nan if second == 0 or math.isinf(first) else math.fmod(first, second)
+
+
+def _decimals_rest(first: Decimal, second: Decimal) -> Decimal:
+    if second == 0:
+        raise EvaluationError("Could not perform modulus: / by zero")
+    return _WIDE.remainder(first, second)
 
 
 def negate(value: object) -> object:
@@ -156,19 +181,19 @@ _COMPARISONS = {
 }
 
 
-def compare(operator: str, left: object, right: object) -> bool:
+def compare(symbol: str, left: object, right: object) -> bool:
     """``<``, ``>``, ``<=`` or ``>=`` between two numbers or two texts."""
     if (is_number(left) and is_number(right)) or (isinstance(left, str) and isinstance(right, str)):
-        if operator == "<":
+        if symbol == "<":
             return left < right  # type: ignore[operator]
-        if operator == ">":
+        if symbol == ">":
             return left > right  # type: ignore[operator]
-        if operator == "<=":
+        if symbol == "<=":
             return left <= right  # type: ignore[operator]
         return left >= right  # type: ignore[operator]
     if left is None or right is None:
         return False
-    raise _refuse(_COMPARISONS[operator], left, right)
+    raise _refuse(_COMPARISONS[symbol], left, right)
 
 
 def less(left: object, right: object) -> bool:

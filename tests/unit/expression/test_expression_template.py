@@ -9,6 +9,7 @@ import pytest
 
 from windhover.expression import (
     NOT_CONSTANT,
+    ExpressionError,
     Scope,
     Secret,
     compile_template,
@@ -245,3 +246,16 @@ def test_has_expression() -> None:
     assert has_expression("a {{ b }}")
     assert has_expression("{% set a = 1 %}")
     assert not has_expression('{"a": {"b": 1}}')
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ render('{{ nope }}') ?? 'x' }}",
+        "{{ render({'a': '{{ nope }}'}) | default('x') }}",
+        "{{ renderOnce('{{ nope.a }}') is defined }}",
+    ],
+)
+def test_a_fallback_does_not_stand_for_a_name_in_another_template(template: str) -> None:
+    with pytest.raises(ExpressionError, match="nope"):
+        compile_template(template).render(Scope({}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from windhover.expression import EvaluationError, Scope, compile_template
@@ -113,3 +115,32 @@ def test_padding_that_cannot_be(pattern: str) -> None:
 )
 def test_nulls_beside_a_value_do_not_make_it_a_text(template: str, value: object) -> None:
     assert compile_template(template).evaluate(Scope(VARIABLES)) == value
+
+
+@pytest.mark.parametrize(
+    ("expression", "printed"),
+    [
+        ("a", "12.30"),
+        ("a + 2", "14.3"),
+        ("a - a", "0.0"),
+        ("a * 2", "24.60"),
+        ("a * 2.5", "30.75"),
+        ("a * a", "151.29"),
+        ("2 / a", "0.1626016260162601626016260162601626"),
+        ("a % 5", "2.3"),
+        ("million * 10 + 1", "10000001.0"),
+        ("exact + 1", "100000000000000000001.5"),
+    ],
+)
+def test_decimals_calculate_as_their_doubles_print_and_lose_nothing(expression: str, printed: str) -> None:
+    scope = Scope(
+        {"a": Decimal("12.30"), "million": Decimal("1000000"), "exact": Decimal("100000000000000000000.5")}
+    )
+    assert compile_template(f"{{{{ {expression} }}}}").render(scope) == printed
+
+
+@pytest.mark.parametrize("expression", ["huge + 1", "1 - huge", "huge * 0", "a / 0", "a % 0"])
+def test_calculations_with_decimals_that_have_no_result(expression: str) -> None:
+    scope = Scope({"a": Decimal("1.5"), "huge": Decimal("1e400")})
+    with pytest.raises(EvaluationError, match="Could not perform"):
+        compile_template(f"{{{{ {expression} }}}}").render(scope)

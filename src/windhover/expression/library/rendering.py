@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from windhover.expression.errors import EvaluationError
+from windhover.expression.errors import EvaluationError, UndefinedError
 from windhover.expression.registry import Example, function
 from windhover.expression.scope import Frame
 from windhover.expression.values import MASK, Secret, is_list, is_map, to_string
@@ -13,7 +13,12 @@ def _render(frame: Frame, value: object, *, recursive: bool, name: str) -> objec
 
     if frame.scope.recursive:
         raise EvaluationError(f"Function or Macro [{name}] does not exist.")
-    return render_nested(frame, value, recursive=recursive)
+    try:
+        return render_nested(frame, value, recursive=recursive)
+    except UndefinedError as error:
+        # A fallback stands for a name of the expression it is written in, not for one of another template.
+        error.catchable = False
+        raise
 
 
 @function(
