@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 from pydantic import BaseModel, Field
 
-from windhover.core.http_options import (
-    BasicAuthentication,
-    BearerAuthentication,
-    HttpOptions,
-    LoggedPart,
-    SslOptions,
-)
+from windhover.core.http_client import bearer_header, open_client
+from windhover.core.http_options import HttpOptions, LoggedPart, SslOptions
 from windhover.core.record_files import local_copy
 from windhover.expression import to_json, to_text
 from windhover.model.execution import JsonValue
@@ -82,7 +77,7 @@ async def exchange(
         raise TaskFailure(f"'{properties.uri}' is no address of HTTP: it begins with http:// or https://")
     try:
         async with AsyncExitStack() as opened:
-            client = await opened.enter_async_context(_client(options))
+            client = await opened.enter_async_context(open_client(options))
             request = client.build_request(
                 properties.method.upper(),
                 _with_params(address, properties.params),
@@ -90,7 +85,7 @@ async def exchange(
                 **await _content(properties, options, ctx, opened),
             )
             _log_request(ctx, options.logged(), request, properties)
-            answer = await client.send(request, stream=True, auth=_auth(options) or httpx.USE_CLIENT_DEFAULT)
+            answer = await client.send(request, stream=True)
             opened.push_async_callback(answer.aclose)
             if "RESPONSE_HEADERS" in options.logged():
                 ctx.logger.debug(f"Response: {answer.status_code}\n{_header_lines(answer.headers)}")
@@ -122,33 +117,6 @@ async def read_limited(answer: httpx.Response, maximum: int) -> bytes:
     return bytes(content)
 
 
-def _client(options: HttpOptions) -> httpx.AsyncClient:
-    import httpx
-
-    limits = options.timeouts()
-    connect = limits.connect_timeout
-    idle = limits.read_idle_timeout.total_seconds()
-    trusts_all = options.ssl is not None and options.ssl.insecure_trust_all_certificates is True
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(idle, connect=None if connect is None else connect.total_seconds()),
-        verify=not trusts_all,
-        follow_redirects=options.follow_redirects,
-        proxy=options.proxy_url(),
-    )
-
-
-def _auth(options: HttpOptions) -> httpx.Auth | None:
-    import httpx
-
-    found = options.credentials()
-    if found is None or isinstance(found, BearerAuthentication):
-        return None
-    user, password = found.username or "", found.password or ""
-    if isinstance(found, BasicAuthentication):
-        return httpx.BasicAuth(user, password)
-    return httpx.DigestAuth(user, password)
-
-
 def _headers(properties: HttpProperties, options: HttpOptions) -> dict[str, str]:
     headers: dict[str, str] = {}
     if not properties.form_data:  # that of a form is written with its body
@@ -157,10 +125,11 @@ def _headers(properties: HttpProperties, options: HttpOptions) -> dict[str, str]
         headers["content-type"] = (
             content_type if says_charset else f"{content_type}; charset={options.default_charset}"
         )
-    found = options.credentials()
-    if isinstance(found, BearerAuthentication):
-        headers["authorization"] = f"Bearer {found.token or ''}"
-    return headers | {name.lower(): value for name, value in (properties.headers or {}).items()}
+    return (
+        headers
+        | bearer_header(options)
+        | {name.lower(): value for name, value in (properties.headers or {}).items()}
+    )
 
 
 def _with_params(address: str, params: Mapping[str, object] | None) -> httpx.URL:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from windhover.expression import EvaluationError, to_json, to_text
-from windhover.util.durations import parse_duration
+from windhover.expression.values import json_data
+from windhover.model.execution import JsonValue
 
 if TYPE_CHECKING:
-    import httpx
+    from windhover.core.http_options import HttpOptions
 
-#: Seconds for connecting, and for every wait for more of the answer.
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 30.0
+#: For connecting, and for every wait for more of the answer; an option changes it.
+TIMEOUT: JsonValue = {"connectTimeout": "PT10S", "readIdleTimeout": "PT30S"}
 
 #: The largest answer that is read, in bytes.
 MAX_ANSWER = 16 * 1024 * 1024
@@ -26,7 +26,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """One request; ``options`` are those of the HTTP tasks (``timeout``, ``auth``, ``allowFailed``, …)."""
+    """One request; ``options`` are those of the HTTP tasks (``timeout``, ``auth``, ``proxy``, …)."""
 
     uri: str
     method: str
@@ -46,21 +46,19 @@ async def fetch(request: HttpRequest) -> object:
     """
     import httpx
 
+    from windhover.core.http_client import open_client
+
     if urlsplit(request.uri).scheme not in ("http", "https"):
         raise EvaluationError(f"'{request.uri}' is no address of HTTP: it begins with http:// or https://.")
-    options = request.options
+    options = _options(request)
     try:
         async with (
-            httpx.AsyncClient(
-                timeout=_timeout(options),
-                verify=_is_verified(request),
-                follow_redirects=options.get("followRedirects", True) is not False,
-            ) as client,
+            open_client(options) as client,
             client.stream(
                 request.method,
                 request.uri,
                 params=httpx.QueryParams(_query(request.query)) if request.query else None,
-                headers=_headers(request),
+                headers=_headers(request, options),
                 content=_content(request),
             ) as answer,
         ):
@@ -69,39 +67,29 @@ async def fetch(request: HttpRequest) -> object:
                 content += chunk
                 if len(content) > MAX_ANSWER:
                     raise EvaluationError(f"The answer of {request.uri} is larger than {MAX_ANSWER} bytes.")
-            _check_status(request, answer.status_code)
+            if not options.accepts(answer.status_code):
+                raise EvaluationError(
+                    f"The request to {request.uri} failed: it was answered with the status "
+                    f"{answer.status_code}."
+                )
             return _parsed(bytes(content), answer.headers.get("content-type", ""), answer.encoding or "utf-8")
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, ImportError) as error:
         raise EvaluationError(
             f"The request to {request.uri} failed: {error or type(error).__name__}"
         ) from None
 
 
-def _timeout(options: Mapping[str, object]) -> httpx.Timeout:
-    import httpx
+def _options(request: HttpRequest) -> HttpOptions:
+    """The options of the request, which waits less long than a task would."""
+    from windhover.core.http_options import HttpOptions
+    from windhover.plugin.definition import bind_properties
+    from windhover.plugin.problems import InvalidProperties
 
-    given = options.get("timeout")
-    times = given if isinstance(given, Mapping) else {}
-    connect = _seconds(times.get("connectTimeout"), CONNECT_SECONDS)
-    return httpx.Timeout(_seconds(times.get("readIdleTimeout"), READ_SECONDS), connect=connect)
-
-
-def _seconds(value: object, default: float) -> float:
-    if value is None:
-        return default
+    given = {name: cast("JsonValue", json_data(value)) for name, value in request.options.items()}
     try:
-        return parse_duration(to_text(value)).total_seconds()
-    except ValueError as error:
-        raise EvaluationError(f"The 'http' function: {error}") from None
-
-
-def _is_verified(request: HttpRequest) -> bool:
-    """Reading all certificates takes time, which a request without encryption need not spend."""
-    ssl = request.options.get("ssl")
-    trusts_all = isinstance(ssl, Mapping) and ssl.get("insecureTrustAllCertificates") is True
-    return not trusts_all and (
-        request.uri.startswith("https:") or request.options.get("followRedirects", True) is not False
-    )
+        return bind_properties(HttpOptions, {"timeout": TIMEOUT, **given})
+    except InvalidProperties as error:
+        raise EvaluationError(f"The options of the 'http' function: {error}") from None
 
 
 def _query(query: Mapping[str, object]) -> list[tuple[str, str | int | float | bool | None]]:
@@ -111,27 +99,13 @@ def _query(query: Mapping[str, object]) -> list[tuple[str, str | int | float | b
     return pairs
 
 
-def _headers(request: HttpRequest) -> dict[str, str]:
-    headers = {"accept": request.accept}
+def _headers(request: HttpRequest, options: HttpOptions) -> dict[str, str]:
+    from windhover.core.http_client import bearer_header
+
+    headers = {"accept": request.accept} | bearer_header(options)
     if request.body is not None:
         headers["content-type"] = request.content_type
-    auth = request.options.get("auth")
-    if isinstance(auth, Mapping):
-        headers["authorization"] = _authorization(auth)
     return headers | {name.lower(): to_text(value) for name, value in request.headers.items()}
-
-
-def _authorization(auth: Mapping[str, object]) -> str:
-    from base64 import b64encode
-
-    match auth.get("type"):
-        case "BASIC":
-            pair = f"{to_text(auth.get('username'))}:{to_text(auth.get('password'))}"
-            return f"Basic {b64encode(pair.encode()).decode()}"
-        case "BEARER":
-            return f"Bearer {to_text(auth.get('token'))}"
-        case other:
-            raise EvaluationError(f"The 'http' function knows the auth types BASIC and BEARER, not {other}.")
 
 
 def _content(request: HttpRequest) -> bytes | None:
@@ -141,18 +115,6 @@ def _content(request: HttpRequest) -> bytes | None:
     if request.content_type == _FORM and isinstance(body, Mapping):
         return urlencode({to_text(name): to_text(value) for name, value in body.items()}).encode()
     return (body if isinstance(body, str) else to_json(body)).encode()
-
-
-def _check_status(request: HttpRequest, status: int) -> None:
-    allowed = request.options.get("allowedResponseCodes")
-    if isinstance(allowed, list) and allowed:
-        refused = status not in allowed
-    else:
-        refused = status >= 400 and request.options.get("allowFailed") is not True
-    if refused:
-        raise EvaluationError(
-            f"The request to {request.uri} failed: it was answered with the status {status}."
-        )
 
 
 def _parsed(content: bytes, content_type: str, encoding: str) -> object:

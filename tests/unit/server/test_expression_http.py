@@ -91,6 +91,22 @@ async def test_credentials_are_sent(address: str, auth: dict[str, str], header: 
     assert (await asked(request(address, options={"auth": auth})))["headers"]["authorization"] == header
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"timeuot": {}}, "timeout"),
+        ({"timeout": {"readIdleTimeout": "soon"}}, "readIdleTimeout"),
+        ({"auth": {"type": "MAGIC"}}, "MAGIC"),
+        ({"proxy": {"type": "HTTP"}}, "address"),
+    ],
+)
+async def test_options_that_cannot_be_followed_are_named(
+    address: str, options: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(EvaluationError, match=reason):
+        await fetch(request(address, options=options))
+
+
 async def test_text_is_given_as_text(address: str) -> None:
     assert await fetch(request(f"{address}/text")) == "café"
 
