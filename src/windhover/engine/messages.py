@@ -238,11 +238,15 @@ class UnqueueExecution(msgspec.Struct, frozen=True):
 
 
 class DeleteExecution(msgspec.Struct, frozen=True):
-    """Remove an ended execution and what belongs to it."""
+    """Remove an ended execution and what belongs to it.
+
+    With ``files``, its files may go as soon as no other execution needs them; whoever asks sees to that.
+    """
 
     execution_id: str
     logs: bool = True
     metrics: bool = True
+    files: bool = True
 
 
 Command = (

@@ -31,6 +31,7 @@ class Change(msgspec.Struct):
     deleted: bool = False
     delete_logs: bool = False
     delete_metrics: bool = False
+    delete_files: bool = False
     #: Set when records were changed outside the engine, which is to go on from them.
     reworked: bool = False
     #: What to apply whatever the concurrency limit says.
@@ -85,7 +86,12 @@ class Change(msgspec.Struct):
                 batch.deleted_logs.append(record.id)
             if self.delete_metrics:
                 batch.deleted_metrics.append(record.id)
+            if self.delete_files:
+                batch.released_files.append(record)
             return
+        if self.reworked and not self.created:
+            # A purge may have said that they can go, while others still needed them.
+            batch.reclaimed_files.append(record.id)
         if self.created:
             batch.created.append(record)
         elif any(effect.header_changed for effect in self.effects):

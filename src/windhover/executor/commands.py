@@ -229,4 +229,5 @@ class Commands:
         await self._round.release(self._house.admission.leave(live.record))
         change.delete_logs = command.logs
         change.delete_metrics = command.metrics
+        change.delete_files = command.files
         return change

@@ -32,6 +32,10 @@ class CommitBatch(msgspec.Struct):
     executions deleted (with labels, task runs and timers), logs and metrics deleted. ``deleted_executions``,
     ``deleted_logs`` and ``deleted_metrics`` hold ids of executions. ``gatherings`` are what Flow triggers
     have gathered; those that are also in ``forgotten_gatherings`` are deleted.
+
+    ``released_files`` are executions whose files may go, once no other execution borrows them; the files of
+    those in ``reclaimed_files`` are in use again. What an execution that is created names of the files of
+    others is borrowed: that is found in its records, and no list says it.
     """
 
     created: list[Execution] = msgspec.field(default_factory=list)
@@ -45,6 +49,8 @@ class CommitBatch(msgspec.Struct):
     metrics: list[Metric] = msgspec.field(default_factory=list)
     deleted_logs: list[str] = msgspec.field(default_factory=list)
     deleted_metrics: list[str] = msgspec.field(default_factory=list)
+    released_files: list[Execution] = msgspec.field(default_factory=list)
+    reclaimed_files: list[str] = msgspec.field(default_factory=list)
     gatherings: list[KeptGathering] = msgspec.field(default_factory=list)
     forgotten_gatherings: list[GatheringKey] = msgspec.field(default_factory=list)
 

@@ -8,6 +8,7 @@ from windhover.model.execution import Execution, Label
 from windhover.model.state import TERMINATED
 from windhover.repository import statements
 from windhover.repository.batch import CommitBatch
+from windhover.repository.file_loans import loan_rows, released_row
 from windhover.repository.gatherings import DELETE_GATHERINGS, UPSERT_GATHERINGS, gathering_row
 from windhover.repository.records import (
     execution_row,
@@ -56,15 +57,17 @@ class CommitWriter:
             self.forget(id_)
         old_labels = _keys(execution.id for execution in relabelled if execution.id not in created)
 
+        execution_rows = [execution_row(each) for each in executions.values()]
+        task_run_rows = [task_run_row(run) for run in {run.id: run for run in batch.task_runs}.values()]
+        released = {execution.id: execution for execution in batch.released_files}
+        kept_for_good = [id_ for id_ in batch.deleted_executions if id_ not in released]
+
         writes = [
             Write(statements.DELETE_TIMERS, list(dict.fromkeys(batch.timers_cleared))),
-            Write(statements.UPSERT_EXECUTIONS, [execution_row(each) for each in executions.values()]),
+            Write(statements.UPSERT_EXECUTIONS, execution_rows),
             Write(statements.DELETE_LABELS, old_labels),
             Write(statements.INSERT_LABELS, [row for each in relabelled for row in label_rows(each)]),
-            Write(
-                statements.UPSERT_TASK_RUNS,
-                [task_run_row(run) for run in {run.id: run for run in batch.task_runs}.values()],
-            ),
+            Write(statements.UPSERT_TASK_RUNS, task_run_rows),
             Write(
                 statements.UPSERT_TIMERS,
                 [
@@ -78,6 +81,10 @@ class CommitWriter:
             *(Write(statement, _keys(batch.deleted_executions)) for statement in DELETE_EXECUTION),
             Write(statements.DELETE_LOGS_OF, _keys(batch.deleted_logs)),
             Write(statements.DELETE_METRICS_OF, _keys(batch.deleted_metrics)),
+            Write(statements.INSERT_FILE_LOANS, loan_rows(created, execution_rows, task_run_rows)),
+            Write(statements.DELETE_FILE_LOANS_TO, _keys(kept_for_good)),
+            Write(statements.INSERT_RELEASED_FILES, [released_row(each) for each in released.values()]),
+            Write(statements.DELETE_RELEASED_FILES, _keys(batch.reclaimed_files)),
             Write(
                 UPSERT_GATHERINGS,
                 [gathering_row(kept) for kept in {kept.key: kept for kept in batch.gatherings}.values()],

@@ -24,6 +24,8 @@ SQLITE_STATISTICS = (
     ("logs", "logs_by_flow", "10000000 10000000 500000 50000 1"),
     ("metrics", "metrics", "1000000 2 1"),
     ("metrics", "metrics_by_flow", "1000000 1000000 50000 5000 1000 1"),
+    ("file_loans", "file_loans", "100000 5 1"),
+    ("file_loans", "file_loans_by_borrower", "100000 2 1"),
     ("triggers", "triggers", "100000 100000 5000 5 1"),
     ("triggers", "triggers_by_due", "100000 2"),
     ("triggers", "triggers_by_execution", "1000 1"),

@@ -77,6 +77,15 @@ METRIC_COLUMNS = {
 
 TIMER_COLUMNS = {"execution_id": "text", "key": "text", "due": "bigint"}
 
+FILE_LOAN_COLUMNS = {"lender_id": "text", "borrower_id": "text"}
+
+RELEASED_FILE_COLUMNS = {
+    "execution_id": "text",
+    "tenant_id": "text",
+    "namespace": "text",
+    "flow_id": "text",
+}
+
 _EXECUTION_ID = {"execution_id": "text"}
 
 UPSERT_EXECUTIONS = upsert("executions", EXECUTION_COLUMNS, ["id"], EXECUTION_CHANGES)
@@ -94,6 +103,10 @@ DELETE_METRICS_OF = delete("metrics", _EXECUTION_ID)
 UPSERT_TIMERS = upsert("timers", TIMER_COLUMNS, ["execution_id", "key"])
 DELETE_TIMERS = delete("timers", {"execution_id": "text", "key": "text"})
 DELETE_TIMERS_OF = delete("timers", _EXECUTION_ID)
+INSERT_FILE_LOANS = upsert("file_loans", FILE_LOAN_COLUMNS, list(FILE_LOAN_COLUMNS), [])
+DELETE_FILE_LOANS_TO = delete("file_loans", {"borrower_id": "text"})
+INSERT_RELEASED_FILES = upsert("released_files", RELEASED_FILE_COLUMNS, ["execution_id"], [])
+DELETE_RELEASED_FILES = delete("released_files", _EXECUTION_ID)
 
 LOAD_HEADER = sql("SELECT data FROM executions WHERE id = ?")
 LOAD_TASK_RUNS = sql("SELECT data, outputs FROM task_runs WHERE execution_id = ? ORDER BY position, id")

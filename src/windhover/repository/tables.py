@@ -203,6 +203,28 @@ timers = Table(
     sqlite_with_rowid=False,
 )
 
+#: Executions that were given files of others when they were made: the lender's are kept for the borrower.
+file_loans = Table(
+    "file_loans",
+    metadata,
+    Column("lender_id", Key, nullable=False),
+    Column("borrower_id", Key, nullable=False),
+    PrimaryKeyConstraint("lender_id", "borrower_id"),
+    Index("file_loans_by_borrower", "borrower_id"),
+    sqlite_with_rowid=False,
+)
+
+#: Executions whose files are to be deleted, once nobody borrows them: a row goes when they are gone.
+released_files = Table(
+    "released_files",
+    metadata,
+    Column("execution_id", Key, primary_key=True),
+    Column("tenant_id", Key, nullable=False),
+    Column("namespace", Key, nullable=False),
+    Column("flow_id", Key, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 services = Table(
     "services",
     metadata,

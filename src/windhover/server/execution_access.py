@@ -28,7 +28,7 @@ from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound,
 from windhover.repository.flows import FlowQuery, FlowRecord, FlowRepository
 from windhover.repository.logs import LogRepository
 from windhover.repository.metrics import MetricRepository
-from windhover.storage import Storage, execution_prefix
+from windhover.server.released_files import ReleasedFiles
 
 _FLOWS_AT_ONCE = 500
 
@@ -40,7 +40,7 @@ class ExecutorAccess(msgspec.Struct, frozen=True):
     flows: FlowRepository
     logs: LogRepository
     metrics: MetricRepository
-    storage: Storage
+    files: ReleasedFiles
     definitions: FlowDefinitions
     executor: ExecutorQueue
     environment: EngineEnvironment
@@ -72,24 +72,28 @@ class ExecutorAccess(msgspec.Struct, frozen=True):
         )
 
     async def _delete(self, executions: list[Execution], purge: ExecutionPurge, purged: Purged) -> None:
-        """Delete what is asked for of some executions; they go last, so that a retry finds them again."""
+        """Delete what is asked for of some executions; they go last, so that a retry finds them again.
+
+        Their files go after them, but are noted as released in the commit that deletes their executions.
+        """
         for execution in executions:
             if purge.logs:
                 purged.logs += await self.logs.delete_execution(execution.id)
             if purge.metrics:
                 purged.metrics += await self.metrics.delete_execution(execution.id)
-            if purge.files:
-                files = self.storage.for_tenant(execution.tenant_id)
-                folder = execution_prefix(execution.namespace, execution.flow_id, execution.id)
-                purged.files += await files.delete_prefix(folder)
+        ids = [execution.id for execution in executions]
         if purge.executions:
-            commands = [DeleteExecution(execution.id, logs=False, metrics=False) for execution in executions]
+            commands = [DeleteExecution(id_, logs=False, metrics=False, files=purge.files) for id_ in ids]
             answers = await asyncio.gather(*map(self.executor.ask, commands), return_exceptions=True)
             for answer in answers:
                 # One that was deleted, or restarted, meanwhile is none of ours any more.
                 if isinstance(answer, BaseException) and not isinstance(answer, CommandRefused):
                     raise answer
                 purged.executions += not isinstance(answer, BaseException)
+        elif purge.files:
+            await self.files.release(ids)
+        if purge.files:
+            purged.files += await self.files.remove(ids)
 
     async def count(
         self,

@@ -39,6 +39,7 @@ from windhover.repository.kv import KvRepository
 from windhover.repository.logs import LogRepository
 from windhover.repository.metrics import MetricRepository
 from windhover.repository.namespace_files import NamespaceFileRepository
+from windhover.repository.released_files import ReleasedFileRepository
 from windhover.repository.secrets import SecretRepository
 from windhover.repository.tenant_kv import TenantKv
 from windhover.repository.triggers import TriggerRepository
@@ -52,6 +53,7 @@ from windhover.server.expression_port import ExpressionSources, JobExpressionPor
 from windhover.server.flow_access import RepositoryFlowStore
 from windhover.server.log_access import RepositoryLogSearch
 from windhover.server.metric_access import RepositoryMetricStore
+from windhover.server.released_files import ReleasedFiles
 from windhover.server.server_access import RepositoryAccess
 from windhover.server.subflow_outputs import RepositorySubflowOutputs
 from windhover.server.trigger_access import RepositoryTriggerStore
@@ -134,6 +136,7 @@ class Runtime:
         self.registry = registry or Registry()
         self.executions = ExecutionRepository(database)
         self.logs = LogRepository(database)
+        self.released_files = ReleasedFiles(ReleasedFileRepository(database), self.storage)
         self.definitions = FlowDefinitions(
             FlowRepository(database),
             self.registry,
@@ -312,6 +315,7 @@ class Runtime:
             components=self._components,
             gauges=self._gauges,
             progress=self.worker.progress_of,
+            remove_files=self.released_files.remove,
         )
 
     def _components(self) -> dict[str, bool]:
@@ -417,7 +421,7 @@ class Runtime:
                     FlowRepository(self.database),
                     self.logs,
                     MetricRepository(self.database),
-                    self.storage,
+                    self.released_files,
                     self.definitions,
                     self.queue.executor,
                     self.environment,

@@ -103,6 +103,7 @@ class StandaloneServer:
         await service.become(ServiceState.RUNNING)
         service.start_beating()
         sweeping = asyncio.create_task(_sweep_namespace_files(runtime, service.created))
+        runtime.released_files.start()
         purge = self._expired_kv_purge(runtime)
         if self._settings.expired_kv.enabled:
             purge.start()
@@ -117,6 +118,7 @@ class StandaloneServer:
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)
             await purge.stop()
+            await runtime.released_files.stop()
             await service.stop_beating()
             services.feed.close()
             await web.stop()

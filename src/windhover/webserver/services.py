@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -43,6 +43,10 @@ def _all_up() -> Mapping[str, bool]:
     return {}
 
 
+async def _left_to_the_sweep(execution_ids: Sequence[str]) -> int:
+    return 0
+
+
 def _no_progress(execution_id: str) -> Mapping[str, TaskProgressed]:
     return {}
 
@@ -74,6 +78,8 @@ class WebServices:
     components: Callable[[], Mapping[str, bool]] = _all_up
     gauges: Callable[[], Mapping[str, float]] = dict
     progress: Callable[[str], Mapping[str, TaskProgressed]] = _no_progress
+    #: Deletes the files of executions that were deleted; those that others need are left.
+    remove_files: Callable[[Sequence[str]], Awaitable[int]] = _left_to_the_sweep
     #: The time zone of schedules that name none.
     zone: str = "UTC"
     tenants: frozenset[str] = frozenset({DEFAULT_TENANT})

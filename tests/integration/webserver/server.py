@@ -24,6 +24,8 @@ from windhover.repository.executions import ExecutionRepository
 from windhover.repository.flow_definitions import FlowDefinitions
 from windhover.repository.flows import FlowRepository
 from windhover.repository.gatherings import GatheringRepository
+from windhover.repository.released_files import ReleasedFileRepository
+from windhover.server.released_files import ReleasedFiles
 from windhover.storage import Storage
 from windhover.webserver import WebServices, create_app
 from windhover.worker.environment import WorkerEnvironment
@@ -95,6 +97,7 @@ async def running_server(
         settings,
         environment=environment,
         encrypt=SecretCipher(KEY).encrypt,
+        remove_files=ReleasedFiles(ReleasedFileRepository(database), storage).remove,
         **options,
     )
     running: list[asyncio.Task[None]] = []

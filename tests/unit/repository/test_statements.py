@@ -39,6 +39,8 @@ _TYPES = {
         (tables.logs, statements.LOG_COLUMNS),
         (tables.metrics, statements.METRIC_COLUMNS),
         (tables.timers, statements.TIMER_COLUMNS),
+        (tables.file_loans, statements.FILE_LOAN_COLUMNS),
+        (tables.released_files, statements.RELEASED_FILE_COLUMNS),
         (tables.flows, flows.FLOW_COLUMNS),
         (tables.services, services.SERVICE_COLUMNS),
         (tables.settings, settings.SETTING_COLUMNS),

@@ -61,6 +61,12 @@ CREATE INDEX executions_by_start ON executions (tenant_id, start_date);
 CREATE INDEX executions_by_state ON executions (tenant_id, state, start_date, namespace, flow_id);
 CREATE INDEX executions_by_trigger_execution ON executions (trigger_execution_id) WHERE trigger_execution_id IS NOT NULL;
 CREATE INDEX executions_not_ended ON executions (id) WHERE state NOT IN ('CANCELLED', 'FAILED', 'KILLED', 'RESUBMITTED', 'RETRIED', 'SKIPPED', 'SUCCESS', 'WARNING');
+CREATE TABLE file_loans (
+    lender_id TEXT COLLATE "C" NOT NULL,
+    borrower_id TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (lender_id, borrower_id)
+);
+CREATE INDEX file_loans_by_borrower ON file_loans (borrower_id);
 CREATE TABLE flows (
     tenant_id TEXT COLLATE "C" NOT NULL,
     namespace TEXT COLLATE "C" NOT NULL,
@@ -165,6 +171,13 @@ CREATE TABLE namespaces (
     updated BIGINT NOT NULL,
     data TEXT NOT NULL,
     PRIMARY KEY (tenant_id, id)
+);
+CREATE TABLE released_files (
+    execution_id TEXT COLLATE "C" NOT NULL,
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    namespace TEXT COLLATE "C" NOT NULL,
+    flow_id TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (execution_id)
 );
 CREATE TABLE secrets (
     tenant_id TEXT COLLATE "C" NOT NULL,

@@ -64,6 +64,13 @@ CREATE INDEX executions_by_start ON executions (tenant_id, start_date);
 CREATE INDEX executions_by_state ON executions (tenant_id, state, start_date, namespace, flow_id);
 CREATE INDEX executions_by_trigger_execution ON executions (trigger_execution_id) WHERE trigger_execution_id IS NOT NULL;
 CREATE INDEX executions_not_ended ON executions (id) WHERE state NOT IN ('CANCELLED', 'FAILED', 'KILLED', 'RESUBMITTED', 'RETRIED', 'SKIPPED', 'SUCCESS', 'WARNING');
+CREATE TABLE file_loans (
+    lender_id TEXT NOT NULL,
+    borrower_id TEXT NOT NULL,
+    PRIMARY KEY (lender_id, borrower_id)
+)
+ WITHOUT ROWID;
+CREATE INDEX file_loans_by_borrower ON file_loans (borrower_id);
 CREATE TABLE flows (
     tenant_id TEXT NOT NULL,
     namespace TEXT NOT NULL,
@@ -172,6 +179,14 @@ CREATE TABLE namespaces (
     updated BIGINT NOT NULL,
     data TEXT NOT NULL,
     PRIMARY KEY (tenant_id, id)
+)
+ WITHOUT ROWID;
+CREATE TABLE released_files (
+    execution_id TEXT NOT NULL,
+    tenant_id TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    flow_id TEXT NOT NULL,
+    PRIMARY KEY (execution_id)
 )
  WITHOUT ROWID;
 CREATE TABLE secrets (
@@ -290,6 +305,8 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('logs', 'logs_by_flow', '10000000 10000000 500000 50000 1'),
     ('metrics', 'metrics', '1000000 2 1'),
     ('metrics', 'metrics_by_flow', '1000000 1000000 50000 5000 1000 1'),
+    ('file_loans', 'file_loans', '100000 5 1'),
+    ('file_loans', 'file_loans_by_borrower', '100000 2 1'),
     ('triggers', 'triggers', '100000 100000 5000 5 1'),
     ('triggers', 'triggers_by_due', '100000 2'),
     ('triggers', 'triggers_by_execution', '1000 1'),

@@ -18,7 +18,6 @@ from windhover.model.execution import Execution
 from windhover.repository.execution_query import ExecutionQuery, ExecutionSort, SortBy
 from windhover.repository.filters import TextMatch
 from windhover.repository.flows import FlowQuery
-from windhover.storage import execution_prefix
 from windhover.util.ids import new_id
 from windhover.webserver.bodies import read_json
 from windhover.webserver.commands import ask
@@ -287,11 +286,10 @@ async def get_flow_to_execute(
 async def remove_execution(
     services: WebServices, execution: Execution, *, logs: bool, metrics: bool, storage: bool
 ) -> None:
-    """Delete an ended execution, then its files."""
-    await ask(services, DeleteExecution(execution.id, logs, metrics))
+    """Delete an ended execution, then its files; those that another execution was given stay."""
+    await ask(services, DeleteExecution(execution.id, logs, metrics, storage))
     if storage:
-        files = services.storage.for_tenant(execution.tenant_id)
-        await files.delete_prefix(execution_prefix(execution.namespace, execution.flow_id, execution.id))
+        await services.remove_files([execution.id])
 
 
 async def _latest(services: WebServices, tenant: str, key: FlowKey) -> LastExecutionJson | None:

@@ -35,6 +35,8 @@ SQLITE_STATISTICS = (
     ("logs", "logs_by_flow", "10000000 10000000 500000 50000 1"),
     ("metrics", "metrics", "1000000 2 1"),
     ("metrics", "metrics_by_flow", "1000000 1000000 50000 5000 1000 1"),
+    ("file_loans", "file_loans", "100000 5 1"),
+    ("file_loans", "file_loans_by_borrower", "100000 2 1"),
     ("triggers", "triggers", "100000 100000 5000 5 1"),
     ("triggers", "triggers_by_due", "100000 2"),
     ("triggers", "triggers_by_execution", "1000 1"),
@@ -160,6 +162,23 @@ def upgrade() -> None:
         "log_floors",
         sa.Column("execution_id", Key, nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("execution_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "file_loans",
+        sa.Column("lender_id", Key, nullable=False),
+        sa.Column("borrower_id", Key, nullable=False),
+        sa.PrimaryKeyConstraint("lender_id", "borrower_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("file_loans_by_borrower", "file_loans", ["borrower_id"])
+    op.create_table(
+        "released_files",
+        sa.Column("execution_id", Key, nullable=False),
+        sa.Column("tenant_id", Key, nullable=False),
+        sa.Column("namespace", Key, nullable=False),
+        sa.Column("flow_id", Key, nullable=False),
         sa.PrimaryKeyConstraint("execution_id"),
         sqlite_with_rowid=False,
     )
