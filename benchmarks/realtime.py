@@ -96,7 +96,7 @@ def measure_latency(family: Family, server: ServerProcess) -> Latency:
         sent[number] = time.time()
         asyncio.run(family.publish([number]))
         _until(lambda: executions.total("SUCCESS") > number)  # noqa: B023
-    later = {family.number(one): one["state"] for one in executions.all()}
+    later = {number: one["state"] for one in executions.all() for number in family.numbers(one)}
     server.stop()
     return Latency(
         statistics.median(_instant(later[number]["startDate"]) - sent[number] for number in sent),

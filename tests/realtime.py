@@ -63,15 +63,17 @@ class Family(ABC):
     async def publish(self, numbers: Sequence[int]) -> None:
         """Send messages."""
 
-    def flow(self) -> str:
-        """A flow that logs each message."""
-        trigger = "\n".join(f"    {key}: {value}" for key, value in self.trigger().items())
-        message = f"{{{{ trigger.{self.value} }}}}"
-        return _FLOW.format(namespace=_NAMESPACE, message=message, trigger=trigger)
+    def flow(self, **properties: str) -> str:
+        """A flow that logs each message, or how many there are when its trigger has a ``batch``."""
+        written = {**self.trigger(), **properties}
+        trigger = "\n".join(f"    {key}: {value}" for key, value in written.items())
+        shown = "events | length" if "batch" in properties else self.value
+        return _FLOW.format(namespace=_NAMESPACE, message=f"{{{{ trigger.{shown} }}}}", trigger=trigger)
 
-    def number(self, execution: Mapping[str, Any]) -> int:
-        """The number of the message that started an execution."""
-        return int(execution["trigger"]["variables"][self.value])
+    def numbers(self, execution: Mapping[str, Any]) -> list[int]:
+        """The numbers of the messages that an execution was started for."""
+        variables = execution["trigger"]["variables"]
+        return [int(event[self.value]) for event in variables.get("events", [variables])]
 
 
 class MqttFamily(Family):
@@ -236,8 +238,8 @@ class Executions:
         return found
 
     def numbers(self) -> Counter[int]:
-        """How many executions each message has started."""
-        return Counter(self._family.number(execution) for execution in self.all())
+        """How many executions each message has started, or is a part of."""
+        return Counter(number for execution in self.all() for number in self._family.numbers(execution))
 
     def _page(self, page: int, size: int, state: str | None = None) -> Mapping[str, Any]:
         query: dict[str, str | int] = {"namespace": _NAMESPACE, "page": page, "size": size}

@@ -53,6 +53,32 @@ def test_a_server_that_is_killed_loses_no_message(family: Family, make_server: S
         assert set(numbers_seen.values()) == {1}
 
 
+def test_a_server_that_is_killed_loses_no_message_that_it_has_gathered(
+    family: Family, make_server: ServerFactory
+) -> None:
+    """Those that it acknowledged wait in the database, those that it did not come again."""
+    server = make_server()
+    executions = Executions(server.process, family)
+    server.process.start()
+    server.save(family.flow(batch="{maxEvents: 70, maxDuration: PT1S}"))
+
+    half = _MESSAGES // 2
+    asyncio.run(family.publish(range(half)))
+    until(lambda: executions.total() > 0, 30, server.process.log)
+    server.process.kill()
+    asyncio.run(family.publish(range(half, _MESSAGES)))
+    server.process.start()
+    until(lambda: len(executions.numbers()) == _MESSAGES, 60, server.process.log)
+
+    found = executions.numbers()
+    assert sorted(found) == list(range(_MESSAGES))
+    if family.exactly_once:
+        assert set(found.values()) == {1}
+    sizes = [len(family.numbers(execution)) for execution in executions.all()]
+    assert max(sizes) == 70
+    assert len(sizes) < _MESSAGES / 10
+
+
 def test_a_broker_that_comes_back_is_listened_to_again(family: Family, make_server: ServerFactory) -> None:
     server = make_server()
     executions = Executions(server.process, family)

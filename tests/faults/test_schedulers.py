@@ -6,8 +6,6 @@ import asyncio
 import os
 import random
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -17,6 +15,7 @@ import asyncpg
 import pytest
 from tests.faults.conftest import NAMESPACE, ServerFactory, until
 from tests.postgres import Cluster
+from tests.scheduler_process import SchedulerProcess
 
 from windhover.plugin.registry import Registry
 from windhover.repository.database import open_database
@@ -52,37 +51,6 @@ def assert_each_second_once(dates: list[datetime], flow: str) -> None:
     first, last = min(dates), max(dates)
     wanted = {first + timedelta(seconds=step) for step in range(round((last - first).total_seconds()) + 1)}
     assert sorted(wanted - counts.keys()) == [], f"{flow}: left out"
-
-
-class SchedulerProcess:
-    """``windhover server scheduler`` on a PostgreSQL database."""
-
-    def __init__(self, home: Path, dsn: str) -> None:
-        home.mkdir()
-        configuration = home / "windhover.yml"
-        configuration.write_text(
-            f"datasources:\n  postgres:\n    url: {dsn}\n"
-            "kestra.repository.type: postgres\nkestra.queue.type: postgres\n"
-        )
-        self._arguments = [
-            sys.executable, "-m", "windhover.cli.main", "server", "scheduler",
-            "--home", str(home), "--config", str(configuration),
-        ]  # fmt: skip
-        self._log = home / "log"
-        self._process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        with self._log.open("a") as log:
-            self._process = subprocess.Popen(
-                self._arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True
-            )
-        assert self._process.stdout is not None
-        assert "scheduler" in self._process.stdout.readline(), self._log.read_text()[-4000:]
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
 
 
 @pytest.mark.postgres

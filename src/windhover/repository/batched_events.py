@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -48,7 +49,7 @@ _WAITING = sql(
     f"WHERE {THIS_TRIGGER} AND batch_id IS NULL"
 )
 _FIRST = sql(
-    f"SELECT id, size FROM batched_events WHERE {THIS_TRIGGER} AND batch_id IS NULL "
+    f"SELECT id, size, due FROM batched_events WHERE {THIS_TRIGGER} AND batch_id IS NULL "
     "ORDER BY received, id LIMIT ?"
 )
 #: Nobody has disabled the trigger of the event ``e``; that of a webhook has no state.
@@ -145,6 +146,14 @@ class Waiting(msgspec.Struct, frozen=True):
     due: datetime
 
 
+class WaitingEvent(NamedTuple):
+    """An event that waits: its id, how many bytes it is, and until when it may wait."""
+
+    id: str
+    size: int
+    due: datetime
+
+
 _decoder = msgspec.json.Decoder(EventContent)
 
 
@@ -180,9 +189,10 @@ class BatchedEventRepository:
         ((events, size, due),) = await self._database.fetch(_WAITING, key)
         return Waiting(events, size, from_micros(due)) if events else None
 
-    async def first(self, key: TriggerKey, limit: int) -> list[tuple[str, int]]:
-        """The ids and sizes of the events that have waited longest, in their order."""
-        return [(row[0], row[1]) for row in await self._database.fetch(_FIRST, (*key, limit))]
+    async def first(self, key: TriggerKey, limit: int) -> list[WaitingEvent]:
+        """The events that have waited longest, in their order."""
+        rows = await self._database.fetch(_FIRST, (*key, limit))
+        return [WaitingEvent(event_id, size, from_micros(due)) for event_id, size, due in rows]
 
     async def is_disabled(self, key: TriggerKey) -> bool:
         """Whether people or tasks have disabled a trigger: what waits for it goes on waiting."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeGuard
 
 import msgspec
@@ -35,28 +35,44 @@ from windhover.model.trigger_state import TriggerKey
 from windhover.plugin.event_batch import EventBatch
 from windhover.plugin.trigger import TriggerDefinition, TriggerKind
 from windhover.queue.local import LocalQueue
-from windhover.repository.batched_events import BatchedEventRepository, EventContent, Waiting
+from windhover.repository.batched_events import (
+    BatchedEventRepository,
+    EventContent,
+    Waiting,
+    WaitingEvent,
+)
 from windhover.repository.errors import RepositoryError, RepositoryUnavailable
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 from windhover.scheduler.schedules import numbered
 from windhover.scheduler.settings import SchedulerSettings
-from windhover.storage import Storage, StorageError, StorageFileNotFoundError, input_uri, parse_uri
+from windhover.storage import (
+    Storage,
+    StorageError,
+    StorageFileNotFoundError,
+    TenantStorage,
+    input_uri,
+    parse_uri,
+)
 
 logger = logging.getLogger(__name__)
 
 _STORED_INPUT = "trigger"
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 GatheringTrigger = Webhook | TriggerDefinition
 
 
 class EventBatches:
-    """Starts an execution for each batch of events. Several processes may do so on one database."""
+    """Starts an execution for each batch of events. Several processes may do so on one database.
+
+    One without ``storage`` leaves to the others what has files, or is too large for a row.
+    """
 
     def __init__(
         self,
         repository: BatchedEventRepository,
         definitions: FlowDefinitions,
-        storage: Storage,
+        storage: Storage | None,
         queue: LocalQueue,
         environment: EngineEnvironment,
         *,
@@ -72,6 +88,8 @@ class EventBatches:
         self._settings = settings
         #: Executions of which it is not known whether they are written, and their log lines.
         self._unsure: dict[str, tuple[Execution, list[LogEntry]]] = {}
+        #: Batches that need the storage, in a process that has none.
+        self._left_to_others: set[str] = set()
         #: Triggers that something has happened to since they were looked at.
         self._changed: set[TriggerKey] = set()
         #: When the first event of a trigger has waited enough.
@@ -178,9 +196,12 @@ class EventBatches:
                 self._due[key] = waiting.due
                 return
             first = await self._repository.first(key, window.max_events)
-            chosen = first[: window.cut([size for _, size in first])]
+            if not _is_ready(trigger.batch, _together(first), now):
+                # Another process has begun with what was there a moment ago.
+                continue
+            chosen = first[: window.cut([event.size for event in first])]
             batch_id = self._environment.new_id()
-            await self._repository.settle(batch_id, [event_id for event_id, _ in chosen])
+            await self._repository.settle(batch_id, [event.id for event in chosen])
             if not await self._start(batch_id, key, now):
                 return
 
@@ -205,8 +226,11 @@ class EventBatches:
     async def _take_up(self) -> None:
         """Go on with batches that were settled, and whose execution somebody did not come to write."""
         now = self._clock()
-        for batch_id, key in await self._repository.settled():
-            await self._start(batch_id, key, now)
+        settled = await self._repository.settled()
+        self._left_to_others &= {batch_id for batch_id, _ in settled}
+        for batch_id, key in settled:
+            if batch_id not in self._left_to_others:
+                await self._start(batch_id, key, now)
 
     async def _start(self, batch_id: str, key: TriggerKey, now: datetime) -> bool:
         """Start the execution of a batch that is settled; False when that has to be tried again later."""
@@ -222,6 +246,9 @@ class EventBatches:
                 _log_dropped(key, len(events))
                 return True
             flow, trigger = found
+            if self._storage is None and self._need_storage(events):
+                self._left_to_others.add(batch_id)
+                return False
             given = await self._variables(batch_id, key, events)
             kept = await self._fitted(batch_id, key, given)
             firing = await asyncio.to_thread(self._fire, batch_id, flow, trigger, given, now)
@@ -264,6 +291,17 @@ class EventBatches:
 
     # ---------------------------------------------------------------- what the execution reads
 
+    def _need_storage(self, events: list[EventContent]) -> bool:
+        shown = [event.variables for event in events]
+        return any(event.stored for event in events) or self._is_large(msgspec.json.encode(shown))
+
+    def _is_large(self, content: bytes) -> bool:
+        return len(content) > self._settings.inline_events
+
+    def _files(self, key: TriggerKey) -> TenantStorage:
+        assert self._storage is not None, "batches that need it are left to processes that have it"
+        return self._storage.for_tenant(key.tenant_id)
+
     async def _variables(
         self, batch_id: str, key: TriggerKey, events: list[EventContent]
     ) -> dict[str, JsonValue]:
@@ -286,7 +324,7 @@ class EventBatches:
         for name, value in variables.items():
             stored = stored_value(value)
             if stored is not None and stored.uri in moved:
-                content = await self._storage.for_tenant(key.tenant_id).read(moved[stored.uri], stored.size)
+                content = await self._files(key).read(moved[stored.uri], stored.size)
                 shown[name] = msgspec.json.decode(content)
         uri = shown.get("uri")
         if isinstance(uri, str):
@@ -298,7 +336,7 @@ class EventBatches:
 
     async def _move(self, batch_id: str, key: TriggerKey, uri: str, number: int) -> str:
         """Make a file the execution's; whoever began with the same batch before may have done so."""
-        files = self._storage.for_tenant(key.tenant_id)
+        files = self._files(key)
         target = _uri(batch_id, key, f"{number}-{parse_uri(uri).segments[-1]}")
         try:
             await files.move(uri, target)
@@ -315,10 +353,10 @@ class EventBatches:
             StorageError: they cannot be stored.
         """
         content = msgspec.json.encode(given["events"])
-        if len(content) <= self._settings.inline_events:
+        if not self._is_large(content):
             return given
         uri = _uri(batch_id, key, "events.json")
-        await self._storage.for_tenant(key.tenant_id).put(uri, content)
+        await self._files(key).put(uri, content)
         return {**given, "events": StoredValue(uri, len(content)).marker()}
 
 
@@ -341,6 +379,14 @@ def _log_dropped(key: TriggerKey, events: int) -> None:
 def _is_ready(window: EventBatch | None, waiting: Waiting, now: datetime) -> bool:
     # A trigger that gathers no more lets go of what it has.
     return window is None or waiting.due <= now or window.is_full(waiting.events, waiting.size)
+
+
+def _together(events: list[WaitingEvent]) -> Waiting:
+    return Waiting(
+        len(events),
+        sum(event.size for event in events),
+        min((event.due for event in events), default=_NEVER),
+    )
 
 
 def _concerns_batches(message: Broadcast) -> bool:

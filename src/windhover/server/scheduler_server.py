@@ -14,11 +14,14 @@ from datetime import timedelta
 import msgspec
 
 from windhover.config import Settings
+from windhover.queue.local import ExecutorQueue
 from windhover.repository.backfills import BackfillRepository
+from windhover.repository.batched_events import BatchedEventRepository
 from windhover.repository.database import open_database
 from windhover.repository.errors import RepositoryError
 from windhover.repository.services import ServiceRepository
 from windhover.repository.triggers import TriggerRepository
+from windhover.scheduler.event_batches import EventBatches
 from windhover.scheduler.scheduler import Scheduler
 from windhover.server.assembly import database_settings, runtime_settings
 from windhover.server.runtime import Runtime, utc_now
@@ -26,12 +29,15 @@ from windhover.server.service import Service, ServiceState
 
 logger = logging.getLogger(__name__)
 
-#: Whether executions have ended is told by the database alone, so it is asked more often.
+#: Whether executions have ended, and what was gathered, the database alone tells, so it is asked more often.
 _CHECK_INTERVAL = timedelta(seconds=1)
 
 
 class SchedulerServer:
-    """Looks at schedules and backfills. The executions that it writes are run by the standalone server."""
+    """Looks at schedules and backfills, and starts what was gathered, by requests or listeners.
+
+    The executions that it writes are run by the standalone server.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -69,6 +75,7 @@ class SchedulerServer:
 
     async def _live(self, runtime: Runtime, service: Service, started: Callable[[], None]) -> None:
         await asyncio.to_thread(runtime.answers.prepare)
+        scheduling = msgspec.structs.replace(runtime.settings.scheduler, check_interval=_CHECK_INTERVAL)
         scheduler = Scheduler(
             TriggerRepository(runtime.database, schedules_alone=True),
             BackfillRepository(runtime.database),
@@ -76,10 +83,21 @@ class SchedulerServer:
             runtime.queue,
             runtime.environment,
             clock=runtime.clock,
-            settings=msgspec.structs.replace(runtime.settings.scheduler, check_interval=_CHECK_INTERVAL),
+            settings=scheduling,
+        )
+        batches = EventBatches(
+            BatchedEventRepository(runtime.database),
+            runtime.definitions,
+            None,  # What is on the disk of this machine, the server that runs the executions cannot read.
+            runtime.queue,
+            runtime.environment,
+            clock=runtime.clock,
+            settings=scheduling,
         )
         await scheduler.start()
         running = asyncio.create_task(scheduler.run(), name="scheduler")
+        batching = asyncio.create_task(batches.run(), name="event batches")
+        forgetting = asyncio.create_task(_forget(runtime.queue.executor), name="executions of others")
         await service.become(ServiceState.RUNNING)
         service.start_beating()
         loop = asyncio.get_running_loop()
@@ -90,13 +108,22 @@ class SchedulerServer:
             asyncio.create_task(self._stop.wait()),
             asyncio.create_task(service.disowned.wait()),
             running,
+            batching,
         ]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting[:2]:
+        for task in [*waiting[:2], forgetting]:
             task.cancel()
+        batches.stop()
         scheduler.stop()
         try:
-            await running
+            await asyncio.gather(batching, running)
         finally:
             await service.stop_beating()
             await service.become(ServiceState.TERMINATED_GRACEFULLY)
+
+
+async def _forget(queue: ExecutorQueue) -> None:
+    """Leave executions to the server that runs them: it finds them in the database."""
+    while True:
+        await queue.wait()
+        queue.drain(len(queue))

@@ -107,6 +107,7 @@ async def test_an_event_whose_key_cannot_be_rendered_is_not_lost(bench: Bench) -
     await bench.save(gathering("maxDuration: PT1H", 'eventKey: "{{ trigger.no_such_name }}"'))
     await see(bench, 1)
     (execution,) = await bench.executions()
+    assert (await bench.flows.ended(execution.id)).state == "FAILED"
     (line, *_) = [entry.message async for entry in bench.runtime.logs.stream(execution.id)]
     assert "The eventKey of the trigger cannot be rendered" in line
 
@@ -132,8 +133,8 @@ async def test_what_was_gathered_waits_while_the_trigger_is_disabled(bench: Benc
     await bench.runtime.triggers.disable(bench.key, bench.runtime.clock())
     repository = BatchedEventRepository(bench.runtime.database)
     await bench.until(lambda: _is(bench.source.listeners == 0))
-    ((event_id, _),) = await repository.first(bench.key, 10)
-    await repository.settle("batch", [event_id])
+    (event,) = await repository.first(bench.key, 10)
+    await repository.settle("batch", [event.id])
     assert await repository.settled() == []
 
     await bench.runtime.triggers.enable(bench.key, bench.runtime.clock())
@@ -145,8 +146,8 @@ async def test_a_settled_batch_is_not_started_once_its_trigger_is_disabled(bench
     await bench.save(gathering("maxDuration: PT1H"))
     await see(bench, 1)
     repository = BatchedEventRepository(bench.runtime.database)
-    ((event_id, _),) = await repository.first(bench.key, 10)
-    await repository.settle("batch", [event_id])
+    (event,) = await repository.first(bench.key, 10)
+    await repository.settle("batch", [event.id])
     await bench.runtime.triggers.disable(bench.key, bench.runtime.clock())
     await _work_at_once(bench)
     assert await bench.executions() == []

@@ -183,7 +183,7 @@ async def test_a_batch_whose_execution_was_not_written_is_taken_up(bench: Bench)
     repository = BatchedEventRepository(bench.database)
     (key,) = await repository.triggers()
     # What a process leaves that ends between the two transactions.
-    await repository.settle("settled", [event_id for event_id, _ in (await repository.first(key, 2))])
+    await repository.settle("settled", [event.id for event in await repository.first(key, 2)])
     await bench.other().work()
     await bench.other().work()
     assert [each["id"] for each in await bench.executions()] == ["settled"]
@@ -227,7 +227,7 @@ async def test_files_that_a_crash_left_half_moved_are_found(bench: Bench) -> Non
     await bench.send(content=b"two")
     repository = BatchedEventRepository(bench.database)
     (key,) = await repository.triggers()
-    await repository.settle("settled", [event_id for event_id, _ in (await repository.first(key, 2))])
+    await repository.settle("settled", [event.id for event in await repository.first(key, 2)])
     files = bench.server.services.storage.for_tenant("main")
     first = (await repository.events_of("settled"))[0].stored[0]
     target = input_uri("company.team", "gather", "settled", "trigger", "0-body")
