@@ -22,17 +22,14 @@ from windhover.engine.messages import (
     SetLabels,
     UnqueueExecution,
 )
-from windhover.engine.restart import (
-    RESTARTED_LABEL,
-    Reworked,
-    change_state,
-    replay,
-    restart,
-    restart_as,
-)
+from windhover.engine.recorder import Recorder
+from windhover.engine.replay import replay, restart_as
+from windhover.engine.restart import RESTARTED_LABEL, Reworked, change_state, labelled, restart
 from windhover.engine.step import SCHEDULE_TIMER
 from windhover.executor.change import Change
+from windhover.executor.children import link
 from windhover.model.flow import Flow
+from windhover.model.log import LogLevel
 from windhover.model.state import StateType
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 
@@ -47,10 +44,11 @@ ReworkCommand = (
 )
 
 
-#: What lets an execution go on that waits for a person.
-_LETS_GO: dict[StateType, EngineEvent] = {
-    StateType.PAUSED: Resume(),
-    StateType.BREAKPOINT: LeaveBreakpoint(),
+#: How an execution goes on that cannot be restarted where it stands.
+_INSTEAD = {
+    StateType.CREATED: "; it can be forced to run",
+    StateType.QUEUED: "; it can be unqueued",
+    StateType.BREAKPOINT: "; it can be resumed",
 }
 
 
@@ -65,7 +63,7 @@ class Actions:
         self._clock = clock
 
     async def carry_out(self, command: ReworkCommand, live: LiveExecution) -> Change:
-        """The change that a command asks for.
+        """The change that a command asks for, with a line of the log that says who asked.
 
         Raises:
             CommandRefused: it cannot be carried out.
@@ -82,39 +80,34 @@ class Actions:
             case SetLabels():
                 return self._set_labels(command, live)
             case ForceRun():
-                return self._force_run(live)
+                return self._force_run(command, live)
             case UnqueueExecution():
                 return self._unqueue(command, live)
 
     async def _restart(self, command: RestartExecution, live: LiveExecution) -> Change:
         record = live.record
-        if record.state.current is StateType.PAUSED:
-            return self._restart_paused(live)
-        if not record.state.current.is_terminated:
+        state = record.state.current
+        if not state.is_terminated and state is not StateType.PAUSED:
             raise IllegalExecutionState(
-                "Execution must be terminated or paused and not killed to be restarted, "
-                f"current state is '{record.state.current.value}' !"
+                "Execution must be terminated or paused to be restarted, "
+                f"current state is '{state.value}'{_INSTEAD.get(state, '; it can be replayed')}"
             )
-        now = self._clock()
-        if command.revision is None or command.revision == record.flow_revision:
-            runs = [node.record for node in live.nodes.values()]
-            return self._changed(restart(record, runs, live.flow, now), live.flow, live.log_sequence)
-        flow = await self._revision(live, command.revision)
-        runs = [node.record for node in live.nodes.values()]
-        change = self._changed(restart_as(record, runs, flow, now, self._environment.new_id), flow, 0)
-        change.created = True
-        return change
-
-    def _restart_paused(self, live: LiveExecution) -> Change:
-        """The pause that began first is over, as if somebody had resumed it."""
-        if not any(is_paused(node) for node in live.nodes.values()):
-            raise NothingToRestart
-        record = live.record
-        record.labels = [
-            *(each for each in record.labels if each.key != RESTARTED_LABEL.key),
-            RESTARTED_LABEL,
-        ]
-        return Change(live, effects=[Effects(header_changed=True)], reworked=True, forced=Resume())
+        if state is StateType.PAUSED and not any(is_paused(node) for node in live.nodes.values()):
+            raise NothingToRestart("It can be resumed.")
+        now, runs = self._clock(), [node.record for node in live.nodes.values()]
+        if command.revision is not None and command.revision != record.flow_revision:
+            flow = await self._revision(live, command.revision)
+            new = restart_as(record, runs, flow, now, self._environment.new_id)
+            change = self._changed(new, flow, 0)
+            change.created = True
+            return self._noted(change, f"Execution {link(record)} restarted here", command.actor)
+        if state is StateType.PAUSED:
+            # The pause that began first is over, as if somebody had resumed it.
+            record.labels = labelled(record.labels, RESTARTED_LABEL)
+            resume = Resume(actor=command.actor)
+            return Change(live, effects=[Effects(header_changed=True)], reworked=True, forced=resume)
+        change = self._changed(restart(record, runs, live.flow, now), live.flow, live.log_sequence)
+        return self._noted(change, "Execution restarted", command.actor)
 
     async def _replay(self, command: ReplayExecution, live: LiveExecution) -> Change:
         flow = live.flow
@@ -134,7 +127,7 @@ class Actions:
         new.execution.breakpoints = command.breakpoints
         change = self._changed(new, flow, 0)
         change.created = True
-        return change
+        return self._noted(change, f"Replay of execution {link(live.record)}, asked for", command.actor)
 
     def _change_task_run(self, command: ChangeTaskRunState, live: LiveExecution) -> Change:
         if not live.record.state.current.is_terminated:
@@ -145,15 +138,20 @@ class Actions:
             raise IllegalExecutionState("You can only change the state of a task run to a terminal state.")
         runs = [node.record for node in live.nodes.values()]
         new = change_state(live.record, runs, live.flow, command.task_run_id, command.state, self._clock())
-        return self._changed(new, live.flow, live.log_sequence)
+        change = self._changed(new, live.flow, live.log_sequence)
+        task_id = change.live.nodes[command.task_run_id].record.task_id
+        text = f"Execution restarted: the state of task '{task_id}' was changed to {command.state.value}"
+        return self._noted(change, text, command.actor)
 
     def _change_status(self, command: ChangeStatus, live: LiveExecution) -> Change:
         if not live.record.state.current.is_terminated:
             raise IllegalExecutionState("You can only change the status of a terminated execution.")
         if not command.state.is_terminated:
             raise IllegalExecutionState("You can only change the status of an execution to a terminal state.")
+        text = f"Status changed from {live.record.state.current.value} to {command.state.value}"
         live.record.state.become(command.state, self._clock())
-        return Change(live, effects=[Effects(header_changed=True, state_changed=True, ended=True)])
+        change = Change(live, effects=[Effects(header_changed=True, state_changed=True, ended=True)])
+        return self._noted(change, text, command.actor)
 
     def _set_labels(self, command: SetLabels, live: LiveExecution) -> Change:
         if not live.record.state.current.is_terminated:
@@ -164,18 +162,26 @@ class Actions:
         live.record.labels = list(merged.values())
         return Change(live, effects=[Effects(header_changed=True, ended=True)])
 
-    def _force_run(self, live: LiveExecution) -> Change:
+    def _force_run(self, command: ForceRun, live: LiveExecution) -> Change:
         record = live.record
         if record.state.current.is_terminated:
             raise IllegalExecutionState("Only non terminated executions can be forced run.")
         if record.refusals:
             raise IllegalExecutionState("The execution cannot run: " + "; ".join(record.refusals))
         effects = Effects(header_changed=True)
-        forced = _LETS_GO.get(record.state.current, Released())
-        if record.state.current is StateType.CREATED:
-            record.schedule_date = None
-            effects.timers_cleared.add(SCHEDULE_TIMER)
-        return Change(live, effects=[effects], reworked=True, forced=forced)
+        change = Change(live, effects=[effects], reworked=True)
+        match record.state.current:
+            case StateType.PAUSED:
+                change.forced = Resume(actor=command.actor)
+            case StateType.BREAKPOINT:
+                change.forced = LeaveBreakpoint(actor=command.actor)
+            case state:
+                change.forced = Released()
+                if state is StateType.CREATED:
+                    record.schedule_date = None
+                    effects.timers_cleared.add(SCHEDULE_TIMER)
+                self._noted(change, "Execution forced to run", command.actor)
+        return change
 
     def _unqueue(self, command: UnqueueExecution, live: LiveExecution) -> Change:
         if live.record.state.current is not StateType.QUEUED:
@@ -185,7 +191,15 @@ class Actions:
             forced = Refused(command.state)
         elif command.state is not StateType.RUNNING:
             raise IllegalExecutionState(f"An execution cannot leave the queue as {command.state.value}")
-        return Change(live, effects=[Effects()], reworked=True, forced=forced)
+        change = Change(live, effects=[Effects()], reworked=True, forced=forced)
+        return self._noted(change, "Execution taken out of the queue", command.actor)
+
+    def _noted(self, change: Change, text: str, actor: str | None) -> Change:
+        """The change, with a line in the log of its execution that says who wanted it."""
+        recorder = Recorder(change.live, self._clock(), self._environment)
+        recorder.log(LogLevel.INFO, f"{text}{f' by {actor}' if actor else ''}.")
+        change.effects.append(recorder.effects)
+        return change
 
     def _changed(self, reworked: Reworked, flow: Flow, log_sequence: int) -> Change:
         try:

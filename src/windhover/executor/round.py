@@ -32,7 +32,7 @@ from windhover.engine.messages import (
     RestartExecution,
     StartChild,
 )
-from windhover.engine.restart import mark_replayed, replay
+from windhover.engine.replay import mark_replayed, replay
 from windhover.engine.step import SCHEDULE_TIMER
 from windhover.executor.actions import ReworkCommand
 from windhover.executor.admission import Verdict
@@ -411,7 +411,8 @@ class Round:
                 self._house.admission.force(change.live.record)
             await self.apply(change.live, change.forced)
         else:
-            await self.start(change.live, Restarted() if change.live.nodes else Begin())
+            begins = change.live.record.state.current is StateType.CREATED
+            await self.start(change.live, Begin() if begins else Restarted())
 
     async def rework(self, command: ReworkCommand) -> Change:
         """Carry out a command on an execution that is not under way, or waits."""

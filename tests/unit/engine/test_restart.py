@@ -16,7 +16,8 @@ from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import Begin, EngineEvent, KillRequested, Recover, Restarted, Resume, TimerFired
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import CommandRefused, Job, NothingToRestart, TaskEnded
-from windhover.engine.restart import Reworked, change_state, replay, restart
+from windhover.engine.replay import replay, restart_as
+from windhover.engine.restart import Reworked, change_state, restart
 from windhover.model.execution import Execution, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.state import StateType
@@ -85,12 +86,25 @@ class Run:
     def work(self) -> None:
         """Let all that is handed to workers end."""
         while self.jobs:
-            identity = self.jobs.pop(0).identity
-            self.worked.append(identity.task_id)
-            state = StateType.FAILED if identity.task_id in self.failing else StateType.SUCCESS
-            self.apply(
-                TaskEnded("execution", identity.task_run_id, identity.dispatch, "w", self.now(), state, {})
-            )
+            job = self.jobs.pop(0)
+            self.worked.append(job.identity.task_id)
+            state = StateType.FAILED if job.identity.task_id in self.failing else StateType.SUCCESS
+            self.end(job, state)
+
+    def end(self, job: Job, state: StateType) -> None:
+        run_id, dispatch = job.identity.task_run_id, job.identity.dispatch
+        self.apply(TaskEnded("execution", run_id, dispatch, "w", self.now(), state, {}))
+
+    def finish(self, task_id: str) -> None:
+        """Let the one job of a task end well."""
+        (job,) = [job for job in self.jobs if job.identity.task_id == task_id]
+        self.jobs.remove(job)
+        self.end(job, StateType.SUCCESS)
+
+    def stop_all(self) -> None:
+        """Let all jobs end as their workers were told."""
+        while self.jobs:
+            self.end(self.jobs.pop(0), StateType.KILLED)
 
     def begin(self, *failing: str) -> Run:
         self.failing = set(failing)
@@ -107,7 +121,7 @@ class Run:
         self.failing = set(failing)
         self.worked.clear()
         self.live = LiveExecution.restore(self.flow, reworked.execution, reworked.task_runs, 0)
-        self.apply(Restarted() if self.live.nodes else Begin())
+        self.apply(Begin() if reworked.execution.state.current is StateType.CREATED else Restarted())
         self.work()
 
     def restart(self) -> None:
@@ -272,3 +286,164 @@ def test_what_failed_before_its_first_task_is_not_restarted() -> None:
     execution.state.become(StateType.FAILED, run.now())
     with pytest.raises(NothingToRestart):
         restart(execution, [], run.flow, run.now())
+
+
+BESIDE = """
+    - id: first
+      type: io.kestra.plugin.core.log.Log
+      message: x
+    - id: side
+      type: io.kestra.plugin.core.flow.Parallel
+      tasks:
+        - {id: well, type: io.kestra.plugin.core.log.Log, message: x}
+        - id: lane
+          type: io.kestra.plugin.core.flow.Sequential
+          tasks:
+            - {id: bad, type: io.kestra.plugin.core.log.Log, message: x}
+            - {id: behind, type: io.kestra.plugin.core.log.Log, message: x}
+          errors:
+            - {id: handler, type: io.kestra.plugin.core.log.Log, message: x}
+        - id: allowed
+          type: io.kestra.plugin.core.flow.AllowFailure
+          tasks:
+            - {id: lenient, type: io.kestra.plugin.core.log.Log, message: x}
+    - {id: last, type: io.kestra.plugin.core.log.Log, message: x}
+    """
+
+
+def replayed(run: Run, task_id: str) -> Reworked:
+    execution, runs = run.records()
+    (chosen,) = run.ids_of(task_id)
+    return replay(
+        execution,
+        runs,
+        run.flow,
+        run.now(),
+        run.environment.new_id,
+        task_run_id=chosen,
+        execution_id="execution",
+    )
+
+
+def test_a_replay_takes_up_what_failed_in_the_lanes_beside_it() -> None:
+    run = Run(BESIDE).begin("bad", "lenient")
+    assert run.state == "FAILED"
+    run.take_up(replayed(run, "well"))
+    assert run.state == "WARNING", "a failure that AllowFailure has dealt with stays"
+    assert sorted(run.worked) == ["bad", "behind", "last", "well"]
+    assert not run.ids_of("handler")
+
+
+def test_what_fails_again_beside_a_replay_fails_it() -> None:
+    run = Run(BESIDE).begin("bad")
+    run.take_up(replayed(run, "well"), "bad")
+    assert run.state == "FAILED"
+    assert sorted(run.worked) == ["bad", "handler", "well"]
+
+
+def test_a_replay_takes_up_what_was_killed_in_the_lanes_beside_it() -> None:
+    run = Run(BESIDE)
+    run.apply(Begin())
+    run.finish("first")
+    run.finish("well")
+    run.apply(KillRequested())
+    run.stop_all()
+    assert run.state == "KILLED"
+    run.take_up(replayed(run, "well"))
+    assert run.state == "SUCCESS"
+    assert sorted(run.worked) == ["bad", "behind", "last", "lenient", "well"]
+
+
+def test_rounds_of_a_loop_that_failed_beside_a_replayed_one_are_taken_up() -> None:
+    run = Run(LOOP.replace("values:", "concurrencyLimit: 0\n      values:"), {"values": [1, 2, 3]})
+    run.apply(Begin())
+    ends = {"1": StateType.SUCCESS, "2": StateType.FAILED, "3": StateType.SUCCESS}
+    while run.jobs:
+        job = run.jobs.pop(0)
+        node = run.live.nodes[job.identity.task_run_id]
+        run.end(job, ends[node.record.value] if node.record.task_id == "b" else StateType.SUCCESS)
+    assert run.state == "FAILED"
+    execution, runs = run.records()
+    chosen = next(each.id for each in runs if (each.task_id, each.value) == ("a", "1"))
+    new = replay(
+        execution,
+        runs,
+        run.flow,
+        run.now(),
+        run.environment.new_id,
+        task_run_id=chosen,
+        execution_id="execution",
+    )
+    run.take_up(new)
+    assert run.state == "SUCCESS"
+    assert sorted(run.worked) == ["a", "b", "b", "last"], "round 1 anew, what failed in round 2, what follows"
+
+
+def test_a_replay_of_an_error_branch_leaves_the_failure_as_it_is() -> None:
+    run = Run(BESIDE).begin("bad")
+    run.take_up(replayed(run, "handler"))
+    assert run.state == "FAILED"
+    assert run.worked == ["handler"]
+
+
+def test_a_restart_of_a_warning_takes_up_what_was_allowed_to_fail() -> None:
+    tasks = """
+    - {id: lenient, type: io.kestra.plugin.core.log.Log, message: x, allowFailure: true}
+    - {id: last, type: io.kestra.plugin.core.log.Log, message: x}
+    """
+    run = Run(tasks).begin("lenient")
+    assert run.state == "WARNING"
+    run.restart()
+    assert run.worked == ["lenient"], "what ended well is not run again"
+    assert run.state == "SUCCESS"
+
+
+def test_a_restart_of_a_cancelled_execution_passes_the_pause_that_cancelled_it() -> None:
+    run = Run(PAUSE_THEN_WORK.replace("FAIL", "CANCEL")).begin()
+    (timer,) = run.timers
+    run.apply(TimerFired(timer))
+    assert run.state == "CANCELLED"
+    run.restart()
+    assert (run.state, run.worked) == ("SUCCESS", ["work"])
+
+
+@pytest.mark.parametrize("ended", [StateType.KILLED, StateType.CANCELLED])
+def test_what_was_ended_before_its_first_task_begins(ended: StateType) -> None:
+    run = Run(DIRECTORY)
+    execution, _ = run.records()
+    execution.state.become(ended, run.now())
+    execution.schedule_date = START + timedelta(days=1)
+    run.take_up(restart(execution, [], run.flow, run.now()))
+    assert run.state == "SUCCESS", "it does not wait for its date any more"
+
+
+@pytest.mark.parametrize(
+    ("ended", "hint"),
+    [
+        (StateType.SUCCESS, "Nothing in it failed or was stopped; it can be replayed."),
+        (StateType.WARNING, "Nothing in it failed or was stopped; it can be replayed."),
+        (StateType.SKIPPED, "Nothing in it failed or was stopped; it can be replayed."),
+        (StateType.RETRIED, "A new execution has taken its place."),
+        (StateType.FAILED, "It failed before its first task; it can be replayed."),
+    ],
+)
+def test_a_restart_that_is_refused_says_what_else_can_be_done(ended: StateType, hint: str) -> None:
+    execution, _ = Run(DIRECTORY).records()
+    execution.state.become(ended, START)
+    with pytest.raises(NothingToRestart, match=f"No task found to restart execution from! {hint}"):
+        restart(execution, [], flow_of(DIRECTORY), START)
+
+
+def test_a_restart_as_another_revision_goes_on_behind_the_pause() -> None:
+    run = Run(PAUSE_THEN_WORK).begin()
+    assert run.state == "PAUSED"
+    execution, runs = run.records()
+    before = msgspec.json.encode((execution, runs))
+    new = restart_as(execution, runs, run.flow, run.now(), run.environment.new_id)
+    assert msgspec.json.encode((execution, runs)) == before, "the old execution was changed"
+    assert new.execution.parent_id == "execution"
+    new.execution.id = "execution"
+    for each in new.task_runs:
+        each.execution_id = "execution"
+    run.take_up(new)
+    assert (run.state, run.worked) == ("SUCCESS", ["work"])

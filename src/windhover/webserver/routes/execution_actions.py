@@ -98,7 +98,9 @@ async def delete_by_ids(
         return refused("invalid bulk delete", invalid, 422)
 
     async def remove(execution: Execution) -> None:
-        await _end_and_remove(services, execution, delete_logs, delete_metrics, delete_storage)
+        await _end_and_remove(
+            services, execution, actor_of(request), delete_logs, delete_metrics, delete_storage
+        )
 
     return JsonResponse(CountJson(await for_each(each(executions), remove)))
 
@@ -118,7 +120,9 @@ async def delete_by_query(
     async def remove(execution: Execution) -> None:
         if not execution.state.current.is_terminated and not include_non_terminated:
             raise IllegalExecutionState(f"Execution '{execution.id}' has not ended")
-        await _end_and_remove(services, execution, delete_logs, delete_metrics, delete_storage)
+        await _end_and_remove(
+            services, execution, actor_of(request), delete_logs, delete_metrics, delete_storage
+        )
 
     return JsonResponse(CountJson(await for_each(found(request, services, tenant), remove)))
 
@@ -167,11 +171,11 @@ def _unless_under_way(execution: Execution) -> str | None:
 
 
 async def _end_and_remove(
-    services: WebServices, execution: Execution, logs: bool, metrics: bool, storage: bool
+    services: WebServices, execution: Execution, actor: str | None, logs: bool, metrics: bool, storage: bool
 ) -> None:
     if not execution.state.current.is_terminated:
         with services.feed.listen(execution.id) as listener:
-            await ask(services, KillExecution(execution.id))
+            await ask(services, KillExecution(execution.id, actor))
             async with asyncio.timeout(services.command_timeout):
                 await listener.wait_for_end()
     await remove_execution(services, execution, logs=logs, metrics=metrics, storage=storage)

@@ -135,14 +135,19 @@ def action(name: str, operation_id: str, **options: Any) -> Callable[[Endpoint],
 
 @action("restart", "restartExecution")
 async def restart(
-    services: Services, tenant: Tenant, execution_id: ExecutionId, revision: Revision = None
+    request: Request,
+    services: Services,
+    tenant: Tenant,
+    execution_id: ExecutionId,
+    revision: Revision = None,
 ) -> Response:
     """Take up what failed, or was killed; with another revision, in a new execution of that."""
-    return await _change(services, tenant, RestartExecution(execution_id, revision))
+    return await _change(services, tenant, RestartExecution(execution_id, revision, actor_of(request)))
 
 
 @action("replay", "replayExecution")
 async def replay(
+    request: Request,
     services: Services,
     tenant: Tenant,
     execution_id: ExecutionId,
@@ -152,7 +157,9 @@ async def replay(
 ) -> Response:
     """Run an execution again as a new one, from its beginning or from one of its task runs."""
     points = read_breakpoints(breakpoints)
-    command = ReplayExecution(execution_id, task_run_id, revision, breakpoints=points)
+    command = ReplayExecution(
+        execution_id, task_run_id, revision, breakpoints=points, actor=actor_of(request)
+    )
     return await _change(services, tenant, command)
 
 
@@ -180,7 +187,9 @@ async def replay_with_inputs(
 
     inputs = await _checked(services, flow, replayed_id, given, resolving())
     points = read_breakpoints(breakpoints)
-    command = ReplayExecution(execution_id, task_run_id, revision, inputs, replayed_id, points)
+    command = ReplayExecution(
+        execution_id, task_run_id, revision, inputs, replayed_id, points, actor_of(request)
+    )
     return await _change(services, tenant, command, given)
 
 
@@ -190,7 +199,8 @@ async def change_state(
 ) -> Response:
     """Say that a task run of an ended execution ended otherwise; the execution goes on from there."""
     wanted = await read_json(request, StateRequest)
-    return await _change(services, tenant, ChangeTaskRunState(execution_id, wanted.task_run_id, wanted.state))
+    command = ChangeTaskRunState(execution_id, wanted.task_run_id, wanted.state, actor_of(request))
+    return await _change(services, tenant, command)
 
 
 # ---------------------------------------------------------------- pausing and resuming
@@ -276,13 +286,16 @@ async def resume_from_breakpoint(
 
 
 @action("force-run", "forceRunExecution")
-async def force_run(services: Services, tenant: Tenant, execution_id: ExecutionId) -> Response:
+async def force_run(
+    request: Request, services: Services, tenant: Tenant, execution_id: ExecutionId
+) -> Response:
     """Let an execution run now that waits for its date, for its turn, or for somebody to resume it."""
-    return await _change(services, tenant, ForceRun(execution_id))
+    return await _change(services, tenant, ForceRun(execution_id, actor_of(request)))
 
 
 @action("unqueue", "unqueueExecution")
 async def unqueue(
+    request: Request,
     services: Services,
     tenant: Tenant,
     execution_id: ExecutionId,
@@ -291,7 +304,8 @@ async def unqueue(
     ] = None,
 ) -> Response:
     """Take an execution out of the queue of its flow's concurrency limit."""
-    return await _change(services, tenant, UnqueueExecution(execution_id, state or StateType.RUNNING))
+    command = UnqueueExecution(execution_id, state or StateType.RUNNING, actor_of(request))
+    return await _change(services, tenant, command)
 
 
 # ---------------------------------------------------------------- changing what has ended
@@ -299,13 +313,14 @@ async def unqueue(
 
 @action("change-status", "updateExecutionStatus")
 async def change_status(
+    request: Request,
     services: Services,
     tenant: Tenant,
     execution_id: ExecutionId,
     status: Annotated[StateType, Query(description="The end state to give it.")],
 ) -> Response:
     """Give an ended execution another end state. No task is run."""
-    return await _change(services, tenant, ChangeStatus(execution_id, status))
+    return await _change(services, tenant, ChangeStatus(execution_id, status, actor_of(request)))
 
 
 @action("labels", "setLabelsOnTerminatedExecution", openapi_extra=takes("application/json", list[Label]))

@@ -31,6 +31,7 @@ from windhover.engine.messages import (
 from windhover.engine.pause_inputs import needs_decision
 from windhover.model.execution import Execution, Label
 from windhover.model.state import StateType
+from windhover.webserver.authentication import actor_of
 from windhover.webserver.bodies import read_json
 from windhover.webserver.commands import ask
 from windhover.webserver.errors import bad_request
@@ -64,8 +65,8 @@ QueueState = Annotated[
 ]
 
 Endpoint = Callable[..., Awaitable[Response]]
-#: Makes the command for one execution.
-MakeCommand = Callable[[WebServices, Execution], Awaitable[Command]]
+#: Makes the command for one execution, on behalf of whoever is named.
+MakeCommand = Callable[[WebServices, Execution, str | None], Awaitable[Command]]
 
 
 class LabelsRequest(msgspec.Struct, rename="camel"):
@@ -112,19 +113,19 @@ SET_LABELS = Action("set labels", _is_ended, "execution has not ended")
 # ---------------------------------------------------------------- actions without arguments
 
 
-async def _restart(services: WebServices, execution: Execution) -> Command:
-    return RestartExecution(execution.id)
+async def _restart(services: WebServices, execution: Execution, actor: str | None) -> Command:
+    return RestartExecution(execution.id, actor=actor)
 
 
-async def _pause(services: WebServices, execution: Execution) -> Command:
-    return PauseExecution(execution.id)
+async def _pause(services: WebServices, execution: Execution, actor: str | None) -> Command:
+    return PauseExecution(execution.id, actor)
 
 
-async def _force_run(services: WebServices, execution: Execution) -> Command:
-    return ForceRun(execution.id)
+async def _force_run(services: WebServices, execution: Execution, actor: str | None) -> Command:
+    return ForceRun(execution.id, actor)
 
 
-async def _resume(services: WebServices, execution: Execution) -> Command:
+async def _resume(services: WebServices, execution: Execution, actor: str | None) -> Command:
     """Resume with no more than defaults: a pause that asks for more is passed over, and so is an Approval."""
     paused = await find_paused(services, execution.tenant_id, execution.id)
     if paused.form.comment is not None:
@@ -132,12 +133,12 @@ async def _resume(services: WebServices, execution: Execution) -> Command:
     resolved = await resolve_resume_inputs(services, paused, GivenInputs())
     if resolved.problems:
         raise refused_inputs(resolved)
-    return ResumeExecution(execution.id, resolved.values, task_run_id=paused.form.task_run_id)
+    return ResumeExecution(execution.id, resolved.values, actor, task_run_id=paused.form.task_run_id)
 
 
 def _serve(path: str, operation: str, action: Action, command: MakeCommand, says: str) -> None:
     async def on_ids(request: Request, services: Services, tenant: Tenant) -> Response:
-        return await _on_ids(services, tenant, await read_json(request, list[str]), action, command)
+        return await _on_ids(request, services, tenant, await read_json(request, list[str]), action, command)
 
     async def on_query(request: Request, services: Services, tenant: Tenant) -> Response:
         return await _on_query(request, services, tenant, action, command)
@@ -168,7 +169,7 @@ async def replay_by_ids(
 ) -> Response:
     """Run executions again from their beginning, as new ones."""
     ids = await read_json(request, list[str])
-    return await _on_ids(services, tenant, ids, REPLAY, _replay(latest_revision))
+    return await _on_ids(request, services, tenant, ids, REPLAY, _replay(latest_revision))
 
 
 @_post("/replay/by-query", "replayExecutionsByQuery")
@@ -185,7 +186,7 @@ async def unqueue_by_ids(
 ) -> Response:
     """Take executions out of the queues of their flows."""
     ids = await read_json(request, list[str])
-    return await _on_ids(services, tenant, ids, UNQUEUE, _unqueue(state))
+    return await _on_ids(request, services, tenant, ids, UNQUEUE, _unqueue(state))
 
 
 @_post("/unqueue/by-query", "unqueueExecutionsByQuery")
@@ -205,7 +206,7 @@ async def change_status_by_ids(
 ) -> Response:
     """Give ended executions another end state."""
     ids = await read_json(request, list[str])
-    return await _on_ids(services, tenant, ids, CHANGE_STATUS, _change_status(status))
+    return await _on_ids(request, services, tenant, ids, CHANGE_STATUS, _change_status(status))
 
 
 @_post("/change-status/by-query", "updateExecutionsStatusByQuery")
@@ -225,7 +226,7 @@ async def labels_by_ids(request: Request, services: Services, tenant: Tenant) ->
     """Set labels of ended executions; those of other keys stay."""
     wanted = await read_json(request, LabelsRequest)
     command = _set_labels(checked_labels(wanted.execution_labels))
-    return await _on_ids(services, tenant, wanted.executions_id, SET_LABELS, command)
+    return await _on_ids(request, services, tenant, wanted.executions_id, SET_LABELS, command)
 
 
 @_post(
@@ -240,18 +241,18 @@ async def labels_by_query(request: Request, services: Services, tenant: Tenant) 
 
 
 def _replay(latest_revision: bool) -> MakeCommand:
-    async def command(services: WebServices, execution: Execution) -> Command:
+    async def command(services: WebServices, execution: Execution, actor: str | None) -> Command:
         if not latest_revision:
-            return ReplayExecution(execution.id)
+            return ReplayExecution(execution.id, actor=actor)
         flow = await find_flow(services, execution.tenant_id, execution.namespace, execution.flow_id)
-        return ReplayExecution(execution.id, revision=flow.revision)
+        return ReplayExecution(execution.id, revision=flow.revision, actor=actor)
 
     return command
 
 
 def _unqueue(state: StateType | None) -> MakeCommand:
-    async def command(services: WebServices, execution: Execution) -> Command:
-        return UnqueueExecution(execution.id, state or StateType.RUNNING)
+    async def command(services: WebServices, execution: Execution, actor: str | None) -> Command:
+        return UnqueueExecution(execution.id, state or StateType.RUNNING, actor)
 
     return command
 
@@ -260,14 +261,14 @@ def _change_status(status: StateType) -> MakeCommand:
     if not status.is_terminated:
         raise bad_request("You can only change the status of an execution to a terminal state.")
 
-    async def command(services: WebServices, execution: Execution) -> Command:
-        return ChangeStatus(execution.id, status)
+    async def command(services: WebServices, execution: Execution, actor: str | None) -> Command:
+        return ChangeStatus(execution.id, status, actor)
 
     return command
 
 
 def _set_labels(labels: list[Label]) -> MakeCommand:
-    async def command(services: WebServices, execution: Execution) -> Command:
+    async def command(services: WebServices, execution: Execution, actor: str | None) -> Command:
         return SetLabels(execution.id, labels)
 
     return command
@@ -277,27 +278,37 @@ def _set_labels(labels: list[Label]) -> MakeCommand:
 
 
 async def _on_ids(
-    services: WebServices, tenant: str, ids: Sequence[str], action: Action, command: MakeCommand
+    request: Request,
+    services: WebServices,
+    tenant: str,
+    ids: Sequence[str],
+    action: Action,
+    command: MakeCommand,
 ) -> Response:
     executions, invalid = await by_ids(services, tenant, ids, action.problem_of)
     if invalid:
         return refused(f"invalid bulk {action.name}", invalid)
-    return accepted(await _carry_out(services, each(executions), action, command))
+    return accepted(await _carry_out(services, each(executions), action, command, actor_of(request)))
 
 
 async def _on_query(
     request: Request, services: WebServices, tenant: str, action: Action, command: MakeCommand
 ) -> Response:
-    return accepted(await _carry_out(services, found(request, services, tenant), action, command))
+    executions = found(request, services, tenant)
+    return accepted(await _carry_out(services, executions, action, command, actor_of(request)))
 
 
 async def _carry_out(
-    services: WebServices, executions: AsyncIterator[Execution], action: Action, command: MakeCommand
+    services: WebServices,
+    executions: AsyncIterator[Execution],
+    action: Action,
+    command: MakeCommand,
+    actor: str | None,
 ) -> int:
     async def act(execution: Execution) -> None:
         problem = action.problem_of(execution)
         if problem is not None:
             raise IllegalExecutionState(problem)
-        await ask(services, await command(services, execution))
+        await ask(services, await command(services, execution, actor))
 
     return await for_each(executions, act)

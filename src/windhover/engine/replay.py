@@ -1,0 +1,286 @@
+"""Running an execution again as a new one: from its beginning, from a task run, or from what failed in it.
+
+Documentation page: ``docs/restart.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from windhover.engine.restart import (
+    UNSUCCESSFUL,
+    Reworked,
+    ancestors,
+    body_of,
+    clear,
+    directory_of,
+    find,
+    inside_of,
+    labelled,
+    restart,
+    run_ancestors,
+    take_up,
+    without_other_branches,
+)
+from windhover.model.execution import Execution, ExecutionMetadata, JsonValue, Label, Phase, TaskRun
+from windhover.model.flow import Flow
+from windhover.model.state import State, StateType
+from windhover.plugin.flowable import FlowableTask
+
+REPLAY_LABEL = Label("system.replay", "true")
+
+#: Of an execution that others are replays of.
+REPLAYED_LABEL = Label("system.replayed", "true")
+
+
+def replay(
+    execution: Execution,
+    task_runs: Sequence[TaskRun],
+    flow: Flow,
+    now: datetime,
+    new_id: Callable[[], str],
+    *,
+    task_run_id: str | None = None,
+    inputs: Mapping[str, JsonValue] | None = None,
+    execution_id: str | None = None,
+    in_its_place: bool = False,
+) -> Reworked:
+    """A new execution after the model of an old one: from its beginning, or from one of its task runs.
+
+    ``flow`` is the revision to run. The records given stay as they are. What ran before the task run
+    is taken over with its outputs; what came after it runs again. So does what did not end well in other
+    lanes beside it, since the new execution could only fail for that. ``execution_id`` is that of the new
+    execution, if it has been chosen. ``in_its_place``: whoever waits for the old one waits for the new one.
+
+    Raises:
+        TaskRunNotFound: there is no such task run.
+    """
+    header = _replayed_header(execution, flow, now, execution_id or new_id(), inputs)
+    header.awaited_by = execution.awaited_by if in_its_place else None
+    header.nesting = execution.nesting if in_its_place else 0
+    if task_run_id is None:
+        return Reworked(header, [])
+    task_runs = _still_defined(task_runs, flow)
+    chosen = find(task_runs, task_run_id)
+    # What a directory held is gone, so all that share it are run again.
+    chosen = directory_of(task_runs, chosen, flow) or chosen
+    kept = _up_to(task_runs, chosen, flow)
+    ids = {run.id: new_id() for run in kept}
+    copies = [_copied(run, header.id, ids, now) for run in kept]
+    again = next(copy for copy in copies if copy.id == ids[chosen.id])
+    is_flowable = isinstance(flow.task_by_id(again.task_id), FlowableTask)
+    if is_flowable:
+        clear(again)
+    again.state.become(StateType.RUNNING if is_flowable else StateType.RESTARTED, now)
+    run_ancestors(copies, [again], now)
+    for beside in _unsuccessful_beside(copies, again):
+        copies = _with_unsuccessful_again(copies, beside, flow, now)
+    header.state = execution.state.copy()
+    header.state.become(StateType.RESTARTED, now)
+    header.outputs = execution.outputs
+    for position, copy in enumerate(copies):
+        copy.position = position
+    return Reworked(header, copies)
+
+
+def restart_as(
+    execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now: datetime, new_id: Callable[[], str]
+) -> Reworked:
+    """A new execution, of another revision, that takes up again what failed or was stopped in an old one.
+
+    What ended well is taken over with its outputs. If the old one is paused, the new one goes on behind the
+    pause that began first. The records given stay as they are.
+
+    Raises:
+        NothingToRestart: no task run failed of those that the revision still has.
+    """
+    header = _replayed_header(execution, flow, now, new_id(), None)
+    header.state, header.awaited_by, header.nesting = execution.state.copy(), None, 0
+    labels, attempt = header.labels, header.metadata.attempt_number
+    known = _still_defined(task_runs, flow)
+    ids = {run.id: new_id() for run in known}
+    copies = [_copied(run, header.id, ids, now) for run in known]
+    if execution.state.current is StateType.PAUSED:
+        _pass_first_pause(known, copies, flow, now)
+    new = restart(header, copies, flow, now)
+    header.labels, header.metadata.attempt_number, header.outputs = labels, attempt, execution.outputs
+    for position, run in enumerate(new.task_runs):
+        run.position = position
+    return Reworked(header, new.task_runs)
+
+
+def mark_replayed(execution: Execution) -> bool:
+    """Label an execution that was replayed; False when it is labelled already."""
+    if REPLAYED_LABEL in execution.labels:
+        return False
+    execution.labels = labelled(execution.labels, REPLAYED_LABEL)
+    return True
+
+
+def _replayed_header(
+    execution: Execution,
+    flow: Flow,
+    now: datetime,
+    execution_id: str,
+    inputs: Mapping[str, JsonValue] | None,
+) -> Execution:
+    another_revision = flow.revision is not None and flow.revision != execution.flow_revision
+    return msgspec.structs.replace(
+        execution,
+        id=execution_id,
+        parent_id=execution.id,
+        state=State.created(now),
+        flow_revision=flow.revision or execution.flow_revision,
+        variables=(dict(flow.variables) or None) if another_revision else execution.variables,
+        inputs=dict(inputs) if inputs is not None else execution.inputs,
+        labels=labelled(
+            [label for label in execution.labels if label.key != REPLAYED_LABEL.key], REPLAY_LABEL
+        ),
+        outputs=None,
+        schedule_date=None,
+        ordered_end=None,
+        broken_slas=(),
+        breakpoints=(),
+        waits_for=None,
+        refusals=(),
+        metadata=ExecutionMetadata(
+            execution.metadata.attempt_number + 1, execution.metadata.original_created_date
+        ),
+    )
+
+
+def _up_to(task_runs: Sequence[TaskRun], chosen: TaskRun, flow: Flow) -> list[TaskRun]:
+    """The task runs that a replay from ``chosen`` takes over, and ``chosen`` itself."""
+    by_id = {run.id: run for run in task_runs}
+    gone: set[str] = set()
+    at: TaskRun | None = chosen
+    while at is not None:
+        parent = by_id.get(at.parent_task_run_id or "")
+        later = _later_lanes(parent, at.lane, flow)
+        for run in task_runs:
+            if run.parent_task_run_id == at.parent_task_run_id and _comes_after(run, at, later):
+                gone.add(run.id)
+        at = parent
+    kept = []
+    for run in task_runs:
+        parent_id = run.parent_task_run_id
+        if run.id in gone or parent_id in gone or parent_id == chosen.id:
+            gone.add(run.id)
+        else:
+            kept.append(run)
+    return kept
+
+
+def _comes_after(run: TaskRun, at: TaskRun, later: Collection[int]) -> bool:
+    if run is at or run.phase is Phase.MEANWHILE:
+        return False
+    if at.phase is Phase.MEANWHILE:
+        return True
+    if run.phase != at.phase:
+        return run.phase > at.phase or (run.phase is not Phase.TASKS and at.phase is Phase.TASKS)
+    if run.lane == at.lane:
+        return run.position > at.position
+    return run.lane in later
+
+
+def _later_lanes(parent: TaskRun | None, lane: int, flow: Flow) -> Collection[int]:
+    """The lanes beside ``lane`` that come after it: all later ones where they run one by one, and those
+    that depend on it."""
+    task = None if parent is None else flow.task_by_id(parent.task_id)
+    if parent is None or not isinstance(task, FlowableTask):
+        return ()
+    body = task.body(parent.resolved)
+    if body.after:
+        later = {lane}
+        while more := {i for i, before in body.after.items() if later.intersection(before)} - later:
+            later |= more
+        return later - {lane}
+    return range(lane + 1, len(body.lanes)) if body.limit == 1 else ()
+
+
+def _unsuccessful_beside(task_runs: Sequence[TaskRun], chosen: TaskRun) -> list[TaskRun]:
+    """What did not end well in other lanes than the one that a replay begins in, at any level around it."""
+    by_id = {run.id: run for run in task_runs}
+    found = []
+    for at in (chosen, *ancestors(chosen, by_id)):
+        if at.phase is Phase.TASKS:
+            found += [
+                run
+                for run in task_runs
+                if run.parent_task_run_id == at.parent_task_run_id
+                and run.phase is Phase.TASKS
+                and run.lane != at.lane
+                and run.state.current in UNSUCCESSFUL
+            ]
+    return found
+
+
+def _with_unsuccessful_again(
+    task_runs: Sequence[TaskRun], top: TaskRun, flow: Flow, now: datetime
+) -> list[TaskRun]:
+    """The task runs, with what did not end well in and under ``top`` taken up again.
+
+    A failure that something between the two has dealt with stays as it is.
+    """
+    within = inside_of(task_runs, [top.id]) | {top.id}
+    kept, removed = without_other_branches([run for run in task_runs if run.id in within], top)
+    reaching: list[TaskRun] = []
+    for run in kept:
+        reaches = run is top or any(run.parent_task_run_id == parent.id for parent in reaching)
+        if reaches and run.state.current in UNSUCCESSFUL and run.phase is not Phase.MEANWHILE:
+            reaching.append(run)
+    _, inside = take_up(kept, reaching, flow, now)
+    gone = {*removed, *inside}
+    return [run for run in task_runs if run.id not in gone]
+
+
+def _copied(run: TaskRun, execution_id: str, ids: Mapping[str, str], now: datetime) -> TaskRun:
+    copy = msgspec.structs.replace(
+        run,
+        id=ids[run.id],
+        execution_id=execution_id,
+        parent_task_run_id=None if run.parent_task_run_id is None else ids[run.parent_task_run_id],
+        state=run.state.copy(),
+        attempts=None
+        if run.attempts is None
+        else [msgspec.structs.replace(attempt, state=attempt.state.copy()) for attempt in run.attempts],
+    )
+    if not copy.state.current.is_terminated:
+        # Another branch was still under way: it is done again.
+        if copy.attempts and not copy.attempts[-1].state.current.is_terminated:
+            copy.attempts[-1].state.become(StateType.RESUBMITTED, now)
+        copy.state.become(StateType.RESTARTED, now)
+    return copy
+
+
+def _still_defined(task_runs: Sequence[TaskRun], flow: Flow) -> list[TaskRun]:
+    """What ran of tasks that this revision of the flow still has."""
+    by_id = {run.id: run for run in task_runs}
+    gone = {
+        run.id
+        for run in task_runs
+        if flow.task_by_id(run.task_id) is None
+        and not _is_part(run, by_id.get(run.parent_task_run_id or ""), flow)
+    }
+    gone |= inside_of(task_runs, gone)
+    return [run for run in task_runs if run.id not in gone]
+
+
+def _is_part(run: TaskRun, parent: TaskRun | None, flow: Flow) -> bool:
+    """It ran as one of the tasks that a flow-control task is made of, which are written nowhere."""
+    task = None if parent is None else flow.task_by_id(parent.task_id)
+    if parent is None or not isinstance(task, FlowableTask):
+        return False
+    return any(part.id == run.task_id for lane in task.body(parent.resolved).lanes for part in lane.tasks)
+
+
+def _pass_first_pause(old: Sequence[TaskRun], copies: Sequence[TaskRun], flow: Flow, now: datetime) -> None:
+    """Let the first pause that ``old`` waits in be one, in its copy, whose time is over."""
+    for run, copy in zip(old, copies, strict=True):
+        body = body_of(run, flow)
+        if run.state.current is StateType.PAUSED and body is not None and body.pause is not None:
+            copy.state.become(StateType.FAILED, now)
+            return
