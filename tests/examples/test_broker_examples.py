@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 from tests.brokers import Broker, BrokerNotInstalled, Mosquitto, NatsServer, RabbitMq, RedisServer
+from tests.integration.scheduler.watching import running
 
 from windhover.cli.run import RunOptions, run_flow
+from windhover.repository.database import open_database
+from windhover.scheduler.settings import SchedulerSettings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -63,3 +66,26 @@ def test_example(
     logs = [event["message"] for event in events if event["event"] == "log"]
     assert exit_code == 0, logs
     assert any(message.startswith(said) for message in logs), logs
+
+
+async def test_messages_are_gathered(tmp_path: Path) -> None:
+    try:
+        broker = RedisServer(tmp_path / "redis")
+    except BrokerNotInstalled as reason:
+        pytest.skip(f"The example of a batch is left out: {reason}")
+    source = (EXAMPLES / "triggers" / "gather-messages.yaml").read_text()
+    database = await open_database(f"sqlite:///{tmp_path / 'examples.db'}")
+    with broker:
+        async with running(database, tmp_path, SchedulerSettings()) as bench:
+            await bench.save(source.replace("redis://localhost:6379/0", broker.url))
+            await rpush(broker, "readings", [json.dumps({"litres": number}) for number in range(100)])
+            (execution,) = await bench.until(bench.executions)
+            ended = await bench.flows.ended(execution.id)
+    assert [line.message for line in ended.logs] == ["100 readings, 4950 litres."]
+
+
+async def rpush(broker: RedisServer, key: str, values: list[str]) -> None:
+    from redis.asyncio import Redis
+
+    async with Redis(host="127.0.0.1", port=broker.port) as client:
+        await client.rpush(key, *values)

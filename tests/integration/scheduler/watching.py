@@ -205,7 +205,7 @@ async def running(
     runtime = Runtime(database, settings, registry=registry)
     await runtime.start()
     await runtime.start_triggers()
-    yield Bench(runtime, Look.source)
+    yield Bench(runtime, getattr(Look, "source", None) or Source())
     await runtime.stop(timedelta())
     if closing:
         await runtime.close()
