@@ -28,6 +28,7 @@ from windhover.engine.events import (
     Resume,
     TimerFired,
 )
+from windhover.engine.history_pages import turn_pages
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import LogsWritten, TaskEnded, TaskStarted
 from windhover.engine.step import Step
@@ -80,4 +81,6 @@ def advance(
             step.child_refused(event)
         case ChildEnded():
             step.child_ended(event)
-    return step.finish()
+    effects = step.finish()
+    effects.pages = turn_pages(live.record if effects.header_changed else None, effects.task_runs.values())
+    return effects

@@ -133,10 +133,8 @@ class Directories(Rounds):
         """Forget what was done in a directory that is gone with its worker; then it is opened anew."""
         record = node.record
         self.drop_children(node)
-        attempts = record.attempts or []
-        if attempts and not attempts[-1].state.current.is_terminated:
-            attempts[-1].state.become(StateType.RESUBMITTED, self.now)
-        record.attempts = [*attempts, Attempt(self.passed(StateType.CREATED, StateType.RUNNING))]
+        record.lose_attempt(self.now)
+        record.add_attempt(Attempt(self.passed(StateType.CREATED, StateType.RUNNING)))
         record.stage, record.outcome, record.resolved = Stage.OPENING, None, None
         node.body_frame = flowable_frame(node, _flowable(node).body(None))
         self.changed(node)

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from windhover.engine.messages import Job, KillTaskRun, StartChild
-from windhover.model.execution import TaskRun
+from windhover.model.execution import HistoryPage, TaskRun
 from windhover.model.log import LogEntry, Metric
 
 
@@ -20,6 +20,8 @@ class Effects(msgspec.Struct):
     header_changed: bool = False
     task_runs: dict[str, TaskRun] = msgspec.field(default_factory=dict)
     removed_task_runs: list[str] = msgspec.field(default_factory=list)
+    #: What the records above no longer hold in their rows.
+    pages: list[HistoryPage] = msgspec.field(default_factory=list)
     timers_set: dict[str, datetime] = msgspec.field(default_factory=dict)
     timers_cleared: set[str] = msgspec.field(default_factory=set)
     logs: list[LogEntry] = msgspec.field(default_factory=list)

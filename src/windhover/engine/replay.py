@@ -145,6 +145,7 @@ def _replayed_header(
         broken_slas=(),
         breakpoints=(),
         waits_for=None,
+        paged=None,
         refusals=(),
         metadata=ExecutionMetadata(
             execution.metadata.attempt_number + 1, execution.metadata.original_created_date
@@ -247,11 +248,11 @@ def _copied(run: TaskRun, execution_id: str, ids: Mapping[str, str], now: dateti
         attempts=None
         if run.attempts is None
         else [msgspec.structs.replace(attempt, state=attempt.state.copy()) for attempt in run.attempts],
+        paged=None,
     )
     if not copy.state.current.is_terminated:
         # Another branch was still under way: it is done again.
-        if copy.attempts and not copy.attempts[-1].state.current.is_terminated:
-            copy.attempts[-1].state.become(StateType.RESUBMITTED, now)
+        copy.lose_attempt(now)
         copy.state.become(StateType.RESTARTED, now)
     return copy
 

@@ -31,9 +31,9 @@ def next_try(retry: Retry, record: TaskRun, now: datetime) -> datetime | None:
 
     Attempts that a lost worker did not finish do not count.
     """
-    attempts = [a for a in record.attempts or () if a.state.current is not StateType.RESUBMITTED]
-    first = attempts[0].state.start_date if attempts else record.state.start_date
-    return _due(retry, max(1, len(attempts)), first, now, seed=record.id)
+    finished = (a for a in record.attempts or () if a.state.current is not StateType.RESUBMITTED)
+    first = next((attempt.state.start_date for attempt in finished), record.state.start_date)
+    return _due(retry, max(1, record.tries), first, now, seed=record.id)
 
 
 def next_execution(live: LiveExecution, retry: Retry, now: datetime) -> datetime | None:

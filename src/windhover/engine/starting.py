@@ -85,7 +85,7 @@ class Starting(Agenda):
             return
         if not wanted:
             attempt = Attempt(self.passed(StateType.CREATED, StateType.SKIPPED))
-            node.record.attempts = [*(node.record.attempts or ()), attempt]
+            node.record.add_attempt(attempt)
             self._show_outputs(node)
             self.end(node, StateType.SKIPPED)
         elif isinstance(node.task, FlowableTask):
@@ -109,7 +109,7 @@ class Starting(Agenda):
         record = node.record
         record.state.become(StateType.RUNNING, self.now)
         attempt = Attempt(self.passed(StateType.CREATED, StateType.RUNNING))
-        record.attempts = [*(record.attempts or ()), attempt]
+        record.add_attempt(attempt)
         record.stage, record.outcome, record.rounds = Stage.BODY, None, 0
         try:
             record.resolved = task.resolve(self.renderer(node))

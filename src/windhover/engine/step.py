@@ -250,12 +250,10 @@ class Step(Breakpoints):
     def _take_up(self, node: Node, at: datetime, worker_id: str | None) -> None:
         """Begin an attempt, unless one is open."""
         record = node.record
-        if record.attempts is None:
-            record.attempts = []
         if record.attempts and not record.attempts[-1].state.current.is_terminated:
             return
         histories = [StateChange(StateType.CREATED, at), StateChange(StateType.RUNNING, at)]
-        record.attempts.append(Attempt(State(StateType.RUNNING, histories), worker_id))
+        record.add_attempt(Attempt(State(StateType.RUNNING, histories), worker_id))
         record.state.become(StateType.RUNNING, at)
         self.changed(node)
 
@@ -274,10 +272,9 @@ class Step(Breakpoints):
             if retry is not None and self._retry(node, retry, at):
                 return
         own = node.task.retry
-        if state is StateType.SUCCESS and own is not None and own.warning_on_retry:
-            tries = [a for a in node.record.attempts or () if a.state.current is not StateType.RESUBMITTED]
-            if len(tries) > 1:
-                state = StateType.WARNING
+        warns = own is not None and own.warning_on_retry
+        if warns and state is StateType.SUCCESS and node.record.tries > 1:
+            state = StateType.WARNING
         self.end(node, soften(node.task, state), at)
 
     def _retry(self, node: Node, retry: Retry, at: datetime) -> bool:
@@ -367,7 +364,7 @@ class Step(Breakpoints):
         elif issubclass(definition_of(node).plugin, ExecutableTask):
             self.start_leaf(node)
         else:
-            self._close_attempt(node, StateType.RESUBMITTED, self.now)
+            record.lose_attempt(self.now)
             self.send_job(node, definition_of(node))
 
     def send_job(self, node: Node, task: TaskDefinition) -> None:
@@ -409,10 +406,8 @@ class Step(Breakpoints):
     def refuse_task(self, node: Node, error: Exception) -> None:
         """Fail a task run that the engine cannot carry out."""
         self.log(LogLevel.ERROR, str(error), node)
-        if node.record.attempts is None:
-            node.record.attempts = []
         if not node.record.attempts or node.record.attempts[-1].state.current.is_terminated:
-            node.record.attempts.append(Attempt(self.passed(StateType.FAILED)))
+            node.record.add_attempt(Attempt(self.passed(StateType.FAILED)))
         self._close_attempt(node, StateType.FAILED, self.now)
         self.end_attempt(node, StateType.FAILED, self.now)
 

@@ -120,14 +120,13 @@ class Subflows(BatchSteps):
 
     def _add_attempt(self, node: Node, state: StateType) -> None:
         """A task that starts executions has its attempt when the result is there, with its own history."""
-        attempts = node.record.attempts or []
         histories = [
             StateChange(StateType.CREATED, node.record.state.start_date),
             StateChange(StateType.RUNNING, node.record.state.histories[-1].date),
         ]
         attempt = State(StateType.RUNNING, histories)
         attempt.become(state, self.now)
-        node.record.attempts = [*attempts, Attempt(attempt)]
+        node.record.add_attempt(Attempt(attempt))
         if node.task.timeout is not None:
             self.clear_timer(DEADLINE_TIMER + node.record.id)
         self.changed(node)

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from windhover.model.state import State, StateType
+from windhover.model.state import State, StateChange, StateType
 
 #: A value that JSON can say. Outputs, inputs and variables are made of these.
 JsonValue = Any
@@ -50,6 +50,27 @@ class Attempt(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     state: State
     worker_id: str | None = None
     log_file: str | None = None
+
+
+class PagedHistory(msgspec.Struct, frozen=True):
+    """How much of a record, from its beginning, has been written to pages: its row holds only the rest."""
+
+    pages: int
+    states: int
+    attempts: int = 0
+
+
+class HistoryPage(msgspec.Struct, frozen=True):
+    """A stretch of the history of an execution, or of a task run, that nothing will change any more.
+
+    ``record_id`` is whose it is, ``number`` counts its pages from 0.
+    """
+
+    execution_id: str
+    record_id: str
+    number: int
+    states: list[StateChange]
+    attempts: list[Attempt]
 
 
 class Phase(IntEnum):
@@ -94,7 +115,8 @@ class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
     ``resolved`` keeps what a flow-control task evaluated when it began (its values, its branch), so
     that an execution read back from the repository goes on exactly as it would have. ``rounds`` counts the
     rounds of a loop that are over, and ``outcome`` is what a flow-control task comes to when it is not its
-    children that say so.
+    children that say so. ``lost_attempts`` counts the attempts whose worker was lost. ``paged`` says which
+    part of the history stands on pages; in memory the record has all of it.
     """
 
     id: str
@@ -116,6 +138,24 @@ class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
     stage: Stage = Stage.BODY
     rounds: int = 0
     outcome: StateType | None = None
+    lost_attempts: int = 0
+    paged: PagedHistory | None = None
+
+    @property
+    def tries(self) -> int:
+        """How often it was tried; attempts that a lost worker did not finish do not count."""
+        return len(self.attempts or ()) - self.lost_attempts
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        if self.attempts is None:
+            self.attempts = []
+        self.attempts.append(attempt)
+
+    def lose_attempt(self, now: datetime) -> None:
+        """Close the attempt under way, if there is one: its worker is gone."""
+        if self.attempts and not self.attempts[-1].state.current.is_terminated:
+            self.attempts[-1].state.become(StateType.RESUBMITTED, now)
+            self.lost_attempts += 1
 
 
 class AwaitedBy(msgspec.Struct, frozen=True, rename="camel"):
@@ -180,4 +220,5 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     waits_for: str | None = None
     flow_triggers: dict[str, int] | None = None
     nesting: int = 0
+    paged: PagedHistory | None = None
     refusals: tuple[str, ...] = ()

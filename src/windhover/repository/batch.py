@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from windhover.model.execution import Execution, TaskRun
+from windhover.model.execution import Execution, HistoryPage, TaskRun
 from windhover.model.gathered import GatheringKey, KeptGathering
 from windhover.model.log import LogEntry, Metric
 
@@ -28,8 +28,9 @@ class CommitBatch(msgspec.Struct):
     Log entries carry their sequence numbers already. The whole batch is written or none of it; once
     written it survives a power cut.
 
-    The lists are applied in this order: timers cleared, records written and timers set, task runs removed,
-    executions deleted (with labels, task runs and timers), logs and metrics deleted. ``deleted_executions``,
+    The lists are applied in this order: timers cleared, records written and timers set, task runs removed
+    (with their pages), executions deleted (with labels, task runs, pages and timers), logs and metrics
+    deleted. ``pages`` are what the rows of other records in the batch no longer hold. ``deleted_executions``,
     ``deleted_logs`` and ``deleted_metrics`` hold ids of executions. ``gatherings`` are what Flow triggers
     have gathered; those that are also in ``forgotten_gatherings`` are deleted.
 
@@ -43,6 +44,7 @@ class CommitBatch(msgspec.Struct):
     deleted_executions: list[str] = msgspec.field(default_factory=list)
     task_runs: list[TaskRun] = msgspec.field(default_factory=list)
     removed_task_runs: list[str] = msgspec.field(default_factory=list)
+    pages: list[HistoryPage] = msgspec.field(default_factory=list)
     timers_set: list[Timer] = msgspec.field(default_factory=list)
     timers_cleared: list[tuple[str, str]] = msgspec.field(default_factory=list)
     logs: list[LogEntry] = msgspec.field(default_factory=list)

@@ -15,6 +15,7 @@ from windhover.repository.records import (
     label_rows,
     log_row,
     metric_rows,
+    page_row,
     task_run_row,
     timer_row,
 )
@@ -28,6 +29,7 @@ DELETE_EXECUTION: Sequence[BulkStatement] = (
     statements.DELETE_EXECUTIONS,
     statements.DELETE_LABELS,
     statements.DELETE_TASK_RUNS_OF,
+    statements.DELETE_PAGES_OF,
     statements.DELETE_TIMERS_OF,
     statements.DELETE_LOG_FLOORS_OF,
 )
@@ -68,6 +70,7 @@ class CommitWriter:
             Write(statements.DELETE_LABELS, old_labels),
             Write(statements.INSERT_LABELS, [row for each in relabelled for row in label_rows(each)]),
             Write(statements.UPSERT_TASK_RUNS, task_run_rows),
+            Write(statements.INSERT_PAGES, [page_row(page) for page in batch.pages]),
             Write(
                 statements.UPSERT_TIMERS,
                 [
@@ -78,6 +81,7 @@ class CommitWriter:
             Write(statements.INSERT_LOGS, [log_row(entry) for entry in batch.logs]),
             Write(statements.INSERT_METRICS, metric_rows(batch.metrics)),
             Write(statements.DELETE_TASK_RUNS, _keys(batch.removed_task_runs)),
+            Write(statements.DELETE_PAGES, _keys(batch.removed_task_runs)),
             *(Write(statement, _keys(batch.deleted_executions)) for statement in DELETE_EXECUTION),
             Write(statements.DELETE_LOGS_OF, _keys(batch.deleted_logs)),
             Write(statements.DELETE_METRICS_OF, _keys(batch.deleted_metrics)),

@@ -5,7 +5,7 @@ Documentation page: ``docs/databases.md``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -20,7 +20,7 @@ from windhover.repository.execution_query import DistinctField, ExecutionQuery
 from windhover.repository.filters import Page
 from windhover.repository.instants import duration_micros, from_micros, to_micros
 from windhover.repository.lazy_search import load_search
-from windhover.repository.records import execution_of, task_run_of, timer_of
+from windhover.repository.records import add_pages, execution_of, task_run_of, timer_of
 from windhover.repository.statement import Row, Statement, Write, sql
 
 #: The states in which a server that starts has something to do at once. The others wait for someone, or
@@ -66,13 +66,19 @@ class ExecutionRepository:
 
     async def load(self, execution_id: str) -> tuple[Execution, list[TaskRun]] | None:
         """An execution and its task runs by position, as of one instant; None when it is not there."""
-        headers, runs = await self._database.fetch_together(
-            [(statements.LOAD_HEADER, (execution_id,)), (statements.LOAD_TASK_RUNS, (execution_id,))]
+        headers, rows, pages = await self._database.fetch_together(
+            [
+                (statements.LOAD_HEADER, (execution_id,)),
+                (statements.LOAD_TASK_RUNS, (execution_id,)),
+                (statements.LOAD_PAGES, (execution_id,)),
+            ]
         )
         if not headers:
             return None
         self._commits.forget(execution_id)
-        return execution_of(headers[0][0]), [task_run_of(row) for row in runs]
+        header, runs = execution_of(headers[0][0]), [task_run_of(row) for row in rows]
+        _complete([header, *runs], pages)
+        return header, runs
 
     @property
     def is_shared(self) -> bool:
@@ -82,12 +88,24 @@ class ExecutionRepository:
     async def header(self, execution_id: str) -> Execution | None:
         """An execution without its task runs; None when it is not there."""
         rows = await self._database.fetch(statements.LOAD_HEADER, (execution_id,))
-        return execution_of(rows[0][0]) if rows else None
+        return (await self._executions(rows))[0] if rows else None
 
     async def task_runs(self, execution_id: str) -> list[TaskRun]:
         """The task runs of an execution by position."""
         rows = await self._database.fetch(statements.LOAD_TASK_RUNS, (execution_id,))
-        return [task_run_of(row) for row in rows]
+        runs = [task_run_of(row) for row in rows]
+        if any(run.paged is not None for run in runs):
+            _complete(runs, await self._database.fetch(statements.LOAD_PAGES, (execution_id,)))
+        return runs
+
+    async def _executions(self, rows: Iterable[Row]) -> list[Execution]:
+        """The executions of rows whose first column is ``data``, with the whole history of their states."""
+        executions = [execution_of(row[0]) for row in rows]
+        for execution in executions:
+            if execution.paged is not None:
+                pages = await self._database.fetch(statements.LOAD_PAGES_OF_RECORD, (execution.id,))
+                _complete([execution], pages)
+        return executions
 
     async def exists(self, execution_id: str) -> bool:
         return bool(await self._database.fetch(sql("SELECT 1 FROM executions WHERE id = ?"), (execution_id,)))
@@ -164,7 +182,7 @@ class ExecutionRepository:
             query.paging,
             execution_search.ordered_index(query),
         )
-        return Page([execution_of(row[0]) for row in rows], total)
+        return Page(await self._executions(rows), total)
 
     async def ids(self, query: ExecutionQuery, after: str | None = None, limit: int = 1000) -> list[str]:
         """Ids of the executions that meet the conditions, from the oldest on, after a given one.
@@ -197,8 +215,7 @@ class ExecutionRepository:
         after: str | None = None
         while True:
             rows = await fetch(self._database, execution_search.records_after(query, after, size))
-            for row in rows:
-                execution = execution_of(row[0])
+            for execution in await self._executions(rows):
                 after = execution.id
                 yield execution
             if len(rows) < size:
@@ -252,6 +269,16 @@ class ExecutionRepository:
             await self._database.write([Write(statement, keys) for statement in deletions])
         if len(unique) > _DELETE_AT_ONCE:
             await self._database.reclaim_space()
+
+
+def _complete(records: Iterable[Execution | TaskRun], pages: Iterable[Row]) -> None:
+    """Give records what stands on pages: rows of the record's id and the page, in order."""
+    by_record: dict[str, list[Row]] = {}
+    for record_id, *page in pages:
+        by_record.setdefault(record_id, []).append(page)
+    for record in records:
+        if record.paged is not None:
+            add_pages(record, by_record.get(record.id, ()))
 
 
 def _unfinished(states: int) -> Statement:

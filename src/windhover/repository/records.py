@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import TypeVar
 
 import msgspec
 
-from windhover.model.execution import Execution, Label, TaskRun
+from windhover.model.execution import Attempt, Execution, HistoryPage, Label, TaskRun
 from windhover.model.log import LogEntry, LogLevel, Metric
+from windhover.model.state import State, StateChange
 from windhover.repository.batch import Timer
 from windhover.repository.errors import UnstorableRecord
 from windhover.repository.instants import duration_micros, from_micros, to_micros
@@ -24,9 +26,13 @@ INDEXED_LENGTH = 255
 _encoder = msgspec.json.Encoder()
 _execution_decoder = msgspec.json.Decoder(Execution)
 _task_run_decoder = msgspec.json.Decoder(TaskRun)
+_states_decoder = msgspec.json.Decoder(list[StateChange])
+_attempts_decoder = msgspec.json.Decoder(list[Attempt])
 _json_decoder = msgspec.json.Decoder()
 _labels_decoder = msgspec.json.Decoder(list[Label])
 _tags_decoder = msgspec.json.Decoder(dict[str, str])
+
+_Record = TypeVar("_Record", Execution, TaskRun)
 
 _NOT_JSON = (TypeError, ValueError, OverflowError, RecursionError)
 
@@ -54,13 +60,14 @@ def execution_row(execution: Execution) -> Row:
             None if trigger is None else trigger.id,
             started_by if isinstance(started_by, str) else None,
             to_micros(execution.schedule_date),
-            _encoder.encode(execution).decode(),
+            _encoder.encode(_without_pages(execution)).decode(),
         )
     except _NOT_JSON as error:
         raise UnstorableRecord(execution.id, "The header", str(error)) from error
 
 
 def execution_of(data: str) -> Execution:
+    """An execution from its column ``data``; what stands on pages is still to be added."""
     return _execution_decoder.decode(data)
 
 
@@ -78,13 +85,14 @@ def indexed_label(key: str, value: str) -> tuple[str, str]:
 def task_run_row(run: TaskRun) -> Row:
     """The columns of ``statements.TASK_RUN_COLUMNS``; the outputs stand apart from the rest."""
     outputs = run.outputs
+    kept = run if outputs is None else msgspec.structs.replace(run, outputs=None)
     try:
         return (
             run.id,
             run.execution_id,
             run.position,
             run.state.current.value,
-            _encoder.encode(run if outputs is None else msgspec.structs.replace(run, outputs=None)).decode(),
+            _encoder.encode(_without_pages(kept)).decode(),
             None if outputs is None else _encoder.encode(outputs).decode(),
         )
     except _NOT_JSON as error:
@@ -92,12 +100,54 @@ def task_run_row(run: TaskRun) -> Row:
 
 
 def task_run_of(row: Row) -> TaskRun:
-    """A task run from its columns ``data`` and ``outputs``."""
+    """A task run from its columns ``data`` and ``outputs``; what stands on pages is still to be added."""
     data, outputs = row
     run = _task_run_decoder.decode(data)
     if outputs is not None:
         run.outputs = _json_decoder.decode(outputs)
     return run
+
+
+def page_row(page: HistoryPage) -> Row:
+    """The columns of ``statements.HISTORY_PAGE_COLUMNS``."""
+    return (
+        page.execution_id,
+        page.record_id,
+        page.number,
+        _encoder.encode(page.states).decode(),
+        _encoder.encode(page.attempts).decode(),
+    )
+
+
+def add_pages(record: Execution | TaskRun, pages: Sequence[Row]) -> None:
+    """Put what stands on pages, in their order, before what a record's row held.
+
+    A page is ``states`` and ``attempts``, as columns. The record may have been read before the last of them
+    was turned, and holds what is on it then.
+    """
+    if record.paged is None:
+        return
+    states: list[StateChange] = []
+    attempts: list[Attempt] = []
+    for states_text, attempts_text in pages[: record.paged.pages]:
+        states.extend(_states_decoder.decode(states_text))
+        attempts.extend(_attempts_decoder.decode(attempts_text))
+    record.state.histories[:0] = states
+    if isinstance(record, TaskRun) and attempts:
+        record.attempts = [*attempts, *(record.attempts or ())]
+
+
+def _without_pages(record: _Record) -> _Record:
+    """What the row of a record holds of it."""
+    paged = record.paged
+    if paged is None:
+        return record
+    kept = msgspec.structs.replace(
+        record, state=State(record.state.current, record.state.histories[paged.states :])
+    )
+    if isinstance(kept, TaskRun) and kept.attempts is not None:
+        kept.attempts = kept.attempts[paged.attempts :]
+    return kept
 
 
 def log_row(entry: LogEntry) -> Row:

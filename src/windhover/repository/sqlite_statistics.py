@@ -19,6 +19,8 @@ SQLITE_STATISTICS = (
     ("task_runs", "sqlite_autoindex_task_runs_1", "5000000 1"),
     ("task_runs", "task_runs_by_execution", "5000000 5 1"),
     ("task_runs", "task_runs_not_ended", "1000 2"),
+    ("history_pages", "history_pages", "100000 10 1"),
+    ("history_pages", "history_pages_by_execution", "100000 20"),
     ("logs", "logs", "10000000 10 1"),
     ("logs", "logs_by_time", "10000000 10000000 1"),
     ("logs", "logs_by_flow", "10000000 10000000 500000 50000 1"),

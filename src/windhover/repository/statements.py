@@ -44,6 +44,14 @@ TASK_RUN_COLUMNS = {
 }
 TASK_RUN_CHANGES = ("state", "data", "outputs")
 
+HISTORY_PAGE_COLUMNS = {
+    "execution_id": "text",
+    "record_id": "text",
+    "number": "integer",
+    "states": "text",
+    "attempts": "text",
+}
+
 LOG_COLUMNS = {
     "execution_id": "text",
     "sequence": "bigint",
@@ -95,6 +103,9 @@ DELETE_LABELS = delete("execution_labels", _EXECUTION_ID)
 UPSERT_TASK_RUNS = upsert("task_runs", TASK_RUN_COLUMNS, ["id"], TASK_RUN_CHANGES)
 DELETE_TASK_RUNS = delete("task_runs", {"id": "text"})
 DELETE_TASK_RUNS_OF = delete("task_runs", _EXECUTION_ID)
+INSERT_PAGES = upsert("history_pages", HISTORY_PAGE_COLUMNS, ["record_id", "number"], [])
+DELETE_PAGES = delete("history_pages", {"record_id": "text"})
+DELETE_PAGES_OF = delete("history_pages", _EXECUTION_ID)
 INSERT_LOGS = upsert("logs", LOG_COLUMNS, ["execution_id", "sequence"], [])
 DELETE_LOGS_OF = delete("logs", _EXECUTION_ID)
 DELETE_LOG_FLOORS_OF = delete("log_floors", _EXECUTION_ID)
@@ -110,6 +121,12 @@ DELETE_RELEASED_FILES = delete("released_files", _EXECUTION_ID)
 
 LOAD_HEADER = sql("SELECT data FROM executions WHERE id = ?")
 LOAD_TASK_RUNS = sql("SELECT data, outputs FROM task_runs WHERE execution_id = ? ORDER BY position, id")
+LOAD_PAGES = sql(
+    "SELECT record_id, states, attempts FROM history_pages WHERE execution_id = ? ORDER BY record_id, number"
+)
+LOAD_PAGES_OF_RECORD = sql(
+    "SELECT record_id, states, attempts FROM history_pages WHERE record_id = ? ORDER BY number"
+)
 LAST_LOG_SEQUENCE = sql(
     "SELECT max(sequence) FROM (SELECT max(sequence) AS sequence FROM logs WHERE execution_id = ? "
     "UNION ALL SELECT sequence FROM log_floors WHERE execution_id = ?) AS numbers"

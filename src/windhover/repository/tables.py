@@ -141,6 +141,20 @@ task_runs = Table(
     Index("task_runs_not_ended", "execution_id", sqlite_where=_NOT_ENDED, postgresql_where=_NOT_ENDED),
 )
 
+#: What executions and task runs have been through, as far as their own rows do not hold it: written once.
+history_pages = Table(
+    "history_pages",
+    metadata,
+    Column("execution_id", Key, nullable=False),
+    Column("record_id", Key, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("states", Text, nullable=False),
+    Column("attempts", Text, nullable=False),
+    PrimaryKeyConstraint("record_id", "number"),
+    Index("history_pages_by_execution", "execution_id"),
+    sqlite_with_rowid=False,
+)
+
 logs = Table(
     "logs",
     metadata,

@@ -15,6 +15,8 @@ from windhover.engine.messages import (
     IllegalExecutionState,
     KillExecution,
     PauseExecution,
+    ReplayExecution,
+    RestartExecution,
     ResumeExecution,
 )
 from windhover.model.state import StateType
@@ -51,6 +53,33 @@ async def test_retries_are_attempts_of_one_task_run(flows: Flows) -> None:
     assert ended.history == ["CREATED", *["RUNNING", "RETRYING"] * 2, "RUNNING", "WARNING"]
     again = ["CREATED", "SUBMITTED", "RUNNING"]
     assert ended.run_history("third") == [*[*again, "FAILED", "RETRYING"] * 2, *again, "WARNING"]
+
+
+async def test_many_retries_are_all_there_and_go_on_after_a_restart(flows: Flows) -> None:
+    ended = await flows.run("""
+        id: stubborn
+        namespace: test
+        tasks:
+          - id: fails
+            type: io.kestra.plugin.core.execution.Fail
+            retry: {type: constant, interval: PT0.001S, maxAttempts: 25}
+    """)
+    assert len(ended.run("fails").attempts or ()) == 25
+    again = ["CREATED", "SUBMITTED", "RUNNING", "FAILED"]
+    assert ended.run_history("fails") == [*[*again, "RETRYING"] * 24, *again]
+    assert ended.history == ["CREATED", *["RUNNING", "RETRYING"] * 24, "RUNNING", "FAILED"]
+
+    await flows.runtime.queue.executor.ask(RestartExecution(ended.execution.id))
+    ended = await flows.ended(ended.execution.id)
+    assert len(ended.run("fails").attempts or ()) == 26
+    assert ended.history[-4:] == ["FAILED", "RESTARTED", "RUNNING", "FAILED"]
+
+    replay = ReplayExecution(ended.execution.id, task_run_id=ended.run("fails").id)
+    created = await flows.runtime.queue.executor.ask(replay)
+    replayed = await flows.ended(created.id)
+    assert len(replayed.run("fails").attempts or ()) == 27
+    assert replayed.history == [*ended.history, "RESTARTED", "RUNNING", "FAILED"]
+    assert (await flows.load(ended.execution.id)).history == ended.history
 
 
 async def test_errors_run_once_the_retries_are_used_up(flows: Flows) -> None:

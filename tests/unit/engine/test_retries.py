@@ -23,7 +23,8 @@ def failed(*seconds: float, lost: int = 0) -> TaskRun:
 
     attempts = [attempt(seconds[0], StateType.RESUBMITTED) for _ in range(lost)]
     attempts += [attempt(second, StateType.FAILED) for second in seconds]
-    return TaskRun("run", "execution", "task", State.created(START), attempts=attempts)
+    created = State.created(START)
+    return TaskRun("run", "execution", "task", created, attempts=attempts, lost_attempts=lost)
 
 
 def seconds_until(retry: Retry, run: TaskRun, now: float) -> float | None:

@@ -95,6 +95,15 @@ CREATE TABLE gatherings (
     PRIMARY KEY (tenant_id, namespace, flow_id, trigger_id, gathering_id)
 );
 CREATE INDEX gatherings_by_due ON gatherings (due) WHERE due IS NOT NULL;
+CREATE TABLE history_pages (
+    execution_id TEXT COLLATE "C" NOT NULL,
+    record_id TEXT COLLATE "C" NOT NULL,
+    number INTEGER NOT NULL,
+    states TEXT NOT NULL,
+    attempts TEXT NOT NULL,
+    PRIMARY KEY (record_id, number)
+);
+CREATE INDEX history_pages_by_execution ON history_pages (execution_id);
 CREATE TABLE kv_entries (
     tenant_id TEXT COLLATE "C" NOT NULL,
     namespace TEXT COLLATE "C" NOT NULL,

@@ -100,6 +100,16 @@ CREATE TABLE gatherings (
 )
  WITHOUT ROWID;
 CREATE INDEX gatherings_by_due ON gatherings (due) WHERE due IS NOT NULL;
+CREATE TABLE history_pages (
+    execution_id TEXT NOT NULL,
+    record_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    states TEXT NOT NULL,
+    attempts TEXT NOT NULL,
+    PRIMARY KEY (record_id, number)
+)
+ WITHOUT ROWID;
+CREATE INDEX history_pages_by_execution ON history_pages (execution_id);
 CREATE TABLE kv_entries (
     tenant_id TEXT NOT NULL,
     namespace TEXT NOT NULL,
@@ -300,6 +310,8 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('task_runs', 'sqlite_autoindex_task_runs_1', '5000000 1'),
     ('task_runs', 'task_runs_by_execution', '5000000 5 1'),
     ('task_runs', 'task_runs_not_ended', '1000 2'),
+    ('history_pages', 'history_pages', '100000 10 1'),
+    ('history_pages', 'history_pages_by_execution', '100000 20'),
     ('logs', 'logs', '10000000 10 1'),
     ('logs', 'logs_by_time', '10000000 10000000 1'),
     ('logs', 'logs_by_flow', '10000000 10000000 500000 50000 1'),

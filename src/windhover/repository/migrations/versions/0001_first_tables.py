@@ -30,6 +30,8 @@ SQLITE_STATISTICS = (
     ("task_runs", "sqlite_autoindex_task_runs_1", "5000000 1"),
     ("task_runs", "task_runs_by_execution", "5000000 5 1"),
     ("task_runs", "task_runs_not_ended", "1000 2"),
+    ("history_pages", "history_pages", "100000 10 1"),
+    ("history_pages", "history_pages_by_execution", "100000 20"),
     ("logs", "logs", "10000000 10 1"),
     ("logs", "logs_by_time", "10000000 10000000 1"),
     ("logs", "logs_by_flow", "10000000 10000000 500000 50000 1"),
@@ -138,6 +140,17 @@ def upgrade() -> None:
     op.create_index(
         "kv_entries_latest", "kv_entries", ["tenant_id", "namespace", "key"], unique=True, **where("latest")
     )
+    op.create_table(
+        "history_pages",
+        sa.Column("execution_id", Key, nullable=False),
+        sa.Column("record_id", Key, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("states", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("record_id", "number"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("history_pages_by_execution", "history_pages", ["execution_id"])
     op.create_table(
         "logs",
         sa.Column("execution_id", Key, nullable=False),
