@@ -106,12 +106,10 @@ class Round:
         execution = stored.execution
         if execution.id in self._house.live:
             return
-        if self._house.executions.is_shared:
-            # It is told by its scheduler, and found in the database in case that is another process. By the
-            # second time it may have begun, and even ended.
-            now = await self._house.executions.header(execution.id)
-            if now is None or now.state.current is not StateType.CREATED:
-                return
+        # It may have been told of before, or killed as soon as it was written: it has begun then, or ended.
+        now = await self._house.executions.header(execution.id)
+        if now is None or now.state.current is not StateType.CREATED:
+            return
         try:
             flow = await self._house.definitions.get(
                 execution.tenant_id, execution.namespace, execution.flow_id, execution.flow_revision

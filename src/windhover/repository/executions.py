@@ -80,11 +80,6 @@ class ExecutionRepository:
         _complete([header, *runs], pages)
         return header, runs
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether other processes write executions as well."""
-        return self._database.dialect == "postgresql"
-
     async def header(self, execution_id: str) -> Execution | None:
         """An execution without its task runs; None when it is not there."""
         rows = await self._database.fetch(statements.LOAD_HEADER, (execution_id,))

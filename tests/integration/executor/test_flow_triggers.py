@@ -203,10 +203,12 @@ async def test_a_flow_does_not_listen_to_itself_nor_after_it_was_changed(servers
 async def test_an_input_that_cannot_be_rendered_makes_a_failed_execution(servers: Servers) -> None:
     flows = await servers.start()
     source = LISTENER.replace("tasks:", "inputs:\n  - {id: seen, type: STRING}\ntasks:")
-    await flows.declare(source + '    inputs: {seen: "{{ outputs.nope.value }}"}\n')
+    after = "afterExecution:\n  - {id: alert, type: io.kestra.plugin.core.log.Log, message: failed}\n"
+    await flows.declare(source + '    inputs: {seen: "{{ outputs.nope.value }}"}\n' + after)
     first = await run(flows, "a")
     (second,) = await flows.started()
-    assert second.state == "FAILED"
+    assert second.history == ["CREATED", "FAILED"]
+    assert second.states() == {"alert": "SUCCESS"}
     assert "nope" in second.messages("ERROR")[0]
     logged = [line.message for line in await _logs(flows, first.execution.id, "WARN")]
     assert logged == ["Failed to trigger flow company.team.listener for trigger t, invalid inputs"]

@@ -115,6 +115,18 @@ async def test_only_what_failed(bench: Bench) -> None:
     assert [run.state for run in runs] == ["FAILED", "FAILED", "SUCCESS", "SUCCESS"]
 
 
+async def test_dates_whose_inputs_do_not_validate_fail_one_after_another(bench: Bench) -> None:
+    await bench.save(HOURLY.rstrip() + "\n    inputs:\n      - id: n\n        type: INT\n")
+    backfill = await begin(bench, 3, 5, inputs={"n": "many"})
+    await work(bench)
+    ended = (await stored(bench, backfill)).backfill
+    assert (ended.started, ended.running, ended.ended) == (3, [], bench.clock())
+    await begin(bench, 2, 6, mode=BackfillMode.FAILED, inputs={"n": 1})
+    await work(bench)
+    states = [run.state for run in await bench.executions()]
+    assert states == ["FAILED"] * 3 + ["SUCCESS"] * 3
+
+
 async def test_paused_and_unpaused(bench: Bench) -> None:
     await bench.save(HOURLY)
     backfill = await begin(bench, 3, 6)

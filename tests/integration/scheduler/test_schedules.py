@@ -400,8 +400,6 @@ async def test_an_evaluation_that_died_is_done_by_another(bench: Bench) -> None:
 async def test_an_execution_that_is_told_of_twice_runs_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not bench.runtime.executions.is_shared:
-        pytest.skip("only its own scheduler tells of it")
     await bench.save(HOURLY)
     executor = bench.runtime.queue.executor
     with monkeypatch.context() as patched:

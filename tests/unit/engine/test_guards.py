@@ -6,9 +6,11 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from windhover.engine.events import (
+    Begin,
     ChildEnded,
     ChildStarted,
     KillRequested,
@@ -40,6 +42,27 @@ tasks:
 {work("alert")}finally:
 {work("clean")}{work("tell")}afterExecution:
 {work("after")}"""
+
+
+# ---------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_what_cannot_run_ends_at_once_with_the_reasons(crashes: bool) -> None:
+    run = FlowRun(CLEANED, begin=False)
+    run.live.record.refusals = ("`n` is missing", "`m` is too large")
+    if crashes:
+        run.header = msgspec.json.encode(run.live.record)
+        run.crash()
+    else:
+        run.apply(Begin())
+    assert run.state is StateType.FAILED
+    assert run.logs == ["ERROR `n` is missing", "ERROR `m` is too large"]
+    assert run.live.record.refusals == ()
+    assert run.waiting() == ["after"]
+    run.end()
+    assert run.ended
+    assert list(run.live.runs_of_task) == ["after"]
 
 
 # ---------------------------------------------------------------- kills
