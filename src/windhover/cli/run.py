@@ -199,7 +199,8 @@ async def _follow(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _kill, runtime, execution.id)
-    with runtime.queue.broadcasts.subscribe(about) as messages:
+    kinds = (ExecutionChanged, LogsCommitted, TaskProgressed)
+    with runtime.queue.broadcasts.subscribe(about, kinds=kinds) as messages:
         reporter.started(execution)
         await runtime.queue.executor.ask(start)
         while True:

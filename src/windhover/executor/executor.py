@@ -234,7 +234,7 @@ class Executor:
             await self._alarm.look()
 
     async def _listen(self) -> None:
-        with self._queue.broadcasts.subscribe(lambda m: isinstance(m, FlowChanged)) as messages:
+        with self._queue.broadcasts.subscribe(kinds=(FlowChanged,)) as messages:
             async for message in messages:
                 if isinstance(message, FlowChanged):
                     self._changed_flows.append(message)
@@ -306,7 +306,7 @@ class Executor:
                     )
                 else:
                     queue.broadcasts.publish(kill)
-            if effects.logs and queue.broadcasts.has_listeners:
+            if effects.logs and queue.broadcasts.is_heard(LogsCommitted):
                 queue.broadcasts.publish(LogsCommitted(change.execution_id, effects.logs))
         record = change.live.record
         if ended and record.trigger is not None and record.awaited_by is None:
@@ -317,7 +317,7 @@ class Executor:
         for answer in change.answers:
             if not answer.future.done():
                 answer.future.set_result(answer.accepted)
-        if queue.broadcasts.has_listeners and change.effects:
+        if change.effects and queue.broadcasts.is_heard(ExecutionChanged):
             state = change.live.record.state.current
             queue.broadcasts.publish(ExecutionChanged(change.execution_id, state, ended))
         if leaves:

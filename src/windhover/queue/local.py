@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, get_args
 
 from windhover.engine.messages import Accepted, Broadcast, Command, Event, Job
 from windhover.model.execution import Execution
@@ -175,7 +175,14 @@ class TriggerJobQueue:
 class Subscription:
     """One listener's place in the broadcasts. Use as a context manager, iterate asynchronously."""
 
-    def __init__(self, broadcasts: Broadcasts, accepts: Callable[[Broadcast], bool], limit: int) -> None:
+    def __init__(
+        self,
+        broadcasts: Broadcasts,
+        kinds: Sequence[type[Broadcast]],
+        accepts: Callable[[Broadcast], bool],
+        limit: int,
+    ) -> None:
+        self.kinds = kinds
         self._broadcasts = broadcasts
         self._accepts = accepts
         self._limit = limit
@@ -211,31 +218,43 @@ class Subscription:
         self._broadcasts.remove(self)
 
 
+_EVERY_KIND: tuple[type[Broadcast], ...] = get_args(Broadcast)
+
+
 class Broadcasts:
-    """Messages to everyone who listens at that moment."""
+    """Messages to everyone who listens at that moment, each kind by itself.
+
+    Whoever publishes often asks first whether anybody hears it: what nobody hears need not be made.
+    """
 
     def __init__(self) -> None:
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: dict[type[Broadcast], list[Subscription]] = {kind: [] for kind in _EVERY_KIND}
 
     def publish(self, message: Broadcast) -> None:
-        for subscription in self._subscriptions:
+        for subscription in self._subscriptions[type(message)]:
             subscription.offer(message)
 
+    def is_heard(self, kind: type[Broadcast]) -> bool:
+        """Whether anybody listens to messages of a kind."""
+        return bool(self._subscriptions[kind])
+
     def subscribe(
-        self, accepts: Callable[[Broadcast], bool] = lambda _: True, limit: int = 10_000
+        self,
+        accepts: Callable[[Broadcast], bool] = lambda _: True,
+        limit: int = 10_000,
+        *,
+        kinds: Sequence[type[Broadcast]] = _EVERY_KIND,
     ) -> Subscription:
-        """Listen to the messages that ``accepts`` says yes to, keeping at most ``limit`` unread."""
-        return Subscription(self, accepts, limit)
+        """Listen to messages of some kinds that ``accepts`` says yes to, keeping at most ``limit`` unread."""
+        return Subscription(self, kinds, accepts, limit)
 
     def add(self, subscription: Subscription) -> None:
-        self._subscriptions.append(subscription)
+        for kind in subscription.kinds:
+            self._subscriptions[kind].append(subscription)
 
     def remove(self, subscription: Subscription) -> None:
-        self._subscriptions.remove(subscription)
-
-    @property
-    def has_listeners(self) -> bool:
-        return bool(self._subscriptions)
+        for kind in subscription.kinds:
+            self._subscriptions[kind].remove(subscription)
 
 
 class LocalQueue:

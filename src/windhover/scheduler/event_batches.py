@@ -20,7 +20,6 @@ from windhover.core.trigger.webhook import Webhook
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.firing import FROM_TRIGGER, Firing, Occasion, failed_firing, fire
 from windhover.engine.messages import (
-    Broadcast,
     EventGathered,
     ExecutionStored,
     FlowChanged,
@@ -146,7 +145,9 @@ class EventBatches:
     # ---------------------------------------------------------------- waiting
 
     async def _listen(self) -> None:
-        with self._queue.broadcasts.subscribe(_concerns_batches) as messages:
+        with self._queue.broadcasts.subscribe(
+            kinds=(EventGathered, FlowChanged, TriggersChanged)
+        ) as messages:
             async for message in messages:
                 if isinstance(message, EventGathered):
                     self._changed.add(message.key)
@@ -387,10 +388,6 @@ def _together(events: list[WaitingEvent]) -> Waiting:
         sum(event.size for event in events),
         min((event.due for event in events), default=_NEVER),
     )
-
-
-def _concerns_batches(message: Broadcast) -> bool:
-    return isinstance(message, EventGathered | FlowChanged | TriggersChanged)
 
 
 def _name(key: TriggerKey) -> str:

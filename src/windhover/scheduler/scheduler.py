@@ -17,7 +17,6 @@ from typing import TypeVar
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.messages import (
-    Broadcast,
     EventGathered,
     ExecutionStored,
     FlowChanged,
@@ -143,7 +142,7 @@ class Scheduler:
         self._queue.scheduler.wake()
 
     async def _listen(self) -> None:
-        with self._queue.broadcasts.subscribe(_concerns_triggers) as messages:
+        with self._queue.broadcasts.subscribe(kinds=(FlowChanged, TriggersChanged)) as messages:
             async for _ in messages:
                 self._queue.scheduler.send(TriggersChanged())
 
@@ -373,7 +372,3 @@ def _identity(event: TriggerEvent | BatchedEvent) -> tuple[str, str]:
     if isinstance(event, TriggerEvent):
         return event.execution.id, event.event
     return event.id, event_name(event)
-
-
-def _concerns_triggers(message: Broadcast) -> bool:
-    return isinstance(message, FlowChanged | TriggersChanged)

@@ -86,7 +86,7 @@ class ExecutionFeed(Subscription):
     """Hands broadcasts about an execution to those who listen to it."""
 
     def __init__(self, broadcasts: Broadcasts) -> None:
-        super().__init__(broadcasts, lambda _: True, 0)
+        super().__init__(broadcasts, (ExecutionChanged, LogsCommitted, TaskProgressed), lambda _: True, 0)
         self._listeners: dict[str, list[ExecutionListener]] = {}
         self._closed = False
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import cast
 
 from windhover.engine.messages import (
-    Broadcast,
     FlowChanged,
     Job,
     JobIdentity,
@@ -96,7 +95,7 @@ class TriggerRunner:
 
     async def _hear(self) -> None:
         """Notice at once, and not at the next sign of life, that triggers were disabled or changed."""
-        with self._queue.broadcasts.subscribe(_concerns_leases) as messages:
+        with self._queue.broadcasts.subscribe(kinds=(FlowChanged, TriggersChanged)) as messages:
             async for _ in messages:
                 self._changed.set()
                 self._changed = asyncio.Event()
@@ -183,10 +182,6 @@ class TriggerRunner:
                     return
             except Exception as error:
                 logger.warning("The lease of trigger %s could not be renewed: %s", job.key, error)
-
-
-def _concerns_leases(message: Broadcast) -> bool:
-    return isinstance(message, FlowChanged | TriggersChanged)
 
 
 async def _settle(taken: asyncio.Future[None], sighting: Sighting, room: asyncio.Semaphore) -> None:

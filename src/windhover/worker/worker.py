@@ -88,7 +88,7 @@ class Worker:
     async def run(self) -> None:
         """Take and run jobs until the worker is drained. Cancelled, it gives up what it runs at once."""
         self._bridge = LoopBridge()
-        with self._broadcasts.subscribe(_concerns_workers) as messages:
+        with self._broadcasts.subscribe(kinds=(KillTaskRun, ReleaseDirectory)) as messages:
             listening = asyncio.create_task(self._listen(messages.next))
             self._taking = asyncio.create_task(self._take_jobs(self._bridge))
             self._taking.add_done_callback(_report_crash)
@@ -288,10 +288,6 @@ class Worker:
         shared = attempt.job.directory
         if shared is not None and shared.name in self._released_directories:
             self._release_directory(shared.name)
-
-
-def _concerns_workers(message: Broadcast) -> bool:
-    return isinstance(message, KillTaskRun | ReleaseDirectory)
 
 
 def _works_in(attempt: Attempt, directory: str) -> bool:

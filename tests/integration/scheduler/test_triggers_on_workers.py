@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from tests.integration.scheduler.watching import Bench, Source, flow, running
 
-from windhover.engine.messages import TriggersChanged
+from windhover.engine.messages import ExecutionChanged, FlowChanged, LogsCommitted, TriggersChanged
 from windhover.model.trigger_state import Health
 from windhover.repository.database import Database
 from windhover.repository.execution_query import ExecutionQuery
@@ -33,6 +33,13 @@ async def test_each_event_starts_an_execution(bench: Bench) -> None:
     for number in range(30):
         bench.source.events.put_nowait((number, None))
     assert sorted(await bench.values(30)) == sorted(f"{number} seen" for number in range(30))
+
+
+async def test_nothing_is_told_of_executions_that_nobody_follows(bench: Bench) -> None:
+    """A server that looks at triggers hears of flows and triggers, and of executions only when asked to."""
+    assert bench.runtime.queue.broadcasts.is_heard(FlowChanged)
+    assert not bench.runtime.queue.broadcasts.is_heard(ExecutionChanged)
+    assert not bench.runtime.queue.broadcasts.is_heard(LogsCommitted)
 
 
 async def test_an_event_is_acknowledged_once_its_execution_is_committed(bench: Bench) -> None:
