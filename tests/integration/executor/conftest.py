@@ -20,6 +20,7 @@ async def flows(database: Database, tmp_path: Path) -> AsyncIterator[Flows]:
     )
     runtime = Runtime(database, settings)
     await runtime.start()
-    yield Flows(runtime)
-    await runtime.stop(timedelta())
-    await runtime.close()
+    flows = Flows(runtime)
+    yield flows
+    await flows.runtime.stop(timedelta())
+    await flows.runtime.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from textwrap import dedent
 
 from windhover.engine.creation import new_execution
@@ -54,6 +54,18 @@ class Ended:
 class Flows:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+
+    async def lose_server(self) -> None:
+        """Let the server be gone, with its worker and all it remembers, and another one take its place.
+
+        No task that was under way is reported: the database alone says what there is to go on with.
+        """
+        old = self.runtime
+        await old.stop(timedelta())
+        await asyncio.to_thread(old.answers.close)
+        await old.storage.close()
+        self.runtime = Runtime(old.database, old.settings)
+        await self.runtime.start()
 
     async def save(self, source: str) -> Flow:
         return await self.runtime.definitions.save("main", self.runtime.definitions.parse(dedent(source)))

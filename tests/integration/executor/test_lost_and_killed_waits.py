@@ -90,12 +90,6 @@ def _is(loaded: Ended, task_id: str, state: str) -> bool:
     )
 
 
-async def lose_the_worker(flows: Flows) -> None:
-    """As when the server has died: nobody remembers anything, and all is read back."""
-    flows.runtime.executor._house.live.clear()
-    await flows.runtime.executor.start()
-
-
 async def killed(flows: Flows, execution_id: str) -> Ended:
     await flows.runtime.queue.executor.ask(KillExecution(execution_id, "somebody"))
     ended = await flows.ended(execution_id)
@@ -116,12 +110,11 @@ async def test_a_kill_ends_what_waits_and_says_who_asked(flows: Flows, wait: str
     assert ended.states()[WAITS[wait][1][0]] == "KILLED"
 
 
-# Not of a shared directory: here the worker lives on, with the directory; see the fault tests.
-@pytest.mark.parametrize("wait", [wait for wait in WAITS if wait != "directory"])
+@pytest.mark.parametrize("wait", WAITS)
 async def test_what_waits_goes_on_without_its_worker_and_can_be_killed(flows: Flows, wait: str) -> None:
     before = await in_the_middle(flows, wait)
     task_id, state = WAITS[wait][1]
-    await lose_the_worker(flows)
+    await flows.lose_server()
     again = await flows.until(
         before.execution.id, lambda e: _is(e, task_id, state) and _taken_up(e, before, task_id)
     )

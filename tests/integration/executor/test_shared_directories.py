@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from tests.integration.executor.flows import TIME_LIMIT, Ended, Flows
 
 from windhover.engine.messages import KillExecution
 from windhover.model.state import StateType
-from windhover.worker.worker import Worker
 
 HEAD = """
     id: together
@@ -159,19 +157,8 @@ async def test_a_worker_that_goes_in_the_middle_lets_all_begin_again(flows: Flow
     source = HEAD + "        tasks:" + shell("first", "test ! -e x && touch x") + shell("second", "sleep 0.5")
     execution_id = await flows.start(await flows.save(source))
     await flows.until(execution_id, lambda e: e.states().get("second") == "RUNNING")
-    runtime = flows.runtime
-    await runtime.worker.drain(timedelta())  # the attempt under way is given up, as when the process ends
-    runtime.executor._house.live.clear()
-    worker = runtime.worker = Worker(
-        runtime.queue.jobs, runtime.queue.executor, runtime.queue.broadcasts, runtime._worker_environment()
-    )
-    import asyncio
-
-    working = asyncio.create_task(worker.run())
-    await runtime.executor.start()
+    await flows.lose_server()
     ended = await flows.ended(execution_id)
     assert ended.states() == {"wd": "SUCCESS", "first": "SUCCESS", "second": "SUCCESS"}
     attempts = [attempt.state.current.value for attempt in ended.run("wd").attempts or ()]
     assert attempts == ["RESUBMITTED", "SUCCESS"]
-    await worker.drain(timedelta())
-    await working
