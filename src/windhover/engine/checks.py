@@ -6,6 +6,7 @@ Documentation page: ``docs/limits.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -70,18 +71,27 @@ def begun(
     execution: Execution, failed: Sequence[FailedCheck], logs: Sequence[LogEntry] = ()
 ) -> CreateExecution:
     """The start of an execution that its checks do not block; its log begins with ``logs``, then these."""
-    lines = [
+    execution.refusals = refusals(failed)
+    return CreateExecution(execution, [*logs, *check_lines(failed, execution, execution.state.start_date)])
+
+
+def refusals(failed: Sequence[FailedCheck]) -> tuple[str, ...]:
+    """Why an execution will not run though it is created."""
+    fails = consequence(failed) is CheckBehavior.FAIL_EXECUTION
+    return ("Execution is FAILED due to failed checks",) if fails else ()
+
+
+def check_lines(failed: Sequence[FailedCheck], execution: Execution, at: datetime) -> list[LogEntry]:
+    """What the log of an execution says of checks that do not hold."""
+    return [
         LogEntry(
             tenant_id=execution.tenant_id,
             namespace=execution.namespace,
             flow_id=execution.flow_id,
             execution_id=execution.id,
-            timestamp=execution.state.start_date,
+            timestamp=at,
             level=_LEVELS[check.style],
             message=f"Check failed: {check.message}",
         )
         for check in failed
     ]
-    if consequence(failed) is CheckBehavior.FAIL_EXECUTION:
-        execution.refusals = ("Execution is FAILED due to failed checks",)
-    return CreateExecution(execution, [*logs, *lines])

@@ -187,7 +187,11 @@ class RestartExecution(msgspec.Struct, frozen=True):
 
 class ReplayExecution(msgspec.Struct, frozen=True):
     """Run an execution again as a new one: from its beginning or a task run, as another revision, with
-    other inputs (checked). ``new_id`` is the id of the new one, if it has been chosen already."""
+    other inputs (checked). ``new_id`` is the id of the new one, if it has been chosen already.
+
+    ``logs`` are its first lines. With ``refusals`` it is created and ends as FAILED, for these
+    reasons, without having run.
+    """
 
     execution_id: str
     task_run_id: str | None = None
@@ -196,6 +200,8 @@ class ReplayExecution(msgspec.Struct, frozen=True):
     new_id: str | None = None
     breakpoints: tuple[Breakpoint, ...] = ()
     actor: str | None = None
+    logs: Sequence[LogEntry] = ()
+    refusals: tuple[str, ...] = ()
 
 
 class ChangeTaskRunState(msgspec.Struct, frozen=True):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from windhover.engine.agenda import is_paused
+from windhover.engine.cutting import QUEUE_TIMER
 from windhover.engine.effects import Effects
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import EngineEvent, LeaveBreakpoint, Refused, Released, Resume
@@ -29,7 +30,7 @@ from windhover.engine.step import SCHEDULE_TIMER
 from windhover.executor.change import Change
 from windhover.executor.children import link
 from windhover.model.flow import Flow
-from windhover.model.log import LogLevel
+from windhover.model.log import LogEntry, LogLevel
 from windhover.model.state import StateType
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 
@@ -120,14 +121,16 @@ class Actions:
             flow,
             self._clock(),
             self._environment.new_id,
-            task_run_id=command.task_run_id,
+            task_run_id=None if command.refusals else command.task_run_id,
             inputs=command.inputs,
             execution_id=command.new_id,
         )
-        new.execution.breakpoints = command.breakpoints
+        new.execution.breakpoints, new.execution.refusals = command.breakpoints, command.refusals
         change = self._changed(new, flow, 0)
         change.created = True
-        return self._noted(change, f"Replay of execution {link(live.record)}, asked for", command.actor)
+        return self._noted(
+            change, f"Execution {link(live.record)} replayed here", command.actor, command.logs
+        )
 
     def _change_task_run(self, command: ChangeTaskRunState, live: LiveExecution) -> Change:
         if not live.record.state.current.is_terminated:
@@ -168,7 +171,7 @@ class Actions:
             raise IllegalExecutionState("Only non terminated executions can be forced run.")
         if record.refusals:
             raise IllegalExecutionState("The execution cannot run: " + "; ".join(record.refusals))
-        effects = Effects(header_changed=True)
+        effects = _waits_no_longer(live)
         change = Change(live, effects=[effects], reworked=True)
         match record.state.current:
             case StateType.PAUSED:
@@ -191,13 +194,14 @@ class Actions:
             forced = Refused(command.state)
         elif command.state is not StateType.RUNNING:
             raise IllegalExecutionState(f"An execution cannot leave the queue as {command.state.value}")
-        change = Change(live, effects=[Effects()], reworked=True, forced=forced)
+        change = Change(live, effects=[_waits_no_longer(live)], reworked=True, forced=forced)
         return self._noted(change, "Execution taken out of the queue", command.actor)
 
-    def _noted(self, change: Change, text: str, actor: str | None) -> Change:
-        """The change, with a line in the log of its execution that says who wanted it."""
+    def _noted(self, change: Change, text: str, actor: str | None, more: Sequence[LogEntry] = ()) -> Change:
+        """The change, with a line in the log of its execution that says who wanted it, and ``more``."""
         recorder = Recorder(change.live, self._clock(), self._environment)
         recorder.log(LogLevel.INFO, f"{text}{f' by {actor}' if actor else ''}.")
+        recorder.accept_logs(more)
         change.effects.append(recorder.effects)
         return change
 
@@ -220,3 +224,9 @@ class Actions:
             return await self._definitions.get(record.tenant_id, record.namespace, record.flow_id, revision)
         except (FlowNotFound, FlowUnreadable) as error:
             raise CommandRefused(str(error)) from None
+
+
+def _waits_no_longer(live: LiveExecution) -> Effects:
+    """Take an execution out of the queue of its flow, before its turn has come."""
+    live.record.waits_for = None
+    return Effects(header_changed=True, timers_cleared={QUEUE_TIMER})

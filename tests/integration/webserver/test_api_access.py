@@ -300,3 +300,66 @@ async def test_an_execution_says_who_has_paused_it_and_let_it_go_on(server: Serv
     messages = [line["message"] for line in logs]
     assert f"Execution resumed from its breakpoint by {USER['username']}." in messages
     assert f"Execution paused by {USER['username']}: nothing new starts until it is resumed." in messages
+
+
+async def test_whatever_somebody_asks_of_many_executions_names_them_in_the_log(server: Server) -> None:
+    client = server.client
+    await server.create_flow("""
+        id: slow
+        namespace: company.team
+        tasks:
+          - {id: wait, type: io.kestra.plugin.core.flow.Sleep, duration: PT1M}
+          - {id: last, type: io.kestra.plugin.core.log.Log, message: a}
+        """)
+    await server.create_flow("""
+        id: one
+        namespace: company.team
+        concurrency: {limit: 1}
+        tasks:
+          - {id: wait, type: io.kestra.plugin.core.flow.Pause}
+        """)
+    path = "/api/v1/main/executions"
+    assert (await client.post("/api/v1/basicAuth", json=USER)).status_code == 204
+    client.cookies.clear()
+    client.auth = AUTH
+    who = USER["username"]
+
+    async def said(execution_id: str, text: str) -> bool:
+        logs = (await client.get(f"/api/v1/main/logs/{execution_id}")).json()
+        return text in [line["message"] for line in logs]
+
+    async def act(action: str, ids: list[str], **params: str) -> None:
+        answer = await client.post(f"{path}/{action}/by-ids", json=ids, params=params)
+        assert (answer.status_code, answer.json().get("count")) == (202, len(ids)), answer.text
+
+    slow = (await client.post(f"{path}/company.team/slow")).json()["id"]
+    await server.reached(slow, "RUNNING")
+    await act("pause", [slow])
+    assert await said(slow, f"Execution paused by {who}: nothing new starts until it is resumed.")
+    resumed = await client.post(f"{path}/resume/by-query", params={"filters[flowId][EQUALS]": "slow"})
+    assert resumed.json()["count"] == 1
+    assert await said(slow, f"Execution resumed by {who}.")
+    await client.request("DELETE", f"{path}/kill/by-ids", json=[slow])
+    await server.reached(slow, "KILLED")
+    await act("restart", [slow])
+    assert await said(slow, f"Execution restarted by {who}.")
+    await client.request("DELETE", f"{path}/kill/by-ids", json=[slow])
+    await server.reached(slow, "KILLED")
+    await act("change-status", [slow], newStatus="FAILED")
+    assert await said(slow, f"Status changed from KILLED to FAILED by {who}.")
+    await act("replay", [slow])
+    (new,) = (await client.get(f"{path}/search", params={"filters[parentId][EQUALS]": slow})).json()[
+        "results"
+    ]
+    place = f'[[link execution="{slow}" flowId="slow" namespace="company.team"]]'
+    assert await said(new["id"], f"Execution {place} replayed here by {who}.")
+    await client.delete(f"{path}/{new['id']}/kill")
+
+    first, second, third = [(await client.post(f"{path}/company.team/one")).json()["id"] for _ in range(3)]
+    await server.reached(third, "QUEUED")
+    await act("force-run", [second])
+    assert await said(second, f"Execution forced to run by {who}.")
+    await act("unqueue", [third], state="RUNNING")
+    assert await said(third, f"Execution taken out of the queue by {who}.")
+    for execution_id in (first, second, third):
+        await client.delete(f"{path}/{execution_id}/kill")

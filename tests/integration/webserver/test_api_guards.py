@@ -103,6 +103,30 @@ async def test_checks_are_told_before_the_start(
     assert [check["behavior"] for check in told["checks"]] == behaviors
 
 
+async def test_checks_are_looked_at_when_an_execution_is_replayed_with_inputs(server: Server) -> None:
+    await server.create_flow(CHECKED)
+    ended = await server.execute("checked", json={"n": 1})
+    task_run = next(run["id"] for run in ended["taskRunList"] if run["taskId"] == "work")
+    path = f"{EXECUTIONS}/{ended['id']}/actions/replay-with-inputs"
+    blocked = await server.client.post(path, json={"n": 100})
+    assert blocked.status_code == 422
+    assert "100 is too much" in blocked.json()["message"]
+    assert (await server.client.get(f"{EXECUTIONS}/{ended['id']}")).json()["labels"] == ended["labels"]
+
+    answer = await server.client.post(path, params={"taskRunId": task_run}, json={"n": 50})
+    failed = await server.reached(answer.json()["id"], "FAILED")
+    assert [change["state"] for change in failed["state"]["histories"]] == ["CREATED", "FAILED"]
+    assert (await messages(server, failed["id"]))[1:] == [
+        ("INFO", "Check failed: Somebody should look"),
+        ("WARN", "Check failed: That is a lot"),
+        ("ERROR", "Execution is FAILED due to failed checks"),
+    ]
+
+    answer = await server.client.post(path, params={"taskRunId": task_run}, json={"n": 10})
+    warned = await server.reached(answer.json()["id"], "SUCCESS")
+    assert ("WARN", "Check failed: That is a lot") in await messages(server, warned["id"])
+
+
 async def test_a_check_that_cannot_be_rendered_blocks(local_server: Server) -> None:
     await local_server.create_flow(CHECKED.replace("inputs.n < 100", "inputs.nothing"))
     refused = await local_server.client.post(f"{EXECUTIONS}/company.team/checked", json={"n": 1})

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import Response
 
+from windhover.engine.checks import FailedCheck, check_lines, refusals
 from windhover.engine.inputs import ResolvedInputs
 from windhover.engine.messages import (
     ChangeStatus,
@@ -46,6 +47,7 @@ from windhover.webserver.execution_access import find_execution, find_flow, find
 from windhover.webserver.execution_resume import find_paused, read_resume_inputs
 from windhover.webserver.execution_start import (
     GivenInputs,
+    check_or_refuse,
     discard_files,
     put_away,
     read_breakpoints,
@@ -173,22 +175,33 @@ async def replay_with_inputs(
     revision: Revision = None,
     breakpoints: Breakpoints = None,
 ) -> Response:
-    """As replay, with other inputs; they are checked as those of a start are."""
+    """As replay, with other inputs; they, and the checks of the flow, are looked at as at a start."""
     execution = await find_header(services, tenant, execution_id)
     flow = await find_flow(
         services, tenant, execution.namespace, execution.flow_id, revision or execution.flow_revision
     )
     replayed_id = new_id()
-    given = GivenInputs()
+    given, failed = GivenInputs(), list[FailedCheck]()
 
     async def resolving() -> ResolvedInputs:
         await read_given_inputs(services, request, flow, replayed_id, given)
-        return await resolve(services, flow, given.values, replayed_id)
+        resolved = await resolve(services, flow, given.values, replayed_id)
+        if not resolved.problems:
+            failed.extend(await check_or_refuse(services, flow, resolved.values, replayed_id))
+        return resolved
 
     inputs = await _checked(services, flow, replayed_id, given, resolving())
-    points = read_breakpoints(breakpoints)
+    replayed = msgspec.structs.replace(execution, id=replayed_id)
     command = ReplayExecution(
-        execution_id, task_run_id, revision, inputs, replayed_id, points, actor_of(request)
+        execution_id,
+        task_run_id,
+        revision,
+        inputs,
+        replayed_id,
+        read_breakpoints(breakpoints),
+        actor_of(request),
+        check_lines(failed, replayed, services.clock()),
+        refusals(failed),
     )
     return await _change(services, tenant, command, given)
 
