@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from windhover.model.execution import Attempt, Execution, HistoryPage, PagedHistory, TaskRun
-from windhover.model.state import StateChange
 
 #: So many entries a row may hold. Few records come to it: a task tried seven times has 36 states.
 _MOST_STATES = 40
@@ -25,30 +24,23 @@ _ATTEMPTS_LEFT = 2
 def turn_pages(header: Execution | None, task_runs: Iterable[TaskRun]) -> list[HistoryPage]:
     """The pages to write along with records that have changed, which take note of them."""
     pages = []
-    if header is not None:
-        page = _turned(header, header.id, ())
-        if page is not None:
-            pages.append(page)
+    if header is not None and len(header.state.histories) > _MOST_STATES:
+        pages += _turned(header, header.id, [])
     for run in task_runs:
-        page = _turned(run, run.execution_id, run.attempts or ())
-        if page is not None:
-            pages.append(page)
+        attempts = run.attempts or []
+        if len(run.state.histories) > _MOST_STATES or len(attempts) > _MOST_ATTEMPTS:
+            pages += _turned(run, run.execution_id, attempts)
     return pages
 
 
-def _turned(
-    record: Execution | TaskRun, execution_id: str, attempts: list[Attempt] | tuple[()]
-) -> HistoryPage | None:
-    states, paged = record.state.histories, record.paged
-    if paged is None:
-        if len(states) <= _MOST_STATES and len(attempts) <= _MOST_ATTEMPTS:
-            return None
-        paged = PagedHistory(0, 0)
-    elif len(states) - paged.states <= _MOST_STATES and len(attempts) - paged.attempts <= _MOST_ATTEMPTS:
-        return None
-    old_states: list[StateChange] = states[paged.states : -_STATES_LEFT]
-    old_attempts = list(attempts[paged.attempts : -_ATTEMPTS_LEFT])
+def _turned(record: Execution | TaskRun, execution_id: str, attempts: list[Attempt]) -> list[HistoryPage]:
+    """The next page of a long record, unless its row still has room."""
+    states, paged = record.state.histories, record.paged or PagedHistory(0, 0)
+    if len(states) - paged.states <= _MOST_STATES and len(attempts) - paged.attempts <= _MOST_ATTEMPTS:
+        return []
+    old_states = states[paged.states : -_STATES_LEFT]
+    old_attempts = attempts[paged.attempts : -_ATTEMPTS_LEFT]
     record.paged = PagedHistory(
         paged.pages + 1, paged.states + len(old_states), paged.attempts + len(old_attempts)
     )
-    return HistoryPage(execution_id, record.id, paged.pages, old_states, old_attempts)
+    return [HistoryPage(execution_id, record.id, paged.pages, old_states, old_attempts)]

@@ -101,7 +101,7 @@ class Change(msgspec.Struct):
         for effect in self.effects:
             task_runs.update(effect.task_runs)
             batch.removed_task_runs.extend(effect.removed_task_runs)
-            batch.pages.extend(effect.pages)
+            batch.pages += effect.pages
             batch.logs.extend(effect.logs)
             batch.metrics.extend(effect.metrics)
             for key in effect.timers_cleared:

@@ -64,13 +64,15 @@ class CommitWriter:
         released = {execution.id: execution for execution in batch.released_files}
         kept_for_good = [id_ for id_ in batch.deleted_executions if id_ not in released]
 
+        removed, deleted = _keys(batch.removed_task_runs), _keys(batch.deleted_executions)
+
         writes = [
             Write(statements.DELETE_TIMERS, list(dict.fromkeys(batch.timers_cleared))),
             Write(statements.UPSERT_EXECUTIONS, execution_rows),
             Write(statements.DELETE_LABELS, old_labels),
             Write(statements.INSERT_LABELS, [row for each in relabelled for row in label_rows(each)]),
             Write(statements.UPSERT_TASK_RUNS, task_run_rows),
-            Write(statements.INSERT_PAGES, [page_row(page) for page in batch.pages]),
+            Write(statements.INSERT_PAGES, list(map(page_row, batch.pages))),
             Write(
                 statements.UPSERT_TIMERS,
                 [
@@ -80,9 +82,9 @@ class CommitWriter:
             ),
             Write(statements.INSERT_LOGS, [log_row(entry) for entry in batch.logs]),
             Write(statements.INSERT_METRICS, metric_rows(batch.metrics)),
-            Write(statements.DELETE_TASK_RUNS, _keys(batch.removed_task_runs)),
-            Write(statements.DELETE_PAGES, _keys(batch.removed_task_runs)),
-            *(Write(statement, _keys(batch.deleted_executions)) for statement in DELETE_EXECUTION),
+            Write(statements.DELETE_TASK_RUNS, removed),
+            Write(statements.DELETE_PAGES, removed),
+            *(Write(statement, deleted) for statement in DELETE_EXECUTION),
             Write(statements.DELETE_LOGS_OF, _keys(batch.deleted_logs)),
             Write(statements.DELETE_METRICS_OF, _keys(batch.deleted_metrics)),
             Write(statements.INSERT_FILE_LOANS, loan_rows(created, execution_rows, task_run_rows)),

@@ -60,7 +60,7 @@ def execution_row(execution: Execution) -> Row:
             None if trigger is None else trigger.id,
             started_by if isinstance(started_by, str) else None,
             to_micros(execution.schedule_date),
-            _encoder.encode(_without_pages(execution)).decode(),
+            _encoder.encode(execution if execution.paged is None else _without_pages(execution)).decode(),
         )
     except _NOT_JSON as error:
         raise UnstorableRecord(execution.id, "The header", str(error)) from error
@@ -92,7 +92,7 @@ def task_run_row(run: TaskRun) -> Row:
             run.execution_id,
             run.position,
             run.state.current.value,
-            _encoder.encode(_without_pages(kept)).decode(),
+            _encoder.encode(kept if kept.paged is None else _without_pages(kept)).decode(),
             None if outputs is None else _encoder.encode(outputs).decode(),
         )
     except _NOT_JSON as error:
@@ -140,8 +140,7 @@ def add_pages(record: Execution | TaskRun, pages: Sequence[Row]) -> None:
 def _without_pages(record: _Record) -> _Record:
     """What the row of a record holds of it."""
     paged = record.paged
-    if paged is None:
-        return record
+    assert paged is not None, "only of a record with pages"
     kept = msgspec.structs.replace(
         record, state=State(record.state.current, record.state.histories[paged.states :])
     )
