@@ -19,6 +19,7 @@ from windhover.engine.events import (
     FailedBatchesFound,
     KillRequested,
     LeaveBreakpoint,
+    OutputsNotKept,
     PauseRequested,
     Queued,
     Recover,
@@ -81,6 +82,8 @@ def advance(
             step.child_refused(event)
         case ChildEnded():
             step.child_ended(event)
+        case OutputsNotKept():
+            step.outputs_not_kept(event.reason)
     effects = step.finish()
     effects.pages = turn_pages(live.record if effects.header_changed else None, effects.task_runs.values())
     return effects

@@ -198,7 +198,14 @@ class Ending(Starting):
         for warning in resolved.warnings:
             self.log(LogLevel.WARN, warning)
         record.outputs = resolved.values
+        self.effects.has_outputs = True
         return True
+
+    def outputs_not_kept(self, reason: str) -> None:
+        """End the execution as FAILED, without the outputs that it has just been given."""
+        self.live.record.outputs = None
+        self.log(LogLevel.ERROR, str(FlowOutputError(reason)))
+        self.header_state(StateType.FAILED)
 
 
 def is_ended_around(frame: Frame) -> bool:

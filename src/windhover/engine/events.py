@@ -113,8 +113,16 @@ class ChildRestarted(msgspec.Struct, frozen=True):
     link: str
 
 
+class OutputsNotKept(msgspec.Struct, frozen=True):
+    """The flow's outputs are too large for its record, and the storage does not take them."""
+
+    reason: str
+
+
 class ChildEnded(msgspec.Struct, frozen=True):
     """The execution that a task run waits for has ended, with its flow's outputs.
+
+    ``problem`` says why the outputs cannot be taken over, if they cannot.
 
     ``render`` renders what the waiting task asks for among the ended execution's variables.
 
@@ -128,6 +136,7 @@ class ChildEnded(msgspec.Struct, frozen=True):
     outputs: dict[str, JsonValue] | None = None
     replaces: str | None = None
     render: Callable[[JsonValue], JsonValue] | None = None
+    problem: str | None = None
 
 
 EngineEvent = (
@@ -150,4 +159,5 @@ EngineEvent = (
     | ChildStarted
     | ChildRefused
     | ChildEnded
+    | OutputsNotKept
 )

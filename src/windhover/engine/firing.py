@@ -13,6 +13,7 @@ import msgspec
 from windhover.engine.creation import FlowInputRenderer, new_execution
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.inputs import resolve_inputs
+from windhover.engine.spill import resolving
 from windhover.expression import ExpressionError
 from windhover.model.execution import Execution, ExecutionTrigger, JsonValue, Label
 from windhover.model.flow import Flow
@@ -63,7 +64,10 @@ def fire(flow: Flow, occasion: Occasion, environment: EngineEnvironment, now: da
     """
     trigger = occasion.trigger
     execution_id = occasion.execution_id or environment.new_id()
-    context = {**occasion.context, "trigger": dict(occasion.variables)}
+    trigger_variables: JsonValue = dict(occasion.variables)
+    if environment.load_stored is not None:
+        trigger_variables = resolving(trigger_variables, environment.load_stored)
+    context = {**occasion.context, "trigger": trigger_variables}
     renderer = FlowInputRenderer(environment, flow, execution_id, context)
     labels, warnings = _labels(trigger, renderer)
     problems: list[str] = []

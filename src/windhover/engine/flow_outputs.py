@@ -12,6 +12,7 @@ import msgspec
 
 from windhover.engine.encryption import Encrypt
 from windhover.engine.input_values import InvalidValue, read_value
+from windhover.engine.spill import STORED_TYPE, holds_stored_values
 from windhover.expression import ExpressionError
 from windhover.model.execution import JsonValue
 from windhover.model.inputs import FlowOutput
@@ -74,6 +75,12 @@ def resolve_outputs(
         if rendered is None and is_optional:
             continue
         value = _typed(output, rendered, encrypt)
+        if holds_stored_values(value):
+            # Whoever reads the output would be given any file that the flow names.
+            raise FlowOutputError(
+                f"the output `{output.id}` holds a map with the type `{STORED_TYPE}`, "
+                "which stands for a stored value"
+            )
         if value is not None:
             resolved.values[output.id] = value
     if maximum is not None:

@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 
 import msgspec
 
+from windhover.engine.spill import stored_value
 from windhover.model.execution import Execution, JsonValue
 from windhover.model.gathered import Gathered, Met
 from windhover.plugin.gathering import AfterFiring, Gathering, Span
@@ -83,7 +84,8 @@ def _merge(lower: Mapping[str, JsonValue], upper: Mapping[str, JsonValue]) -> di
     merged = dict(lower)
     for name, value in upper.items():
         below = merged.get(name)
-        if isinstance(below, dict) and isinstance(value, dict):
+        stored = stored_value(below) is not None or stored_value(value) is not None
+        if isinstance(below, dict) and isinstance(value, dict) and not stored:
             value = _merge(below, value)
         merged[name] = value
     return merged

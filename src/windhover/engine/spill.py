@@ -38,6 +38,21 @@ def stored_value(value: JsonValue) -> StoredValue | None:
     return None
 
 
+def too_large(sizes: Mapping[str, int], each: int, together: int) -> list[str]:
+    """Which values to put away so that none left is above ``each`` and all left are within ``together``.
+
+    ``sizes`` are those of their JSON by name; the largest are named first.
+    """
+    total = sum(sizes.values())
+    chosen: list[str] = []
+    for name in sorted(sizes, key=lambda name: sizes[name], reverse=True):
+        if sizes[name] <= each and total <= together:
+            break
+        chosen.append(name)
+        total -= sizes[name]
+    return chosen
+
+
 def holds_stored_values(value: JsonValue) -> bool:
     """Whether a map of outputs has a marker in it, at any depth of maps."""
     if type(value) is not dict:

@@ -388,6 +388,8 @@ class Step(Breakpoints):
         holds_stored, secrets = self.live.outputs.holds_stored or inputs.holds_stored, inputs.secrets
         if header.trigger is not None and not holds_stored:
             holds_stored = holds_stored_values(header.trigger.variables)
+        # Of tasks that run after the end: the outputs are put away once the step is over.
+        holds_stored = holds_stored or bool(header.outputs)
         began = None if isinstance(node.task, FlowableTask) else first_begun(record)
         directory = self.shared_directory(node)
         self.effects.jobs.append(Job(identity, task, variables, began, holds_stored, secrets, directory))

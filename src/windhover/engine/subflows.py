@@ -99,6 +99,8 @@ class Subflows(BatchSteps):
             bound = definition_of(node).bind(self.rendered(node, definition_of(node)))
             assert isinstance(bound, ExecutableTask)
             state = bound.end_state(event.state)
+            if event.problem is not None:
+                raise ValueError(event.problem)
             outputs = event.outputs
             if outputs is None and event.render is not None and (legacy := bound.legacy_outputs()):
                 outputs = event.render(legacy)

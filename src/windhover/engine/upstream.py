@@ -13,6 +13,7 @@ import msgspec
 from windhover.engine.creation import CORRELATION_ID
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.live import LiveExecution
+from windhover.engine.spill import resolving
 from windhover.engine.variables import LayeredVariables, execution_variables, nested_labels
 from windhover.expression import Scope, has_expression, render_value
 from windhover.model.execution import Execution, JsonValue
@@ -102,7 +103,7 @@ class Upstream:
             "namespace": record.namespace,
             "flowId": record.flow_id,
             "state": record.state.current.value,
-            "outputs": {**tasks, **(record.outputs or {})},
+            "outputs": LayeredVariables(self._loading(record.outputs or {}), tasks),
             "hasRetryAttempt": retried,
         }
         return LayeredVariables(added, self._variables(self._flow_variable(record.namespace, record.flow_id)))
@@ -110,19 +111,26 @@ class Upstream:
     def _variables(self, flow: dict[str, JsonValue] | None) -> Mapping[str, JsonValue]:
         record = self.record
         added: dict[str, JsonValue] = {
-            "trigger": self.trigger_variables(record.outputs),
-            "execution": {
-                "id": record.id,
-                "state": record.state.current.value,
-                "startDate": instant_text(record.state.start_date),
-                "originalId": record.original_id,
-                **({"outputs": record.outputs} if record.outputs is not None else {}),
-            },
+            "trigger": self._loading(self.trigger_variables(record.outputs)),
+            "execution": self._loading(
+                {
+                    "id": record.id,
+                    "state": record.state.current.value,
+                    "startDate": instant_text(record.state.start_date),
+                    "originalId": record.original_id,
+                    **({"outputs": record.outputs} if record.outputs is not None else {}),
+                }
+            ),
         }
         if flow is not None:
             added["flow"] = flow
         lower = execution_variables(self._live, self._environment, load=self._environment.load_stored)
         return LayeredVariables(added, lower)
+
+    def _loading(self, value: JsonValue) -> JsonValue:
+        """The same, with outputs that are kept in the storage read when an expression looks at them."""
+        load = self._environment.load_stored
+        return value if load is None else resolving(value, load)
 
     def _flow_variable(self, namespace: str, flow_id: str) -> dict[str, JsonValue]:
         return {"namespace": namespace, "id": flow_id, "tenantId": self.record.tenant_id}

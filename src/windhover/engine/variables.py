@@ -259,8 +259,8 @@ def _task(variables: Variables) -> JsonValue:
     return {"id": task.id, "type": task.type}
 
 
-def _execution(live: LiveExecution) -> JsonValue:
-    record = live.record
+def _execution(variables: Variables) -> JsonValue:
+    record = variables.record
     found: dict[str, JsonValue] = {
         "id": record.id,
         "state": record.state.current.value,
@@ -268,8 +268,13 @@ def _execution(live: LiveExecution) -> JsonValue:
         "originalId": record.original_id,
     }
     if record.outputs is not None and record.state.current in TERMINATED:
-        found["outputs"] = record.outputs
+        found["outputs"] = _loading(variables, record.outputs)
     return found
+
+
+def _loading(variables: Variables, value: JsonValue) -> JsonValue:
+    """The same, with values that are kept in the storage loaded when they are read."""
+    return value if variables.load is None else resolving(value, variables.load)
 
 
 def _task_run(node: Node, attempts: int) -> dict[str, JsonValue]:
@@ -306,17 +311,17 @@ def _previous(node: Node) -> JsonValue:
     return ABSENT
 
 
-def _parents(node: Node) -> list[JsonValue]:
+def _parents(variables: Variables) -> list[JsonValue]:
     """The task runs around this one that have a value or outputs, nearest first."""
     found: list[JsonValue] = []
-    for owner in ancestors(node):
+    for owner in ancestors(variables.task_node):
         shown: dict[str, JsonValue] = {}
         if owner.record.value is not None:
             shown["taskrun"] = {"value": owner.record.value}
         if owner.record.outputs:
             shown["outputs"] = owner.record.outputs
         if shown:
-            found.append(shown)
+            found.append(_loading(variables, shown))
     return found
 
 
@@ -363,7 +368,7 @@ _MAKERS: dict[str, _Maker] = {
     "inputs": _inputs,
     "vars": lambda variables: variables.variables or ABSENT,
     "trigger": _trigger,
-    "execution": lambda variables: _execution(variables.live),
+    "execution": _execution,
     "flow": _flow,
     "labels": _labels,
     "tasks": lambda variables: TaskStates(variables.live, variables.node),
@@ -379,10 +384,10 @@ _TASK_MAKERS: dict[str, _Maker] = {
     **_MAKERS,
     "task": _task,
     "taskrun": lambda variables: _task_run(variables.task_node, variables.attempts),
-    "parent": lambda variables: next(iter(_parents(variables.task_node)), ABSENT),
-    "parents": lambda variables: _parents(variables.task_node),
+    "parent": lambda variables: next(iter(_parents(variables)), ABSENT),
+    "parents": lambda variables: _parents(variables),
     "item": _item,
-    "previous": lambda variables: _previous(variables.task_node),
+    "previous": lambda variables: _loading(variables, _previous(variables.task_node)),
 }
 
 #: The names that expressions of a task may find.

@@ -38,6 +38,7 @@ from windhover.executor.commands import Commands
 from windhover.executor.committer import Committer
 from windhover.executor.flow_triggers import FlowTriggers
 from windhover.executor.house import Clock, House
+from windhover.executor.large_values import LargeValues
 from windhover.executor.patience import Patience
 from windhover.executor.round import Round
 from windhover.model.gathered import GatheringKey, KeptGathering
@@ -83,6 +84,7 @@ class Executor:
         environment: EngineEnvironment,
         *,
         gatherings: GatheringRepository,
+        large_values: LargeValues | None = None,
         clock: Clock = utc_now,
         settings: ExecutorSettings | None = None,
     ) -> None:
@@ -102,6 +104,7 @@ class Executor:
             actions=Actions(definitions, environment, clock),
             admission=Admission(executions, definitions, self._in_memory),
             flow_triggers=flow_triggers,
+            large_values=large_values,
         )
         self._changed_flows: list[FlowChanged] = []
         #: Executions found at the start that have not begun.

@@ -13,6 +13,7 @@ from windhover.executor.actions import Actions
 from windhover.executor.admission import Admission
 from windhover.executor.children import ChildFactory
 from windhover.executor.flow_triggers import FlowTriggers
+from windhover.executor.large_values import LargeValues
 from windhover.repository.executions import ExecutionRepository
 from windhover.repository.flow_definitions import FlowDefinitions
 
@@ -30,4 +31,6 @@ class House(msgspec.Struct, frozen=True):
     actions: Actions
     admission: Admission
     flow_triggers: FlowTriggers
+    #: Where values go that are too large for a record; None keeps all of them in it.
+    large_values: LargeValues | None = None
     live: dict[str, LiveExecution] = msgspec.field(default_factory=dict)

@@ -10,11 +10,13 @@ from windhover.engine.batches import failed_batches
 from windhover.engine.effects import Effects
 from windhover.engine.events import (
     Begin,
+    ChildEnded,
     ChildRefused,
     ChildStarted,
     EngineEvent,
     FailedBatchesFound,
     KillRequested,
+    OutputsNotKept,
     Queued,
     Recover,
     Refused,
@@ -54,6 +56,7 @@ from windhover.repository.batch import Timer
 from windhover.repository.errors import RepositoryError, RepositoryUnavailable
 from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
+from windhover.storage import StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +154,12 @@ class Round:
             logger.exception("Execution %s cannot go on", live.record.id)
             return await self.give_up(change)
         change.effects.append(effects)
+        if effects.has_outputs and self._house.large_values is not None:
+            problem = await self._house.large_values.put_away_outputs(live.record)
+            if problem is not None:
+                # Nobody has been told of the end yet.
+                lost = OutputsNotKept(problem)
+                change.effects.append(advance(live, lost, self._house.clock(), self._house.environment))
         if effects.spreads:
             await self._spread(live, effects)
         return change
@@ -224,7 +233,21 @@ class Round:
         awaited_by = live.record.awaited_by
         if effects.ended and awaited_by is not None:
             event = child_ended(live, awaited_by.task_run_id, self._house.environment)
-            await self.apply_to(awaited_by.execution_id, event)
+            await self._tell_parent(awaited_by.execution_id, event)
+
+    async def _tell_parent(self, execution_id: str, event: ChildEnded) -> None:
+        """Let a task run take over the end of the execution that it waits for."""
+        try:
+            parent = await self.fetch(execution_id)
+        except BrokenExecution:
+            await self.apply_to(execution_id, event)
+            return
+        if parent is not None:
+            await self.apply(parent, await self._taken_over(event, parent))
+
+    async def _taken_over(self, event: ChildEnded, parent: LiveExecution) -> ChildEnded:
+        large_values = self._house.large_values
+        return event if large_values is None else await large_values.taken_over(event, parent)
 
     async def _executions_of(self, waiting: AwaitedBy, parent: LiveExecution) -> list[str]:
         """The executions under way that a task run waits for."""
@@ -279,6 +302,12 @@ class Round:
         if reaction.firing is None:
             return None
         execution, logs = reaction.firing.execution, reaction.firing.logs
+        if self._house.large_values is not None:
+            try:
+                await self._house.large_values.put_away_inputs(execution)
+            except StorageError as error:
+                execution.inputs = None
+                execution.refusals = (*execution.refusals, f"The inputs cannot be stored: {error}")
         live = self._house.live[execution.id] = LiveExecution(reaction.flow, execution)
         self.changes[execution.id] = Change(live, created=True)
         if logs:
@@ -296,6 +325,12 @@ class Round:
             return
         try:
             flow, execution, warnings = await self._house.children.make(parent.record, start)
+            if self._house.large_values is not None:
+                await self._house.large_values.put_away_inputs(execution)
+        except StorageError as error:
+            problem = f"The inputs of the execution cannot be stored: {error}"
+            await self.apply(parent, ChildRefused(start.task_run_id, problem))
+            return
         except ChildRefusedError as error:
             await self.apply(parent, ChildRefused(start.task_run_id, str(error)))
             return
@@ -332,7 +367,7 @@ class Round:
             await self.go_ahead(change)
         elif child.record.state.current.is_terminated:
             ended = child_ended(child, start.task_run_id, self._house.environment)
-            await self.apply(parent, ended)
+            await self.apply(parent, await self._taken_over(ended, parent))
         return True
 
     async def _restart_batches(self, parent: LiveExecution, task_run_id: str) -> None:

@@ -41,6 +41,7 @@ def runtime_settings(settings: Settings, environ: Mapping[str, str] | None = Non
         finally_limit=settings.limits.finally_after_kill,
         queue_limit=settings.limits.queue_wait,
         flow_trigger_repeats=settings.limits.flow_trigger_repeats,
+        inline_inputs=settings.limits.inline_inputs,
         max_flow_outputs=settings.limits.max_flow_outputs,
         max_log_lines=settings.limits.log_lines_per_execution,
         worker=worker_settings(settings),

@@ -21,7 +21,7 @@ from windhover.engine.encryption import SecretCipher
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.messages import ExecutionStored, JobIdentity
 from windhover.engine.spill import StoredValue
-from windhover.executor.executor import Executor
+from windhover.executor import Executor, LargeValues
 from windhover.expression import Limits, Scope, keep_templates
 from windhover.model.execution import JsonValue
 from windhover.model.plugin_default import PluginDefault
@@ -103,6 +103,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True):
     compiled_expressions: int | None = None
     encryption_key: str | None = None
     kill_grace: timedelta = timedelta(seconds=10)
+    inline_inputs: int = 256 * 1024
     max_flow_outputs: int = 4 * 1024 * 1024
     max_log_lines: int = 2_000_000
     finally_limit: timedelta = timedelta(hours=1)
@@ -155,6 +156,12 @@ class Runtime:
             self.queue,
             self.environment,
             gatherings=GatheringRepository(database),
+            large_values=LargeValues(
+                self.storage,
+                outputs_above=settings.worker.outputs.spill_above,
+                inputs_above=settings.inline_inputs,
+                together=settings.worker.outputs.inline_total,
+            ),
             clock=clock,
         )
         self.worker = Worker(
@@ -415,7 +422,7 @@ class Runtime:
                 RepositoryLogSearch(self.logs, DEFAULT_TENANT),
                 self.sources.kv,
                 self.sources.namespace_files,
-                RepositorySubflowOutputs(self.executions, DEFAULT_TENANT),
+                RepositorySubflowOutputs(self.executions, self.storage, DEFAULT_TENANT),
                 ExecutorAccess(
                     self.executions,
                     FlowRepository(self.database),

@@ -19,6 +19,7 @@ from windhover.storage.storage import DEFAULT_READ_LIMIT, Storage, TenantStorage
 from windhover.storage.uri import (
     StoragePath,
     execution_prefix,
+    flow_output_uri,
     flow_prefix,
     input_uri,
     is_within,
@@ -45,6 +46,7 @@ __all__ = [
     "StoredFile",
     "TenantStorage",
     "execution_prefix",
+    "flow_output_uri",
     "flow_prefix",
     "input_uri",
     "is_within",

@@ -5,6 +5,7 @@ laid out by what owns the files:
 
     kestra:///<namespace, dots as slashes>/<flow>/executions/<execution>/inputs/<input>/<name>
     kestra:///<namespace, dots as slashes>/<flow>/executions/<execution>/tasks/<task>/<task run>/<name>
+    kestra:///<namespace, dots as slashes>/<flow>/executions/<execution>/outputs/<name>
 
 In the folders of flows and tasks an underscore is written as a hyphen.
 """
@@ -22,6 +23,7 @@ from windhover.storage.errors import InvalidStorageUriError
 __all__ = [
     "StoragePath",
     "execution_prefix",
+    "flow_output_uri",
     "flow_prefix",
     "input_uri",
     "is_within",
@@ -138,6 +140,11 @@ def input_uri(namespace: str, flow_id: str, execution_id: str, input_id: str, na
     """The URI of a file given to an execution as an input; `name` is made storable."""
     execution = _execution(namespace, flow_id, execution_id)
     return execution.child("inputs", input_id, storable_name(name)).uri
+
+
+def flow_output_uri(namespace: str, flow_id: str, execution_id: str, name: str) -> str:
+    """The URI of a file that holds an output of a flow; `name` is made storable."""
+    return _execution(namespace, flow_id, execution_id).child("outputs", storable_name(name)).uri
 
 
 def task_run_prefix(namespace: str, flow_id: str, execution_id: str, task_id: str, task_run_id: str) -> str:

@@ -78,17 +78,17 @@ class TaskFiles:
                 yield chunk
 
     async def read_stored(self, uri: str, maximum: int) -> bytes:
-        """Read an output that was put away, by this execution or the one of the same flow it replays.
+        """Read a value that was put away by an execution of this flow, or by one that has triggered this one.
 
         The marker that names it may be forged by the outputs of a script: neither size nor place is believed.
 
         Raises:
-            PermissionError: the file is none of this flow's.
+            PermissionError: the file is none of this flow's, and did not come with the trigger.
             StorageError: it is gone, or has more than ``maximum`` bytes.
         """
         identity = self._job.identity
         if not is_within(uri, flow_prefix(identity.namespace, identity.flow_id)):
-            raise PermissionError(f"{uri} is no output of this flow")
+            self._readable.require_of_trigger(uri)
         return await self._storage.read(uri, maximum)
 
     async def size(self, uri: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from windhover.engine.spill import STORED_TYPE, StoredValue, holds_stored_values
+from windhover.engine.spill import STORED_TYPE, StoredValue, holds_stored_values, too_large
 from windhover.model.execution import JsonValue
 from windhover.model.state import StateType
 from windhover.plugin.context import FileStore
@@ -61,13 +61,10 @@ async def fit_outputs(
     if total <= limits.spill_above:
         return values
     kept = dict(values)
-    for name in sorted(encoded, key=lambda name: len(encoded[name]), reverse=True):
-        size = len(encoded[name])
-        if size <= limits.spill_above and total <= limits.inline_total:
-            break
+    sizes = {name: len(content) for name, content in encoded.items()}
+    for name in too_large(sizes, limits.spill_above, limits.inline_total):
         uri = await files.put(encoded[name], f"{name}.json")
-        kept[name] = StoredValue(uri, size).marker()
-        total -= size
+        kept[name] = StoredValue(uri, sizes[name]).marker()
     return kept
 
 

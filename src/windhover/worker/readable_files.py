@@ -60,6 +60,12 @@ class ReadableFiles:
             " or by a task"
         )
 
+    def require_of_trigger(self, uri: str) -> None:
+        """Raises PermissionError unless the trigger has brought this URI of another execution's file."""
+        trigger = self._variables.get("trigger")
+        if "executions" not in parse_uri(uri).segments[:-1] or not _mentions(trigger, uri):
+            raise PermissionError(f"{uri} is no value of this flow, and did not come with its trigger")
+
     def _is_own(self, uri: str) -> bool:
         place = self._place
         return is_within(uri, execution_prefix(place.namespace, place.flow_id, place.execution_id))

@@ -26,6 +26,8 @@ from windhover.plugin.task import RunnableTask
 from windhover.worker.environment import WorkerEnvironment
 from windhover.worker.spill import LoopBridge, NeedsThread, StoredOutputs
 
+_MAY_HOLD_STORED = frozenset({"outputs", "inputs", "trigger", "execution", "parent", "previous"})
+
 
 class TaskRenderer:
     """Renders templates of one attempt, and knows the secrets that this brought to light."""
@@ -137,8 +139,10 @@ class TaskVariables(Mapping[str, JsonValue]):
         value = self._job.variables[name]
         if self._job.holds_stored and isinstance(value, IterationOutputs):
             return value.loading(self._stored.load)
-        if self._job.holds_stored and name in ("outputs", "inputs", "trigger"):
+        if self._job.holds_stored and name in _MAY_HOLD_STORED:
             return resolving(value, self._stored.load)
+        if self._job.holds_stored and name == "parents":
+            return [resolving(around, self._stored.load) for around in value]
         return value
 
     def __iter__(self) -> Iterator[str]:

@@ -16,7 +16,7 @@ import httpx
 from windhover.config.loading import load
 from windhover.engine.encryption import SecretCipher
 from windhover.engine.environment import EngineEnvironment
-from windhover.executor import Executor
+from windhover.executor import Executor, LargeValues
 from windhover.plugin.registry import shared_registry
 from windhover.queue.local import LocalQueue
 from windhover.repository.database import Database
@@ -107,6 +107,7 @@ async def running_server(
         queue,
         environment,
         gatherings=GatheringRepository(database),
+        large_values=LargeValues(storage),
     )
     worker = Worker(
         queue.jobs,

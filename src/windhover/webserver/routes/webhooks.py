@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from windhover.core.trigger.webhook import Webhook
+from windhover.engine.spill import stored_value
 from windhover.model.execution import Execution, ExecutionTrigger, JsonValue, Label
 from windhover.model.state import StateType
 from windhover.repository.batched_events import Kept
@@ -120,8 +121,19 @@ async def _answer_ended(
     if code is None:
         code = 500 if execution.state.current is StateType.FAILED else 200
     if trigger.return_outputs:
-        return _outputs(trigger, execution.outputs or {}, code)
+        return _outputs(trigger, await _whole_outputs(services, execution), code)
     return _answer(services, request, execution, code)
+
+
+async def _whole_outputs(services: WebServices, execution: Execution) -> dict[str, JsonValue]:
+    """The outputs of the flow, those read back that are kept in the storage."""
+    files = services.storage.for_tenant(execution.tenant_id)
+    limit = services.settings.limits.max_flow_outputs
+    outputs: dict[str, JsonValue] = {}
+    for name, value in (execution.outputs or {}).items():
+        stored = stored_value(value)
+        outputs[name] = value if stored is None else msgspec.json.decode(await files.read(stored.uri, limit))
+    return outputs
 
 
 def _outputs(trigger: Webhook, outputs: dict[str, JsonValue], code: int) -> Response:
