@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from windhover.engine.conditions import conditions_hold, flow_context
+from windhover.engine.conditions import ALWAYS, conditions_hold, flow_context
 from windhover.engine.environment import EngineEnvironment
 from windhover.expression import render_value
 from windhover.model.execution import JsonValue
@@ -110,8 +110,12 @@ def schedule_dates(flow: Flow, trigger: ScheduleTrigger, environment: EngineEnvi
     def holds(slot: Slot) -> bool:
         return conditions_hold(trigger, flow_context(flow, schedule_variables(slot), environment))
 
-    conditional = bool(trigger.all_conditions) or trigger.when != "true"
-    return Dates(trigger.calendar(zone, render), holds if conditional else None)
+    return Dates(trigger.calendar(zone, render), holds if is_conditional(trigger) else None)
+
+
+def is_conditional(trigger: ScheduleTrigger) -> bool:
+    """Whether a schedule runs on some of its dates only."""
+    return bool(trigger.all_conditions) or trigger.when != ALWAYS
 
 
 def schedule_variables(slot: Slot) -> dict[str, JsonValue]:

@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from hashlib import blake2b
 
+from windhover.engine.schedule_dates import Dates, is_conditional
+from windhover.model.execution import JsonValue
 from windhover.model.flow import Flow
 from windhover.model.trigger import Trigger
-from windhover.plugin.trigger import TriggerDefinition, TriggerKind, TriggerType
+from windhover.plugin.trigger import ScheduleTrigger, TriggerDefinition, TriggerKind, TriggerType
 from windhover.repository.flows import DeclaredTrigger
 
 _KEPT = frozenset({TriggerKind.SCHEDULE, TriggerKind.POLLING, TriggerKind.REALTIME})
 
 
-def declared_triggers(flow: Flow) -> tuple[DeclaredTrigger, ...]:
-    """What a revision of a flow declares."""
+def declared_triggers(flow: Flow, now: datetime, zone: str | None) -> tuple[DeclaredTrigger, ...]:
+    """What a revision of a flow declares that is saved now.
+
+    ``zone`` is the time zone of schedules that name none; without it first dates are left to a scheduler.
+    """
     return tuple(
         DeclaredTrigger(
-            trigger.id, kind.value, fingerprint(trigger), active=not (trigger.disabled or flow.disabled)
+            trigger.id,
+            kind.value,
+            fingerprint(trigger),
+            active=not (trigger.disabled or flow.disabled),
+            first_date=None if zone is None else first_date(trigger, now, zone),
         )
         for trigger in flow.triggers
         if (kind := trigger_kind(trigger)) in _KEPT
     )
+
+
+def first_date(trigger: Trigger, now: datetime, zone: str) -> datetime | None:
+    """When a schedule that is declared now runs first.
+
+    None when its definition alone does not tell, as it has conditions or expressions, or there is none.
+    """
+    if not isinstance(trigger, ScheduleTrigger) or is_conditional(trigger):
+        return None
+    try:
+        return Dates(trigger.calendar(zone, _as_written)).next_after(now)
+    except (ValueError, KeyError):
+        # An expression is no date and no zone. A look at the trigger renders it, or tells what is wrong.
+        return None
+
+
+def _as_written(template: JsonValue) -> JsonValue:
+    return template
 
 
 def trigger_kind(trigger: Trigger) -> TriggerKind:

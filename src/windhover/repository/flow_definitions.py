@@ -68,7 +68,9 @@ class FlowDefinitions:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         capacity: int = 2000,
         tenant_id: str = "main",
+        zone: str | None = None,
     ) -> None:
+        """``zone`` is the time zone of schedules that name none, if it is known here."""
         self.repository = repository
         self.namespaces = Namespaces(repository.database, tenant_id)
         self.templates = Templates(repository.database, tenant_id)
@@ -77,6 +79,7 @@ class FlowDefinitions:
         self._plugin_defaults = plugin_defaults
         self._clock = clock
         self._capacity = capacity
+        self._zone = zone
         self._parsed: OrderedDict[_Key, Flow] = OrderedDict()
 
     async def load(self) -> None:
@@ -146,7 +149,7 @@ class FlowDefinitions:
         Raises:
             FlowConflict: the flow is at another revision than ``base_revision`` (0: it must be new).
         """
-        flow = parsed.flow
+        flow, now = parsed.flow, self._clock()
         draft = FlowDraft(
             tenant_id=tenant_id,
             namespace=flow.namespace,
@@ -155,10 +158,10 @@ class FlowDefinitions:
             description=flow.description,
             labels=tuple(flow.labels),
             disabled=flow.disabled,
-            triggers=declared_triggers(flow),
+            triggers=declared_triggers(flow, now, self._zone),
             listens=any(trigger_kind(trigger) is TriggerKind.FLOW for trigger in flow.triggers),
         )
-        record = await self.repository.save(draft, self._clock(), base_revision)
+        record = await self.repository.save(draft, now, base_revision)
         return self._keep(record, flow)
 
     async def listening(self) -> list[Flow]:

@@ -80,13 +80,15 @@ class DeclaredTrigger(msgspec.Struct, frozen=True):
     """A trigger of a flow whose state is kept.
 
     ``fingerprint`` changes with its definition. One that is not ``active``, because it or its flow is
-    disabled, is never due.
+    disabled, is never due. ``first_date`` is when a schedule runs first, if that is known: then nobody need
+    look at it before.
     """
 
     id: str
     kind: str
     fingerprint: str
     active: bool = True
+    first_date: datetime | None = None
 
 
 class FlowDraft(msgspec.Struct, frozen=True):
@@ -376,7 +378,8 @@ def _row(record: FlowRecord, listens: bool) -> Row:
 
 def _trigger_row(record: FlowRecord, trigger: DeclaredTrigger) -> Row:
     now = to_micros(record.updated)
-    due = now if trigger.active else None
+    first_date = to_micros(trigger.first_date) if trigger.active else None
+    due = (first_date or now) if trigger.active else None
     return (
         record.tenant_id,
         record.namespace,
@@ -389,6 +392,7 @@ def _trigger_row(record: FlowRecord, trigger: DeclaredTrigger) -> Row:
         False,
         now,
         due,
+        first_date,
         "{}",
     )
 

@@ -215,12 +215,14 @@ _DECLARATION_COLUMNS = {
     "disabled": "boolean",
     "updated": "bigint",
     "due": "bigint",
+    "next_date": "bigint",
     "data": "text",
 }
 _DECLARATION_NAMES = ", ".join(_DECLARATION_COLUMNS)
-#: What saving a flow makes of the triggers it declares. One whose definition changed begins anew, but stays
-#: disabled if somebody disabled it, and waits for its execution if it has one. One that its flow
-#: disables loses the evaluation under way; enabled again, it leaves the past alone.
+#: What saving a flow makes of the triggers it declares. A schedule that is new may have its first date.
+#: One whose definition changed begins anew and is looked at, but stays disabled if somebody disabled it, and
+#: waits for its execution if it has one. One that its flow disables loses the evaluation under way; enabled
+#: again, it leaves the past alone.
 _REDECLARE = (
     "ON CONFLICT (tenant_id, namespace, flow_id, trigger_id) DO UPDATE SET kind = excluded.kind, "
     "flow_revision = excluded.flow_revision, "
@@ -233,14 +235,14 @@ _REDECLARE = (
     "THEN triggers.lease_owner END, "
     "due = CASE WHEN triggers.disabled OR triggers.execution_id IS NOT NULL THEN NULL "
     "WHEN excluded.due IS NULL THEN NULL "
-    "WHEN triggers.fingerprint = excluded.fingerprint THEN coalesce(triggers.due, excluded.due) "
-    "ELSE excluded.due END"
+    "WHEN triggers.fingerprint = excluded.fingerprint THEN coalesce(triggers.due, excluded.updated) "
+    "ELSE excluded.updated END"
 )
 DECLARE = BulkStatement(
     table="triggers",
     sqlite=(
         f"INSERT INTO triggers ({_DECLARATION_NAMES}) "
-        f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {_REDECLARE}"
+        f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {_REDECLARE}"
     ),
     postgresql=(
         f"INSERT INTO triggers ({_DECLARATION_NAMES}) SELECT {_DECLARATION_NAMES} "

@@ -144,6 +144,7 @@ class Runtime:
             limits=settings.source_limits,
             plugin_defaults=[settings.plugin_defaults] if settings.plugin_defaults else (),
             clock=clock,
+            zone=settings.scheduler.zone,
         )
         self.cipher = SecretCipher(settings.encryption_key) if settings.encryption_key else None
         self.environment_secrets = EnvironmentSecrets(settings.environ)
