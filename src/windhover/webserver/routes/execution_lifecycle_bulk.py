@@ -100,7 +100,12 @@ def _is(*states: StateType) -> Callable[[StateType], bool]:
     return lambda state: state in states
 
 
-RESTART = Action("restart", _is_ended, "execution has not ended")
+#: States in which there may be something to take up again.
+_RESTARTABLE = (StateType.FAILED, StateType.KILLED, StateType.CANCELLED, StateType.WARNING, StateType.PAUSED)
+
+RESTART = Action(
+    "restart", _is(*_RESTARTABLE), "execution is under way, or nothing in it failed or was stopped"
+)
 REPLAY = Action("replay", lambda _: True, "execution cannot be replayed")
 RESUME = Action("resume", _is(StateType.PAUSED), "execution is not paused")
 PAUSE = Action("pause", _is(StateType.RUNNING), "execution is not running")
