@@ -51,11 +51,11 @@ class Dates:
         to search on.
         """
         self.searched_until = None
-        return self._walk(instant, self._calendar.next_after, ahead=True)
+        return self._walk(instant, ahead=True)
 
     def previous_before(self, instant: datetime) -> datetime | None:
         """The last date before an instant; None when there is none within ten years."""
-        return self._walk(instant, self._calendar.previous_before, ahead=False)
+        return self._walk(instant, ahead=False)
 
     def slot(self, date: datetime) -> Slot:
         """A date of the schedule and those around it, in its zone."""
@@ -70,28 +70,28 @@ class Dates:
         """A date of the schedule in its zone."""
         return self._calendar.previous_before(date.astimezone(UTC) + _TICK) or date
 
-    def _walk(
-        self, instant: datetime, step: Callable[[datetime], datetime | None], *, ahead: bool
-    ) -> datetime | None:
+    def _walk(self, instant: datetime, *, ahead: bool) -> datetime | None:
         instant = instant.astimezone(UTC)
-        date = step(instant)
+        on, back = self._calendar.next_after, self._calendar.previous_before
+        if not ahead:
+            on, back = back, on
+        date = on(instant)
+        if date is None or self._holds is None:
+            return None if date is None else date.astimezone(UTC)
+        behind = back(date)
         for _ in range(_CANDIDATES):
-            if date is None:
+            found = None if date is None else date.astimezone(UTC)
+            if date is None or found is None or abs(found - instant) > _YEARS:
                 self.searched_until = None
                 return None
-            found = date.astimezone(UTC)
-            if self._holds is None:
-                return found
-            if abs(found - instant) > _YEARS:
-                self.searched_until = None
-                return None
-            around = self._calendar.next_after(found), self._calendar.previous_before(found)
+            beyond = on(found)
+            around = (beyond, behind) if ahead else (behind, beyond)
             if self._holds(Slot(date, *around)):
                 self.searched_until = None
                 return found
             if ahead:
                 self.searched_until = found
-            date = step(found)
+            behind, date = date, beyond
         return None
 
 

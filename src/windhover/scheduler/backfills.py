@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -95,7 +96,11 @@ class Backfills:
         flow, trigger = found
         try:
             dates = self._schedules.dates(flow, trigger)
-            events, changed, again = await self._next(changed, flow, trigger, dates, now)
+            before = await self._runs(changed)
+            # The next date on which conditions hold may be one of ten thousand.
+            events, changed, again = await asyncio.to_thread(
+                self._next, changed, flow, trigger, dates, before, now
+            )
         except (ConditionError, ExpressionError, ValueError):
             # The live schedule shows the reason; it is the same.
             await self._repository.update(stored, changed, now + _LATER)
@@ -123,11 +128,19 @@ class Backfills:
             self._of_execution[id_] = backfill.id
         return [id_ for id_ in backfill.running if id_ in running]
 
-    async def _next(
-        self, backfill: Backfill, flow: Flow, trigger: ScheduleTrigger, dates: Dates, now: datetime
+    def _next(
+        self,
+        backfill: Backfill,
+        flow: Flow,
+        trigger: ScheduleTrigger,
+        dates: Dates,
+        before: Mapping[datetime, SlotRun],
+        now: datetime,
     ) -> tuple[list[TriggerEvent], Backfill, bool]:
-        """The executions to start, the backfill after that, and whether to go on at once."""
-        before = await self._runs(backfill)
+        """The executions to start, the backfill after that, and whether to go on at once.
+
+        ``before`` is what was run for dates before this backfill, where its mode asks for that.
+        """
         events: list[TriggerEvent] = []
         running = list(backfill.running)
         cursor = backfill.current_date

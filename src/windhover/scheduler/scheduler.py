@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from windhover.engine.messages import (
     FlowChanged,
     TriggersChanged,
 )
+from windhover.engine.schedule_dates import is_conditional
 from windhover.engine.trigger_messages import (
     EventRefused,
     EventSeen,
@@ -49,11 +50,18 @@ from windhover.scheduler.latest_flows import LatestFlows
 from windhover.scheduler.schedules import Outcome, Schedules, failed_look
 from windhover.scheduler.settings import SchedulerSettings
 from windhover.scheduler.sightings import Sightings
+from windhover.scheduler.turn import Turn
 from windhover.util.ids import new_id
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: Flows by their revisions, and the triggers that each declares, as far as a round has read them.
+_Read = dict[tuple[str, str, str, int], tuple[Flow, dict[str, Trigger]]]
+
+#: By how much a transaction that starts nothing may be larger than others.
+_MOST_CLAIMED = 10
 
 
 class Scheduler:
@@ -182,32 +190,48 @@ class Scheduler:
 
     async def _look(self, now: datetime) -> None:
         """Look at what is due, some triggers in each transaction, the most overdue first."""
+        limit = self._settings.claim
         while not self._stopping:
-            lease = new_id()
-            claimed = await self._triggers.claim_due(
-                lease, now + self._settings.lease, now, self._settings.claim
-            )
-            batch = TriggerBatch()
-            for state in claimed:
-                outcome = await self._look_at(state, now)
-                if outcome is not None:
-                    batch.evaluations.append(outcome.evaluation)
-                    batch.events.extend(outcome.events)
-                    batch.logs.extend(outcome.logs)
-                # Others of this process have their turn between two looks.
-                await asyncio.sleep(0)
+            claimed = await self._triggers.claim_due(new_id(), now + self._settings.lease, now, limit)
+            batch = await self._look_at_all(claimed, now)
             await self._commit(batch, now)
             for state in claimed:
                 self._sightings.hand_out(state.key)
-            if len(claimed) < self._settings.claim:
+            if len(claimed) < limit:
                 break
-            now = self._clock()
+            began, now = now, self._clock()
+            limit = self._next_limit(limit, batch, now - began)
         self._next_due = await self._triggers.next_due()
 
-    async def _look_at(self, state: TriggerState, now: datetime) -> Outcome | None:
+    def _next_limit(self, limit: int, batch: TriggerBatch, took: timedelta) -> int:
+        """How many triggers to look at in the next transaction.
+
+        What starts nothing, such as a schedule that is new, keeps nobody waiting, and costs less in larger
+        transactions. What starts executions is committed often, so that they begin.
+        """
+        if batch.events or took > self._settings.lease / 10:
+            return self._settings.claim
+        return min(2 * limit, _MOST_CLAIMED * self._settings.claim)
+
+    async def _look_at_all(self, claimed: Sequence[TriggerState], now: datetime) -> TriggerBatch:
+        batch = TriggerBatch()
+        read: _Read = {}
+        turn = Turn()
+        for state in claimed:
+            outcome = await self._look_at(state, read, now)
+            batch.evaluations.append(outcome.evaluation)
+            batch.events.extend(outcome.events)
+            batch.logs.extend(outcome.logs)
+            await turn.give_way()
+        return batch
+
+    async def _look_at(self, state: TriggerState, read: _Read, now: datetime) -> Outcome:
         try:
-            flow, trigger = await self._definition(state)
+            flow, trigger = await self._definition(state, read)
             match trigger:
+                case ScheduleTrigger() if is_conditional(trigger):
+                    # The next date on which conditions hold may be one of ten thousand.
+                    return await asyncio.to_thread(self._schedules.look, state, flow, trigger, now)
                 case ScheduleTrigger():
                     return self._schedules.look(state, flow, trigger, now)
                 case TriggerDefinition():
@@ -222,14 +246,19 @@ class Scheduler:
                 logger.exception("Trigger %s cannot be looked at", state.key)
             return failed_look(state, str(error), now, self._journal)
 
-    async def _definition(self, state: TriggerState) -> tuple[Flow, Trigger]:
+    async def _definition(self, state: TriggerState, read: _Read) -> tuple[Flow, Trigger]:
         key = state.key
         # The revision that the state belongs to: they are written together.
-        flow = await self._flows.get_revision(key.tenant_id, key.namespace, key.flow_id, state.flow_revision)
-        for trigger in flow.triggers:
-            if trigger.id == key.trigger_id:
-                return flow, trigger
-        raise ValueError(f"The flow declares no trigger `{key.trigger_id}`")
+        revision = (key.tenant_id, key.namespace, key.flow_id, state.flow_revision)
+        known = read.get(revision)
+        if known is None:
+            flow = await self._flows.get_revision(*revision)
+            known = read[revision] = (flow, {trigger.id: trigger for trigger in flow.triggers})
+        flow, triggers = known
+        trigger = triggers.get(key.trigger_id)
+        if trigger is None:
+            raise ValueError(f"The flow declares no trigger `{key.trigger_id}`")
+        return flow, trigger
 
     # ---------------------------------------------------------------- what is said
 
