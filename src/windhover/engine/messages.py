@@ -90,6 +90,7 @@ class TaskEnded(msgspec.Struct, frozen=True):
     """A worker has ended an attempt: SUCCESS, WARNING, FAILED or KILLED, and never again for this token.
 
     ``logs`` and ``metrics`` are the last of the attempt; they are committed together with its end.
+    ``cached``: nothing was run, the outputs are those of an earlier task run.
     """
 
     execution_id: str
@@ -102,6 +103,7 @@ class TaskEnded(msgspec.Struct, frozen=True):
     log_file: str | None = None
     logs: Sequence[LogEntry] = ()
     metrics: Sequence[Metric] = ()
+    cached: bool = False
 
 
 class LogsWritten(msgspec.Struct, frozen=True):

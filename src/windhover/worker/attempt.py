@@ -72,10 +72,11 @@ class TaskCrash(Exception):
 
 
 class End(msgspec.Struct, frozen=True):
-    """How an attempt ended."""
+    """How an attempt ended; ``cached``: nothing was run, its outputs are those of an earlier one."""
 
     state: StateType
     outputs: dict[str, JsonValue] = msgspec.field(default_factory=dict)
+    cached: bool = False
 
 
 class Attempt:
@@ -148,7 +149,7 @@ class Attempt:
             task = self._bind(properties)
             cache = self._cache(properties)
             if cache is not None and (kept := await self._taken(cache)) is not None:
-                return End(StateType.SUCCESS, kept)
+                return End(StateType.SUCCESS, kept, cached=True)
             result = await self._run(task)
             outputs = await self._fit(result)
             if self._stopping.done():
@@ -339,6 +340,7 @@ class Attempt:
                 stored_log,
                 logs,
                 metrics,
+                end.cached,
             )
         )
 

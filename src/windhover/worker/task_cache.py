@@ -36,13 +36,14 @@ class CachedOutputs:
     def of(cls, job: Job, properties: Mapping[str, JsonValue], storage: TenantStorage) -> Self | None:
         """Where the outputs of a job are kept; None when they are not to be.
 
-        A task in a shared directory is always run: what it leaves there is not among its outputs.
+        Each value of a loop has a place of its own. A task in a shared directory is always run: what it
+        leaves there is not among its outputs.
         """
         cache, identity = job.task.task_cache, job.identity
         if cache is None or not cache.enabled or job.directory is not None:
             return None
-        looks = msgspec.json.encode([job.task.type, job.task.id, properties], order="deterministic")
-        key = hashlib.sha256(looks).hexdigest()
+        looks = [job.task.type, job.task.id, properties, _loop_value(job)]
+        key = hashlib.sha256(msgspec.json.encode(looks, order="deterministic")).hexdigest()
         folder = flow_prefix(identity.namespace, identity.flow_id)
         return cls(storage, f"{folder.rstrip('/')}/tasks/{job.task.id}/cache/{key}.json", cache)
 
@@ -66,3 +67,9 @@ class CachedOutputs:
             StorageError: the storage fails.
         """
         await self._storage.put(self._uri, msgspec.json.encode(_Kept(now, outputs)))
+
+
+def _loop_value(job: Job) -> JsonValue:
+    """The value of the loop that a task run is of, if it is of one."""
+    task_run = job.variables.get("taskrun")
+    return task_run.get("value") if isinstance(task_run, Mapping) else None

@@ -156,9 +156,33 @@ async def test_outputs_of_a_task_are_taken_from_its_cache(flows: Flows) -> None:
     again = await flows.run(source)
     assert skipped in again.messages()
     assert again.run("work").outputs == first.run("work").outputs == {"value": "1"}
+    (ran,), (taken,) = first.run("work").attempts or (), again.run("work").attempts or ()
+    assert [change.state for change in ran.state.histories] == ["CREATED", "RUNNING", "SUCCESS"]
+    assert [change.state for change in taken.state.histories] == ["CREATED", "SUCCESS"], "it has not run"
+    assert again.run_history("work") == ["CREATED", "SUBMITTED", "RUNNING", "SUCCESS"]
     other = await flows.run(source, {"n": 2})
     assert skipped not in other.messages()
     assert other.run("work").outputs == {"value": "2"}
+
+
+async def test_each_value_of_a_loop_has_a_place_of_its_own_in_the_cache(flows: Flows) -> None:
+    source = """
+        id: cached-loop
+        namespace: test
+        inputs: [{id: over, type: ARRAY, itemType: STRING}]
+        tasks:
+          - id: each
+            type: io.kestra.plugin.core.flow.ForEach
+            values: "{{ inputs.over }}"
+            tasks:
+              - {id: work, type: io.kestra.plugin.core.debug.Return, format: x, taskCache: {enabled: true}}
+        """
+    flow = await flows.save(source)
+    first = await flows.ended(await flows.start(flow, {"over": ["a", "b"]}))
+    assert not [message for message in first.messages() if "Skipping" in message]
+    again = await flows.ended(await flows.start(flow, {"over": ["b", "c"]}))
+    skipped = [entry.task_run_id for entry in again.logs if "Skipping" in entry.message]
+    assert [run.value for run in again.task_runs if run.id in skipped] == ["b"]
 
 
 async def test_old_outputs_are_not_taken_from_the_cache(flows: Flows) -> None:
