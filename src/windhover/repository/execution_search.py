@@ -67,8 +67,12 @@ def ids_after(query: ExecutionQuery, after: str | None, limit: int) -> Select[An
     return _next(selected, after, limit)
 
 
-def records_after(query: ExecutionQuery, after: str | None, limit: int) -> Select[Any]:
-    return _next(records(query), after, limit)
+def records_after(
+    query: ExecutionQuery, after: str | None, limit: int, *, whole: bool = False
+) -> Select[Any]:
+    """The next records after a given execution, ``whole`` or as listings show them."""
+    selected = records(query)
+    return _next(selected.add_columns(executions.c.contents) if whole else selected, after, limit)
 
 
 def counts_by_state(query: ExecutionQuery) -> Select[Any]:

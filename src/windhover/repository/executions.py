@@ -76,7 +76,7 @@ class ExecutionRepository:
         if not headers:
             return None
         self._commits.forget(execution_id)
-        header, runs = execution_of(headers[0][0]), [task_run_of(row) for row in rows]
+        header, runs = execution_of(*headers[0]), [task_run_of(row) for row in rows]
         _complete([header, *runs], pages)
         return header, runs
 
@@ -94,8 +94,9 @@ class ExecutionRepository:
         return runs
 
     async def _executions(self, rows: Iterable[Row]) -> list[Execution]:
-        """The executions of rows whose first column is ``data``, with the whole history of their states."""
-        executions = [execution_of(row[0]) for row in rows]
+        """The executions of rows of ``data``, and ``contents`` where they are to be whole, with the whole
+        history of their states."""
+        executions = [execution_of(*row) for row in rows]
         for execution in executions:
             if execution.paged is not None:
                 pages = await self._database.fetch(statements.LOAD_PAGES_OF_RECORD, (execution.id,))
@@ -139,7 +140,7 @@ class ExecutionRepository:
     async def unstarted(self, limit: int = 1000) -> list[tuple[Execution, int]]:
         """Executions of triggers that are written and have not begun, with the number of their log lines."""
         rows = await self._database.fetch(statements.UNSTARTED, (limit,))
-        return [(execution_of(data), lines or 0) for data, lines in rows]
+        return [(execution_of(data, contents), lines or 0) for data, contents, lines in rows]
 
     async def due_timers(self, now: datetime, limit: int = 1000) -> list[Timer]:
         """Timers whose instant has come, the most overdue first."""
@@ -162,6 +163,9 @@ class ExecutionRepository:
 
     async def search(self, query: ExecutionQuery) -> Page[Execution]:
         """One page of the executions that meet the conditions, and how many do.
+
+        Large values are left out of them (see ``abridged.py``): what a page costs does not depend on what its
+        executions hold.
 
         Raises:
             InvalidFilter: a condition cannot be searched for.
@@ -201,15 +205,22 @@ class ExecutionRepository:
         rows = await fetch(self._database, execution_search.distinct_values(query, field, limit))
         return [str(value) for (value,) in rows]
 
-    async def stream(self, query: ExecutionQuery, size: int = 500) -> AsyncIterator[Execution]:
-        """All executions that meet the conditions, from the oldest on, ``size`` in memory at a time."""
+    async def stream(
+        self, query: ExecutionQuery, size: int = 500, *, whole: bool = False
+    ) -> AsyncIterator[Execution]:
+        """All executions that meet the conditions, from the oldest on, ``size`` in memory at a time.
+
+        Unless they are to be ``whole``, large values are left out of them, as of a page of a search.
+        """
         await load_search()
         from windhover.repository import execution_search
         from windhover.repository.searching import fetch
 
         after: str | None = None
         while True:
-            rows = await fetch(self._database, execution_search.records_after(query, after, size))
+            rows = await fetch(
+                self._database, execution_search.records_after(query, after, size, whole=whole)
+            )
             for execution in await self._executions(rows):
                 after = execution.id
                 yield execution

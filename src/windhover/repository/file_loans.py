@@ -30,7 +30,9 @@ def loan_rows(created: Collection[str], executions: Sequence[Row], task_runs: Se
     loans: dict[Row, None] = {}
     for row in executions:
         if row[0] in created:
-            loans.update(dict.fromkeys(_loans_to(row[0], row[-1])))
+            *_, data, contents = row
+            loans.update(dict.fromkeys(_loans_to(row[0], data)))
+            loans.update(dict.fromkeys(_loans_to(row[0], contents)))
     for row in task_runs:
         if row[1] in created:
             *_, data, outputs = row

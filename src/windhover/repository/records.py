@@ -14,6 +14,7 @@ import msgspec
 from windhover.model.execution import Attempt, Execution, HistoryPage, Label, TaskRun
 from windhover.model.log import LogEntry, LogLevel, Metric
 from windhover.model.state import State, StateChange
+from windhover.repository.abridged import WHOLE, Contents, abridged, complete
 from windhover.repository.batch import Timer
 from windhover.repository.errors import UnstorableRecord
 from windhover.repository.instants import duration_micros, from_micros, to_micros
@@ -25,6 +26,7 @@ INDEXED_LENGTH = 255
 
 _encoder = msgspec.json.Encoder()
 _execution_decoder = msgspec.json.Decoder(Execution)
+_contents_decoder = msgspec.json.Decoder(Contents)
 _task_run_decoder = msgspec.json.Decoder(TaskRun)
 _states_decoder = msgspec.json.Decoder(list[StateChange])
 _attempts_decoder = msgspec.json.Decoder(list[Attempt])
@@ -44,6 +46,7 @@ def execution_row(execution: Execution) -> Row:
     trigger = execution.trigger
     started_by = trigger.variables.get("executionId") if trigger is not None else None
     try:
+        data, contents = _execution_texts(execution)
         return (
             execution.id,
             execution.tenant_id,
@@ -60,15 +63,34 @@ def execution_row(execution: Execution) -> Row:
             None if trigger is None else trigger.id,
             started_by if isinstance(started_by, str) else None,
             to_micros(execution.schedule_date),
-            _encoder.encode(execution if execution.paged is None else _without_pages(execution)).decode(),
+            data,
+            contents,
         )
     except _NOT_JSON as error:
         raise UnstorableRecord(execution.id, "The header", str(error)) from error
 
 
-def execution_of(data: str) -> Execution:
-    """An execution from its column ``data``; what stands on pages is still to be added."""
-    return _execution_decoder.decode(data)
+def _execution_texts(execution: Execution) -> tuple[str, str | None]:
+    """The columns ``data`` and ``contents``; there are contents only where ``data`` does not hold all."""
+    kept = execution if execution.paged is None else _without_pages(execution)
+    encoded = _encoder.encode(kept)
+    if len(encoded) <= WHOLE:
+        return encoded.decode(), None
+    shown, contents = abridged(kept)
+    if contents is None:
+        return encoded.decode(), None
+    return _encoder.encode(shown).decode(), _encoder.encode(contents).decode()
+
+
+def execution_of(data: str, contents: str | None = None) -> Execution:
+    """An execution from its columns; without ``contents`` as listings show it.
+
+    What stands on pages is still to be added.
+    """
+    execution = _execution_decoder.decode(data)
+    if contents is not None:
+        complete(execution, _contents_decoder.decode(contents))
+    return execution
 
 
 def label_rows(execution: Execution) -> list[Row]:

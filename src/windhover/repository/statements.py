@@ -28,9 +28,10 @@ EXECUTION_COLUMNS = {
     "trigger_execution_id": "text",
     "schedule_date": "bigint",
     "data": "text",
+    "contents": "text",
 }
 #: Where an execution comes from never changes, and not naming it spares the indexes over it.
-EXECUTION_CHANGES = ("flow_revision", "state", "end_date", "duration", "schedule_date", "data")
+EXECUTION_CHANGES = ("flow_revision", "state", "end_date", "duration", "schedule_date", "data", "contents")
 
 LABEL_COLUMNS = {"execution_id": "text", "key": "text", "value": "text"}
 
@@ -119,7 +120,7 @@ DELETE_FILE_LOANS_TO = delete("file_loans", {"borrower_id": "text"})
 INSERT_RELEASED_FILES = upsert("released_files", RELEASED_FILE_COLUMNS, ["execution_id"], [])
 DELETE_RELEASED_FILES = delete("released_files", _EXECUTION_ID)
 
-LOAD_HEADER = sql("SELECT data FROM executions WHERE id = ?")
+LOAD_HEADER = sql("SELECT data, contents FROM executions WHERE id = ?")
 LOAD_TASK_RUNS = sql("SELECT data, outputs FROM task_runs WHERE execution_id = ? ORDER BY position, id")
 LOAD_PAGES = sql(
     "SELECT record_id, states, attempts FROM history_pages WHERE execution_id = ? ORDER BY record_id, number"
@@ -135,8 +136,8 @@ DUE_TIMERS = sql("SELECT execution_id, key, due FROM timers WHERE due <= ? ORDER
 NEXT_TIMER = sql("SELECT min(due) FROM timers")
 TIMERS_OF = sql("SELECT execution_id, key, due FROM timers WHERE execution_id = ? ORDER BY due, key")
 UNSTARTED = sql(
-    "SELECT e.data, (SELECT max(sequence) FROM logs AS l WHERE l.execution_id = e.id) FROM executions AS e "
-    f"WHERE e.state NOT IN ({ENDED}) AND e.state = 'CREATED' AND e.trigger_id IS NOT NULL "
-    "AND e.schedule_date IS NULL AND NOT EXISTS (SELECT 1 FROM task_runs AS r WHERE r.execution_id = e.id) "
-    "ORDER BY e.id LIMIT ?"
+    "SELECT e.data, e.contents, (SELECT max(sequence) FROM logs AS l WHERE l.execution_id = e.id) "
+    f"FROM executions AS e WHERE e.state NOT IN ({ENDED}) AND e.state = 'CREATED' AND e.trigger_id "
+    "IS NOT NULL AND e.schedule_date IS NULL "
+    "AND NOT EXISTS (SELECT 1 FROM task_runs AS r WHERE r.execution_id = e.id) ORDER BY e.id LIMIT ?"
 )

@@ -92,6 +92,7 @@ executions = Table(
     Column("trigger_execution_id", Key),
     Column("schedule_date", Instant),
     Column("data", Text, nullable=False),
+    Column("contents", Text),
     Index("executions_by_start", "tenant_id", "start_date"),
     Index("executions_by_flow", "tenant_id", "namespace", "flow_id", "start_date"),
     # With the flow, so that counting failures below a namespace reads the index alone.

@@ -13,6 +13,8 @@ from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.executions import ExecutionRepository
 from windhover.storage import Storage
 
+_WHOLE_AT_ONCE = 50
+
 
 class RepositorySubflowOutputs(msgspec.Struct, frozen=True):
     """Implements :class:`windhover.plugin.context.SubflowOutputs` over the repository."""
@@ -29,7 +31,7 @@ class RepositorySubflowOutputs(msgspec.Struct, frozen=True):
             self.tenant_id, trigger_execution_id=execution_id, excluded_states=(StateType.RETRIED,)
         )
         # From the oldest on, so that a later try of a batch takes the place of an earlier one.
-        async for execution in self.executions.stream(query):
+        async for execution in self.executions.stream(query, _WHOLE_AT_ONCE, whole=True):
             said = _said(execution)
             if said.get("taskRunId") == task_run_id:
                 latest[said.get("taskRunIteration", 0)] = execution.outputs or {}

@@ -44,7 +44,7 @@ async def tried_often(executions: ExecutionRepository) -> tuple[Execution, TaskR
         try_again(header, run, number)
         pages = turn_pages(header, [run])
         await executions.commit(CommitBatch(updated=[header], task_runs=[run], pages=pages))
-        sizes.append(len(execution_row(header)[-1]) + len(task_run_row(run)[-2]))
+        sizes.append(len(execution_row(header)[-2]) + len(task_run_row(run)[-2]))
     return header, run, sizes
 
 

@@ -79,3 +79,58 @@ async def test_a_resume_with_large_inputs_keeps_them_in_the_storage_too(local_se
     runs = {run["taskId"]: run for run in ended["taskRunList"]}
     assert runs["ask"]["outputs"]["onResume"]["rows"]["type"] == "io.windhover.datatype:stored"
     assert runs["count"]["outputs"]["value"] == "20000 rows with row number 19999"
+
+
+OUTPUTS = """\
+id: gives
+namespace: company.team
+inputs:
+  - id: text
+    type: STRING
+tasks:
+  - id: say
+    type: io.kestra.plugin.core.log.Log
+    message: hello
+outputs:
+  - id: rows
+    type: JSON
+    value: "{{ range(1, 20000) }}"
+  - id: half
+    type: STRING
+    value: "{{ inputs.text }}"
+  - id: few
+    type: INT
+    value: 3
+triggers:
+  - id: hook
+    type: io.kestra.plugin.core.trigger.Webhook
+    key: abcdef
+    wait: true
+    returnOutputs: true
+    inputs:
+      text: given
+"""
+
+
+async def test_a_search_shows_small_values_and_says_how_large_the_others_are(local_server: Server) -> None:
+    await local_server.create_flow(OUTPUTS)
+    text = "x" * 50_000
+    whole = await local_server.execute("gives", files={"text": (None, text)})
+    assert whole["inputs"]["text"] == whole["outputs"]["half"] == text
+    assert whole["outputs"]["rows"]["type"] == "io.windhover.datatype:stored"
+    response = await local_server.client.get("/api/v1/main/executions/search")
+    assert len(response.content) < 4_000
+    (listed,) = response.json()["results"]
+    omitted = {"type": "io.windhover.datatype:omitted", "size": len(text) + 2}
+    assert listed["inputs"] == {"text": omitted}
+    assert listed["outputs"] == {"rows": whole["outputs"]["rows"], "half": omitted, "few": 3}
+    exported = await local_server.client.get("/api/v1/main/executions/export/by-query/csv")
+    assert text in exported.text
+
+
+async def test_a_webhook_answers_with_large_outputs_whole(local_server: Server) -> None:
+    await local_server.create_flow(OUTPUTS)
+    response = await local_server.client.post("/api/v1/main/executions/webhook/company.team/gives/abcdef")
+    assert response.status_code == 200, response.text
+    answered = response.json()
+    assert (len(answered["rows"]), answered["rows"][-1], answered["few"]) == (20_000, 20_000, 3)

@@ -52,6 +52,7 @@ CREATE TABLE executions (
     trigger_execution_id TEXT COLLATE "C",
     schedule_date BIGINT,
     data TEXT NOT NULL,
+    contents TEXT,
     PRIMARY KEY (id)
 );
 CREATE INDEX executions_by_flow ON executions (tenant_id, namespace, flow_id, start_date);

@@ -22,6 +22,9 @@ from windhover.webserver.wire.dates import instant, optional_instant
 
 router = APIRouter(prefix="/api/v1/{tenant}/executions", tags=["Executions"])
 
+#: Executions may hold a great deal, and are read whole.
+_WHOLE_AT_ONCE = 50
+
 _COLUMNS = (
     "id",
     "namespace",
@@ -71,7 +74,7 @@ async def export_executions(request: Request, services: Services, tenant: Tenant
 
     async def lines() -> AsyncIterator[str]:
         yield csv_line(_COLUMNS)
-        async for execution in services.executions.stream(query):
+        async for execution in services.executions.stream(query, _WHOLE_AT_ONCE, whole=True):
             yield csv_line(_values(execution))
 
     headers = {"Content-Disposition": "attachment; filename=executions.csv"}

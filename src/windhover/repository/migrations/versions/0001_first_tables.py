@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.Column("trigger_execution_id", Key),
         sa.Column("schedule_date", sa.BigInteger()),
         sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("contents", sa.Text()),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("executions_by_flow", "executions", ["tenant_id", "namespace", "flow_id", "start_date"])
