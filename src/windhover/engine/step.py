@@ -231,9 +231,9 @@ class Step(Breakpoints):
             self.directory_work_ended(node, event)
             return
         if event.state is not StateType.KILLED:
+            self._take_up(node, event.at, event.worker_id)
         if event.cached and record.attempts:
             record.attempts[-1].state = State.created(record.attempts[-1].state.start_date)
-            self._take_up(node, event.at, event.worker_id)
         self._close_attempt(node, event.state, event.at, event.log_file)
         record.outputs = event.outputs
         self.end_attempt(node, event.state, event.at)
