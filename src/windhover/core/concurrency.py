@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from windhover.model.execution import JsonValue
 
 
 def whole_number(value: JsonValue, property: str) -> int:
-    """Read a rendered property as a whole number of 0 or more.
+    """Read a rendered property as a whole number; one below 0 is no limit either, and becomes 0.
 
     Raises:
         ValueError: it is none; the message names the property and the value.
     """
-    try:
-        number = int(str(value).strip())
-    except ValueError:
-        number = -1
-    if number < 0 or isinstance(value, bool):
+    text = str(value).strip()
+    if isinstance(value, bool) or re.fullmatch(r"[-+]?\d+", text) is None:
         raise ValueError(f"`{property}` must be a whole number of 0 or more, not `{value}`")
-    return number
+    return max(0, int(text))

@@ -42,8 +42,8 @@ class Deadlines(Pauses):
     def _time_limit(self, node: Node) -> timedelta | None:
         try:
             return read_time_limit(to_text(self.renderer(node).render(node.task.timeout)))
-        except ExpressionError as error:
-            self.log(LogLevel.ERROR, f"The `timeout` cannot be rendered and does not count: {error}", node)
+        except (ExpressionError, ValueError) as error:
+            self.log(LogLevel.ERROR, f"The `timeout` cannot be read and does not count: {error}", node)
             return None
 
     def set_deadlines_again(self) -> None:

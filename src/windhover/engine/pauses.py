@@ -41,7 +41,8 @@ class Pauses(Subflows):
             return
         node.record.state.become(StateType.PAUSED, self.now)
         self.changed(node)
-        self.header_state(StateType.PAUSED)
+        # What was created together with the pause begins beside it.
+        self.later(self._rest, node)
         if node.body_frame.has(Phase.MEANWHILE):
             self.create(node.body_frame, Phase.MEANWHILE, 0, 0)
         if until.seconds is not None:
@@ -50,6 +51,11 @@ class Pauses(Subflows):
                 shown: dict[str, JsonValue] = {"due": instant_text(due)}
                 self.live.outputs_changed(node, {**(node.record.outputs or {}), **shown})
             self.effects.timers_set[PAUSE_TIMER + node.record.id] = due
+
+    def _rest(self, node: Node) -> None:
+        """Let the execution wait with a task run that does."""
+        if is_paused(node) and self.live.record.ordered_end is None:
+            self.header_state(StateType.PAUSED)
 
     def pause_is_over(self, task_run_id: str) -> None:
         node = self.live.nodes.get(task_run_id)
@@ -70,7 +76,11 @@ class Pauses(Subflows):
         record, frame = node.record, node.body_frame
         assert frame is not None, "a flow-control task that has begun has a frame"
         self.effects.timers_cleared.add(PAUSE_TIMER + record.id)
-        state = soften(node.task, state)
+        if frame.body.lanes and state is StateType.FAILED:
+            record.state.become(StateType.RUNNING, self.now)
+        if timeout:
+            # Only a limit can be missed; what a `behavior` says is wanted.
+            state = soften(node.task, state)
         self.live.outputs_changed(node, self._resumed(record, state, by))
         if state is StateType.CANCELLED:
             self.log(LogLevel.INFO, "Execution cancelled: nobody resumed it in time.", node)
@@ -79,7 +89,6 @@ class Pauses(Subflows):
             self.order_end(state, stop=bool(frame.open))
             return
         if timeout:
-            record.state.become(StateType.RUNNING, self.now)
             self.log(LogLevel.ERROR, "Nobody resumed the execution in time.", node)
         self._leave(node, state)
 
@@ -110,6 +119,7 @@ class Pauses(Subflows):
         record, header, frame = node.record, self.live.record, node.body_frame
         assert frame is not None, "a flow-control task that has begun has a frame"
         header.metadata.attempt_number += 1
+        self.header_changed()
         others = any(is_paused(other) for other in self.open_leaves() if other is not node)
         if not others and header.state.current is StateType.PAUSED:
             self.header_state(StateType.RESTARTED)

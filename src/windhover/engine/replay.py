@@ -16,9 +16,9 @@ from windhover.engine.restart import (
     ancestors,
     body_of,
     clear,
-    directory_of,
     find,
     inside_of,
+    is_whole,
     labelled,
     restart,
     run_ancestors,
@@ -65,16 +65,15 @@ def replay(
         return Reworked(header, [])
     task_runs = _still_defined(task_runs, flow)
     chosen = find(task_runs, task_run_id)
-    # What a directory held is gone, so all that share it are run again.
-    chosen = directory_of(task_runs, chosen, flow) or chosen
+    chosen = _whole_around(task_runs, chosen, flow)
     kept = _up_to(task_runs, chosen, flow)
     ids = {run.id: new_id() for run in kept}
     copies = [_copied(run, header.id, ids, now) for run in kept]
     again = next(copy for copy in copies if copy.id == ids[chosen.id])
-    is_flowable = isinstance(flow.task_by_id(again.task_id), FlowableTask)
-    if is_flowable:
+    goes_on = isinstance(flow.task_by_id(again.task_id), FlowableTask) and not is_whole(again, flow)
+    if isinstance(flow.task_by_id(again.task_id), FlowableTask):
         clear(again)
-    again.state.become(StateType.RUNNING if is_flowable else StateType.RESTARTED, now)
+    again.state.become(StateType.RUNNING if goes_on else StateType.RESTARTED, now)
     run_ancestors(copies, [again], now)
     for beside in _unsuccessful_beside(copies, again):
         copies = _with_unsuccessful_again(copies, beside, flow, now)
@@ -173,6 +172,15 @@ def _up_to(task_runs: Sequence[TaskRun], chosen: TaskRun, flow: Flow) -> list[Ta
         else:
             kept.append(run)
     return kept
+
+
+def _whole_around(task_runs: Sequence[TaskRun], run: TaskRun, flow: Flow) -> TaskRun:
+    """What has to be run again as a whole if this task run is: the outermost of what is around it."""
+    whole = run
+    for around in ancestors(run, {other.id: other for other in task_runs}):
+        if is_whole(around, flow):
+            whole = around
+    return whole
 
 
 def _comes_after(run: TaskRun, at: TaskRun, later: Collection[int]) -> bool:

@@ -188,10 +188,16 @@ def _to_begin_anew(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun]
         if run.state.current is StateType.KILLED and _waited(run, flow):
             anew.add(run.id)
         for around in (run, *ancestors(run, by_id)):
-            body = body_of(around, flow)
-            if body is not None and (body.directory or body.rounds):
+            if is_whole(around, flow):
                 anew.add(around.id)
     return anew
+
+
+def is_whole(run: TaskRun, flow: Flow) -> bool:
+    """A flow-control task run that cannot be gone into again: what its directory held is gone, or its
+    rounds are counted from the first."""
+    body = body_of(run, flow)
+    return body is not None and (body.directory or body.rounds)
 
 
 def _waited(run: TaskRun, flow: Flow) -> bool:

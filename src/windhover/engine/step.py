@@ -127,8 +127,7 @@ class Step(Breakpoints):
         if asks_for_decision(chosen):
             self.decide(chosen, event.decision, event)
             return
-        if event.inputs:
-            chosen.record.outputs = {**(chosen.record.outputs or {}), "onResume": dict(event.inputs)}
+        chosen.record.outputs = {**(chosen.record.outputs or {}), "onResume": dict(event.inputs or {})}
         self.end_pause(chosen, StateType.SUCCESS, by=event.actor)
 
     def pause(self, actor: str | None) -> None:

@@ -31,7 +31,7 @@ from windhover.model.definition import DurationText, Text
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
 from windhover.plugin.problems import problems_of
-from windhover.util.durations import format_duration, parse_duration
+from windhover.util.durations import format_duration, parse_duration, read_duration
 from windhover.util.nearest import nearest
 
 
@@ -70,9 +70,9 @@ def is_template(text: str) -> bool:
 
 
 def _duration(value: object) -> object:
-    if not isinstance(value, str):
-        return _only(value, timedelta, "an ISO-8601 duration such as PT30S, PT5M or P1DT2H")
-    return parse_duration(value)
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        return read_duration(value)
+    return _only(value, timedelta, "an ISO-8601 duration such as PT30S, PT5M or P1DT2H")
 
 
 _ZONE = re.compile(r"\[(?P<zone>[^\]]+)\]$")

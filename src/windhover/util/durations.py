@@ -13,6 +13,7 @@ _ISO = re.compile(
     r"(?P<time>T(?:(?P<hours>[-+]?\d+)H)?(?:(?P<minutes>[-+]?\d+)M)?(?:(?P<seconds>[-+]?\d+(?:[.,]\d{0,9})?)S)?)?",
     re.IGNORECASE,
 )
+_SECONDS = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
 def parse_duration(text: str) -> timedelta:
@@ -43,19 +44,26 @@ def read_duration(value: object) -> timedelta:
         return value
     text = str(value).strip()
     try:
-        return timedelta(seconds=float(text))
-    except (ValueError, OverflowError):
-        return parse_duration(text)
+        return timedelta(seconds=float(text)) if _SECONDS.fullmatch(text) else parse_duration(text)
+    except OverflowError:
+        raise ValueError(f"`{text}` is too long a duration") from None
 
 
 def read_time_limit(text: str) -> timedelta | None:
-    """The time limit that a rendered ``timeout`` says; one that cannot be read does not count, as flows
-    rely on."""
-    try:
-        limit = parse_duration(text)
-    except (ValueError, OverflowError):
+    """The time limit that a rendered ``timeout`` says; None if it is empty.
+
+    Raises:
+        ValueError: it is no duration, or none that can pass.
+    """
+    if not text.strip():
         return None
-    return limit if limit > timedelta() else None
+    try:
+        limit = read_duration(text)
+    except ValueError as error:
+        raise ValueError(f"`timeout`: {error}") from None
+    if limit <= timedelta():
+        raise ValueError(f"`timeout` must be more than 0, not `{text}`")
+    return limit
 
 
 def format_duration(duration: timedelta) -> str:

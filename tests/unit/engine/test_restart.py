@@ -37,6 +37,13 @@ DIRECTORY = """
         - {id: a, type: io.kestra.plugin.core.log.Log, message: x}
         - {id: b, type: io.kestra.plugin.core.log.Log, message: x}
     """
+ROUNDS = """
+    - id: until
+      type: io.kestra.plugin.core.flow.LoopUntil
+      condition: "{{ outputs.until.iterationCount == 2 }}"
+      tasks:
+        - {id: a, type: io.kestra.plugin.core.log.Log, message: x}
+    """
 LOOP = """
     - id: each
       type: io.kestra.plugin.core.flow.ForEach
@@ -210,6 +217,19 @@ def test_a_replay_within_a_loop_keeps_the_rounds_before() -> None:
     new = replay(execution, runs, run.flow, run.now(), run.environment.new_id, task_run_id=run.ids_of("b")[1])
     run.take_up(new)
     assert run.worked == ["b", "a", "b", "last"]
+
+
+@pytest.mark.parametrize(("tasks", "whole"), [(DIRECTORY, "shared"), (ROUNDS, "until")])
+def test_a_replay_within_something_that_is_run_as_a_whole_begins_it_anew(tasks: str, whole: str) -> None:
+    run = Run(tasks).begin()
+    execution, runs = run.records()
+    inside = run.ids_of("a")[0]
+    new = replay(execution, runs, run.flow, run.now(), run.environment.new_id, task_run_id=inside)
+
+    assert [(taken.task_id, taken.state.current) for taken in new.task_runs] == [(whole, StateType.RESTARTED)]
+    run.take_up(new)
+    assert run.worked[0] == "a"
+    assert run.state == "SUCCESS"
 
 
 def test_a_replay_leaves_out_tasks_that_are_gone() -> None:

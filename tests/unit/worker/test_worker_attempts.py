@@ -240,6 +240,20 @@ async def test_a_time_limit_fails_the_run(worker: InlineWorker, task: type[Runna
     assert [entry.message for entry in run.logs] == ["Timeout after 00:00:00.050"]
 
 
-@pytest.mark.parametrize("timeout", ["tomorrow", "", "PT0S", "PT1M"])
-async def test_a_time_limit_that_says_nothing_does_not_count(worker: InlineWorker, timeout: str) -> None:
+@pytest.mark.parametrize("timeout", ["", "PT1M", "60", "{{ 60 }}"])
+async def test_within_its_time_limit_a_task_runs(worker: InlineWorker, timeout: str) -> None:
     assert (await worker.run(Echoing, timeout=timeout)).state is StateType.SUCCESS
+
+
+@pytest.mark.parametrize("timeout", ["tomorrow", "PT0S", "-PT1S", "1e5", "0"])
+async def test_a_time_limit_that_cannot_be_kept_fails_the_run(worker: InlineWorker, timeout: str) -> None:
+    run = await worker.run(Echoing, timeout=timeout)
+
+    assert run.state is StateType.FAILED
+    assert "`timeout`" in run.logs[0].message
+
+
+async def test_a_time_limit_may_be_a_number_of_seconds(worker: InlineWorker) -> None:
+    run = await worker.run(Waiting, {}, {"inputs": {"s": 0.05}}, timeout="{{ inputs.s }}")
+
+    assert [entry.message for entry in run.logs] == ["Timeout after 00:00:00.050"]

@@ -1,0 +1,106 @@
+"""Pauses beside other work, and the states they end in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from windhover.engine.events import Resume
+from windhover.model.state import StateType
+
+sys.path.insert(0, str(Path(__file__).parent))
+from flow_run import FlowRun
+
+BESIDE = """
+tasks:
+  - id: all
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - {id: first, type: io.kestra.plugin.core.flow.Pause}
+      - {id: second, type: io.kestra.plugin.core.flow.Pause}
+      - {id: work, type: io.kestra.plugin.core.log.Log, message: x}
+  - {id: last, type: io.kestra.plugin.core.log.Log, message: x}
+"""
+
+
+def a_pause(properties: str) -> FlowRun:
+    return FlowRun(
+        f"""
+tasks:
+  - {{id: wait, type: io.kestra.plugin.core.flow.Pause, {properties}}}
+"""
+    )
+
+
+def test_what_begins_together_with_a_pause_is_not_held_up() -> None:
+    run = FlowRun(BESIDE)
+
+    assert run.waiting() == ["work"]
+    assert [run.history(pause) for pause in ("first", "second")] == ["CREATED RUNNING PAUSED"] * 2
+    assert run.history() == "CREATED RUNNING PAUSED"
+
+
+def test_an_execution_rests_until_the_last_of_its_pauses_is_over() -> None:
+    run = FlowRun(BESIDE)
+    run.end()
+
+    run.apply(Resume())
+    assert run.history("first") == "CREATED RUNNING PAUSED SUCCESS"
+    assert run.history() == "CREATED RUNNING PAUSED"
+
+    run.apply(Resume())
+    assert run.history() == "CREATED RUNNING PAUSED RESTARTED RUNNING"
+    assert run.waiting() == ["last"]
+
+
+def test_a_task_beside_a_pause_may_end_the_execution() -> None:
+    run = FlowRun(
+        """
+tasks:
+  - id: all
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - {id: wait, type: io.kestra.plugin.core.flow.Pause}
+      - {id: exit, type: io.kestra.plugin.core.execution.Exit, state: FAILED}
+"""
+    )
+
+    assert run.state is StateType.FAILED
+    assert run.run("wait").state.current is StateType.FAILED
+
+
+def test_resuming_by_hand_is_noted_though_nothing_was_asked() -> None:
+    run = a_pause("description: nothing is asked")
+    run.apply(Resume())
+
+    outputs = run.run("wait").outputs
+    assert outputs is not None
+    assert outputs["onResume"] == {}
+
+
+@pytest.mark.parametrize(("behavior", "end"), [("WARN", "WARNING"), ("FAIL", "FAILED")])
+def test_the_end_that_a_behavior_chooses_is_not_softened(behavior: str, end: str) -> None:
+    run = a_pause(f"pauseDuration: PT1S, behavior: {behavior}, allowFailure: true, allowWarning: true")
+    run.fire()
+
+    assert run.history("wait") == f"CREATED RUNNING PAUSED {end}"
+
+
+@pytest.mark.parametrize(
+    ("properties", "history"),
+    [
+        ("timeout: PT1S", "CREATED RUNNING PAUSED FAILED"),
+        ("timeout: PT1S, allowFailure: true", "CREATED RUNNING PAUSED WARNING"),
+        (
+            "timeout: PT1S, tasks: [{id: inside, type: io.kestra.plugin.core.log.Log, message: x}]",
+            "CREATED RUNNING PAUSED RUNNING FAILED",
+        ),
+    ],
+)
+def test_a_pause_that_takes_too_long_fails(properties: str, history: str) -> None:
+    run = a_pause(properties)
+    run.fire()
+
+    assert run.history("wait") == history
