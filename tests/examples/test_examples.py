@@ -32,6 +32,19 @@ class Expected:
 
 RUNS = [
     Expected("hello.yaml", logs=["Hello, World!"]),
+    Expected(
+        "retry-new-execution.yaml",
+        tasks={"token": 1, "load": 1, "tell": 1},
+        logs=["A token for the first try is refused.", "A token for another try is accepted."],
+    ),
+    Expected(
+        "retry-new-execution.yaml",
+        ["broken=true"],
+        state="FAILED",
+        tasks={"tell": 0},
+        logs=["A token for the first try is refused.", "A token for another try is refused."],
+        exit_code=1,
+    ),
     Expected("hello.yaml", ["name=Ada"], logs=["Hello, Ada!"]),
     Expected("scripts.yaml", logs=["The sum of the squares is 55."]),
     Expected("long-run.yaml", ["rounds=2", "wait=PT0S"], logs=["Round 2 of 2 is over."]),

@@ -164,6 +164,9 @@ class TerminalReporter:
     def started(self, execution: Execution) -> None:
         from rich.live import Live
 
+        self._task_runs, self._progress = (), {}
+        if self._live is not None:
+            return
         self._live = Live(console=self._console, transient=True, refresh_per_second=12)
         self._live.start()
 

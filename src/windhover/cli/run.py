@@ -113,7 +113,7 @@ async def _run(options: RunOptions, reporter: Reporter, home: Path) -> int:
 
 
 def _give_up_on_interrupt() -> None:
-    """Until there is an execution to kill, Ctrl-C ends the run."""
+    """While there is no execution to kill, Ctrl-C ends the run."""
     running = asyncio.current_task()
     assert running is not None, "called by a coroutine"
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, running.cancel)
@@ -190,32 +190,51 @@ def _label(text: str) -> Label:
 async def _follow(
     start: CreateExecution, runtime: Runtime, reporter: Reporter
 ) -> tuple[Execution, list[TaskRun]]:
-    """Start the execution and report until it has ended; Ctrl-C kills it."""
-    execution = start.execution
+    """Start the execution and report until it has ended, and each that takes its place when it is retried as
+    a new one; Ctrl-C kills the one that runs."""
+    followed: Execution = start.execution
+    retried = False
 
     def about(message: object) -> bool:
-        return getattr(message, "execution_id", None) == execution.id
+        # What takes the place of a retried execution is told apart when it is there.
+        return retried or getattr(message, "execution_id", None) == followed.id
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _kill, runtime, execution.id)
+    _kill_on_interrupt(runtime, followed)
     kinds = (ExecutionChanged, LogsCommitted, TaskProgressed)
     with runtime.queue.broadcasts.subscribe(about, kinds=kinds) as messages:
-        reporter.started(execution)
+        reporter.started(followed)
         await runtime.queue.executor.ask(start)
         while True:
             message = await messages.next()
+            if not isinstance(message, kinds):
+                continue
+            if retried:
+                successor = await runtime.executions.header(message.execution_id)
+                if successor is None or successor.parent_id != followed.id:
+                    continue
+                followed, retried = successor, False
+                _kill_on_interrupt(runtime, followed)
+                reporter.started(followed)
             if isinstance(message, LogsCommitted):
                 for entry in message.entries:
                     reporter.log(entry)
             elif isinstance(message, TaskProgressed):
                 reporter.progressed(message)
             elif isinstance(message, ExecutionChanged) and (reporter.wants_progress or message.ended):
-                loaded = await runtime.executions.load(execution.id)
-                assert loaded is not None, "it was created above"
+                loaded = await runtime.executions.load(followed.id)
+                assert loaded is not None, "it is there, since it is followed"
                 reporter.changed(*loaded)
-                if message.ended:
+                retried = message.ended and message.state is StateType.RETRIED
+                if message.ended and not retried:
                     return loaded
+                if retried:
+                    _give_up_on_interrupt()
+
+
+def _kill_on_interrupt(runtime: Runtime, execution: Execution) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _kill, runtime, execution.id)
 
 
 _kills: set[asyncio.Task[Execution]] = set()

@@ -220,7 +220,7 @@ class LimitSettings(Section):
     )
     inline_outputs: ByteSize = setting(
         "windhover.limits.inline-outputs",
-        "Outputs of a task run above this size are kept in the internal storage.",
+        "Outputs of a task run or a flow above this size are kept in the internal storage.",
         64 * _KB,
         ge=0,
     )
