@@ -7,22 +7,19 @@ passed over, and of several documents the first counts.
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from windhover.model.execution import JsonValue
+from windhover.model.yaml.scalars import resolve_plain
 
 if TYPE_CHECKING:
     from yaml.events import AliasEvent, Event
 
 MAX_NODES = 200_000
 MAX_DEPTH = 100
-
-_BOOLEAN = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_INTEGER = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+MAX_DIGITS = 1000
 
 
 def read_yaml(text: str) -> JsonValue:
@@ -121,28 +118,7 @@ def _line(event: Event) -> str:
 
 def _bare_scalar(text: str) -> JsonValue:
     """An unquoted scalar as null, boolean, number or text."""
-    if text in _NULL:
-        return None
-    if text.lower() in _BOOLEAN and text in (text.lower(), text.upper(), text.capitalize()):
-        return _BOOLEAN[text.lower()]
-    if _INTEGER.fullmatch(text):
-        return _integer(text.replace("_", ""))
-    if _FLOAT.fullmatch(text):
-        return _float(text.replace("_", ""))
-    return text
-
-
-def _integer(text: str) -> int:
-    digits = text.lstrip("+-")
-    sign = -1 if text.startswith("-") else 1
-    for prefix, base in (("0x", 16), ("0b", 2), ("0", 8)):
-        if digits.startswith(prefix) and len(digits) > len(prefix):
-            return sign * int(digits.removeprefix(prefix), base)
-    return sign * int(digits)
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
+    value = resolve_plain(text, MAX_DIGITS)
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"Malformed numeric value '{text}'")
     return value

@@ -14,6 +14,7 @@ import msgspec
 
 from windhover.model.execution import JsonValue
 from windhover.model.flow import Flow
+from windhover.model.inputs import is_text_of_input
 from windhover.model.plugin_default import PluginDefault
 from windhover.model.problem import FlowInvalid, Problem, ProblemCode, Severity
 from windhover.model.yaml.document import DocumentInvalid, read_document
@@ -83,7 +84,7 @@ def parse_flow(
         FlowInvalid: with everything that is wrong; a FlowRefused where the flow could be read in part.
     """
     try:
-        document = read_document(source, limits)
+        document = read_document(source, limits, is_text_of_input)
     except DocumentInvalid as invalid:
         raise FlowInvalid(invalid.problems) from None
     if not isinstance(document.value, dict):

@@ -1,4 +1,4 @@
-"""YAML 1.2 into plain values."""
+"""YAML into plain values."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ def value_of(source: str | bytes) -> JsonValue:
         ("True", True),
         ("FALSE", False),
         ("tRue", "tRue"),
-        ("on", "on"),
-        ("Off", "Off"),
-        ("yes", "yes"),
+        ("on", True),
+        ("Off", False),
+        ("yes", True),
+        ("NO", False),
+        ("yEs", "yEs"),
+        ("y", "y"),
         ("n", "n"),
         ("null", None),
         ("NULL", None),
@@ -37,11 +40,18 @@ def value_of(source: str | bytes) -> JsonValue:
         ("0", 0),
         ("-12", -12),
         ("+7", 7),
-        ("012", 12),
-        ("0o14", 12),
+        ("012", 10),
+        ("08", "08"),
+        ("00", 0),
+        ("-01", -1),
+        ("0o14", "0o14"),
         ("0x1F", 31),
-        ("1_000", "1_000"),
-        ("0b101", "0b101"),
+        ("-0x10", -16),
+        ("0x", "0x"),
+        ("1_000", 1000),
+        ("_1", "_1"),
+        ("0b101", 5),
+        ("1_0.5", 10.5),
         ("12:30", "12:30"),
         ("12:30:45", "12:30:45"),
         ("2024-01-01", "2024-01-01"),
@@ -67,9 +77,15 @@ def value_of(source: str | bytes) -> JsonValue:
         (">-\n  a\n  b\n", "a b"),
     ],
 )
-def test_a_scalar_means_what_the_core_schema_says(text: str, value: JsonValue) -> None:
+def test_a_scalar_means_what_kestra_reads(text: str, value: JsonValue) -> None:
     found = value_of(f"k: {text}\n")["k"]
     assert (found, type(found)) == (value, type(value))
+
+
+def test_paths_may_keep_numbers_and_booleans_as_they_are_written() -> None:
+    source = "a: [yes, 1.10, 012, 12, true, null, x]\nb: 1.10\n"
+    document = read_document(source, keeps_text=lambda path: list(path)[:1] == ["a"])
+    assert document.value == {"a": ["yes", "1.10", "012", 12, True, None, "x"], "b": 1.1}
 
 
 def test_names_of_properties_are_text_as_written() -> None:

@@ -24,6 +24,7 @@ from windhover.model.inputs.base import (
     InputBase,
     InputId,
     ValueType,
+    is_text_of_input,
 )
 from windhover.model.inputs.types import (
     ArrayInput,
@@ -77,6 +78,7 @@ __all__ = [
     "ValueType",
     "YamlInput",
     "expand_reusable",
+    "is_text_of_input",
     "parse_input",
 ]
 

@@ -5,6 +5,7 @@ Documentation page: ``docs/inputs.md``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, model_validator
@@ -43,6 +44,23 @@ ValueType = Literal[
 InputId = Annotated[
     Text, AfterValidator(identifier(INPUT_ID_PATTERN, 1000, "size must be between 1 and 1000"))
 ]
+
+
+_TEXTS = frozenset({"id", "name", "displayName", "description", "defaults", "prefill", "validator"})
+_LISTS_OF_TEXTS = frozenset({"values", "options"})
+
+
+def is_text_of_input(path: Sequence[str | int]) -> bool:
+    """Whether a flow's property is a text of an input, which keeps a number or boolean as it is written.
+
+    So the values ``[yes, no]`` of a SELECT stay what they are, and ``1.10`` is a default of its own.
+    """
+    match tuple(path)[-4:]:
+        case (*_, "inputs" | "onResume", int(), str(name)):
+            return name in _TEXTS
+        case ("inputs" | "onResume", int(), str(name), int()):
+            return name in _LISTS_OF_TEXTS
+    return False
 
 
 class DependsOn(Definition):

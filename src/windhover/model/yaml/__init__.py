@@ -1,1 +1,1 @@
-"""YAML 1.2 with positions: text in, plain values and the place of each of them out."""
+"""YAML with positions: text in, plain values and the place of each of them out."""

@@ -7,7 +7,7 @@ positions are known, limits can be held while reading, and duplicate keys can be
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import yaml
@@ -22,6 +22,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from windhover.model.definition import scalar_as_text
 from windhover.model.execution import JsonValue
 from windhover.model.problem import Problem, ProblemCode
 from windhover.model.yaml.limits import DEFAULT_LIMITS, SourceLimits
@@ -51,9 +52,15 @@ class DocumentInvalid(Exception):
         self.problems = tuple(problems)
 
 
-def read_document(source: str | bytes, limits: SourceLimits = DEFAULT_LIMITS) -> Document:
+def read_document(
+    source: str | bytes,
+    limits: SourceLimits = DEFAULT_LIMITS,
+    keeps_text: Callable[[Sequence[str | int]], bool] = lambda path: False,
+) -> Document:
     """Read a text that holds one YAML document.
 
+    At paths for which ``keeps_text``, an unquoted number or boolean that would print otherwise than it is
+    written (``yes``, ``1.10``) stays text.
     Values are None, bool, int, float, str, list and dict with text keys. Aliased values are shared
     between the places that name them, so they must not be changed in place.
 
@@ -61,7 +68,7 @@ def read_document(source: str | bytes, limits: SourceLimits = DEFAULT_LIMITS) ->
         DocumentInvalid: the text is no YAML, breaks a limit, or holds several documents.
     """
     text = _decode(source, limits)
-    composer = _Composer(limits)
+    composer = _Composer(limits, keeps_text)
     try:
         value, place = composer.compose(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
@@ -119,6 +126,7 @@ class _Composer(msgspec.Struct):
     """
 
     limits: SourceLimits
+    keeps_text: Callable[[Sequence[str | int]], bool]
     problems: list[Problem] = msgspec.field(default_factory=list)
     weight: int = 0
     height: int = 0
@@ -170,7 +178,9 @@ class _Composer(msgspec.Struct):
             if event.tag is not None:
                 return resolve_tagged(text, event.tag, self.limits.digits)
             if event.style is None or event.style == "":
-                return resolve_plain(text, self.limits.digits)
+                value = resolve_plain(text, self.limits.digits)
+                is_reworded = not isinstance(value, str) and scalar_as_text(value) not in (text, None)
+                return text if is_reworded and self.keeps_text(self._path) else value
         except ScalarError as error:
             self._add(str(error), ProblemCode.YAML_VALUE, _start(event))
         return text

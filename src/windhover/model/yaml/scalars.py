@@ -1,7 +1,7 @@
-"""What a scalar means, by the core schema of YAML 1.2.
+"""What a scalar means, as Kestra reads it: YAML 1.1, but for dates and numbers to the base of 60.
 
-Only ``true`` and ``false`` (in three spellings) are booleans: ``on``, ``yes``, ``12:30`` and
-``2024-01-01`` stay text.
+So ``yes``, ``no``, ``on`` and ``off`` are booleans and ``012`` is ten, while ``12:30`` and ``2024-01-01``
+stay text, and so do ``y`` and ``n``.
 """
 
 from __future__ import annotations
@@ -11,24 +11,33 @@ from collections.abc import Callable
 
 from windhover.model.execution import JsonValue
 
-_INT = re.compile(r"[-+]?[0-9]+")
-_OCTAL = re.compile(r"0o[0-7]+")
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INTEGER = re.compile(
+    r"(?P<sign>[-+]?)(?:0b(?P<binary>[01_]*[01][01_]*)|0x(?P<hexadecimal>[0-9a-fA-F_]*[0-9a-fA-F][0-9a-fA-F_]*)"
+    r"|0(?P<octal>[0-7_]*)|(?P<decimal>[1-9][0-9_]*))"
+)
+_BASES = {"binary": 2, "octal": 8, "decimal": 10, "hexadecimal": 16}
+_FLOAT = re.compile(
+    r"[-+]?(?:(?:\.[0-9]+|[0-9][0-9_]*\.[0-9_]*)(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+)"
+)
 _INFINITY = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
 _NOT_A_NUMBER = frozenset({".nan", ".NaN", ".NAN"})
+_WORDS: dict[str, JsonValue] = {
+    "null": None,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "no": False,
+    "off": False,
+}
 _CONSTANTS: dict[str, JsonValue] = {
     "": None,
     "~": None,
-    "null": None,
-    "Null": None,
-    "NULL": None,
-    "true": True,
-    "True": True,
-    "TRUE": True,
-    "false": False,
-    "False": False,
-    "FALSE": False,
+    **{
+        spelling: value
+        for word, value in _WORDS.items()
+        for spelling in (word, word.capitalize(), word.upper())
+    },
 }
 _STARTS_NUMBER = frozenset("0123456789+-.")
 
@@ -56,7 +65,7 @@ def resolve_tagged(text: str, tag: str, max_digits: int) -> JsonValue:
     """The value of a scalar with an explicit tag such as ``!!str``.
 
     Raises:
-        ScalarError: the text is no value of that tag, or the tag is not one of the core schema.
+        ScalarError: the text is no value of that tag, or the tag is none of YAML's own.
     """
     if tag == "!":
         return text
@@ -72,14 +81,12 @@ def is_collection_tag(tag: str, kind: str) -> bool:
 
 
 def _number(text: str, max_digits: int) -> JsonValue:
-    if _INT.fullmatch(text):
-        return _whole(text, 10, max_digits)
-    if _OCTAL.fullmatch(text):
-        return _whole(text[2:], 8, max_digits)
-    if _HEXADECIMAL.fullmatch(text):
-        return _whole(text[2:], 16, max_digits)
+    if (whole := _INTEGER.fullmatch(text)) is not None:
+        kind = whole.lastgroup or "decimal"
+        value = _whole(whole[kind].replace("_", "") or "0", _BASES[kind], max_digits)
+        return -value if whole["sign"] == "-" else value
     if _FLOAT.fullmatch(text):
-        return float(text)
+        return float(text.replace("_", ""))
     if infinity := _INFINITY.fullmatch(text):
         return float(f"{infinity[1]}inf")
     return float("nan") if text in _NOT_A_NUMBER else text

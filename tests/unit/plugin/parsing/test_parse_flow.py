@@ -36,7 +36,7 @@ variables: {greeting: "hello {{ inputs.who }}", nested: {on: off}}
 concurrency: {limit: 2, behavior: CANCEL}
 retry: {type: constant, interval: PT1S, behavior: CREATE_NEW_EXECUTION}
 sla:
-  - {id: quick, type: MAX_DURATION, duration: PT1H, behavior: FAIL, labels: {late: yes}}
+  - {id: quick, type: MAX_DURATION, duration: PT1H, behavior: FAIL, labels: {late: really}}
   - {id: true, type: EXECUTION_ASSERTION, assert: "{{ true }}", behavior: NONE}
 checks:
   - {condition: "{{ inputs.count > 1 }}", message: Too few}
@@ -91,12 +91,12 @@ triggers:
 def test_every_property_is_read(parse: Parse) -> None:
     flow = parse(FULL).flow
     assert flow.labels == (Label("team", "a"), Label("cost", "1"), Label("fast", "true"))
-    assert flow.variables == {"greeting": "hello {{ inputs.who }}", "nested": {"on": "off"}}
+    assert flow.variables == {"greeting": "hello {{ inputs.who }}", "nested": {"on": False}}
     assert flow.concurrency is not None
     assert flow.concurrency.behavior is ConcurrencyBehavior.CANCEL
     assert isinstance(flow.retry, ConstantRetry)
     assert isinstance(flow.sla[0], MaxDurationSla)
-    assert flow.sla[0].labels == (Label("late", "yes"),)
+    assert flow.sla[0].labels == (Label("late", "really"),)
     assert [check.condition for check in flow.checks] == ["{{ inputs.count > 1 }}", "{{ true }}"]
     assert flow.worker_selector is not None
     assert flow.worker_selector.tags == ("gpu", "eu-west-1")
@@ -264,3 +264,20 @@ def test_limits_are_held(parse: Parse) -> None:
         parse(FLOW, limits=SourceLimits(nodes=5))
     with pytest.raises(FlowInvalid, match="nested more than 1 deep"):
         parse(FLOW, limits=SourceLimits(depth=1))
+
+
+def test_texts_of_inputs_stay_as_they_are_written(parse: Parse) -> None:
+    source = FLOW + (
+        "inputs:\n"
+        "  - {id: s, type: SELECT, values: [yes, no, 1.10, 012], defaults: yes, displayName: on}\n"
+        "  - {id: v, type: STRING, defaults: 1.10}\n"
+        "  - {id: j, type: JSON, defaults: {a: yes}, required: yes}\n"
+    )
+    select, text, data = parse(source).flow.inputs
+    assert (select.values, select.defaults, select.display_name) == (  # type: ignore[union-attr]
+        ("yes", "no", "1.10", "012"),
+        "yes",
+        "on",
+    )
+    assert text.defaults == "1.10"
+    assert (data.defaults, data.required) == ({"a": True}, True)
