@@ -135,7 +135,9 @@ async def _read_flow(file: Path, runtime: Runtime) -> Flow:
 async def _prepare(options: RunOptions, flow: Flow, runtime: Runtime) -> CreateExecution:
     execution_id = new_id()
     given = await _given(options.inputs, flow, execution_id, runtime)
-    renderer = FlowInputRenderer(runtime.environment, flow, execution_id)
+    labels = [_label(text) for text in options.labels]
+    now = runtime.clock()
+    renderer = FlowInputRenderer(runtime.environment, flow, execution_id, labels=labels, start=now)
     resolved = await asyncio.to_thread(
         resolve_inputs,
         flow.inputs,
@@ -151,8 +153,7 @@ async def _prepare(options: RunOptions, flow: Flow, runtime: Runtime) -> CreateE
     failed = await asyncio.to_thread(failed_checks, flow.checks, resolved.values, renderer)
     if consequence(failed) is CheckBehavior.BLOCK_EXECUTION:
         raise Refused("\n".join(check.message for check in failed))
-    labels = [_label(text) for text in options.labels]
-    execution = new_execution(flow, resolved.values, execution_id, runtime.clock(), labels=labels)
+    execution = new_execution(flow, resolved.values, execution_id, now, labels=labels)
     return begun(execution, failed)
 
 

@@ -150,10 +150,10 @@ def _check_choice(value: str, options: Sequence[str]) -> None:
 
 
 def _check_choices(values: Sequence[JsonValue], options: Sequence[str]) -> None:
-    for value in values:
-        if as_text(value) not in options:
-            shown = ", ".join(options)
-            raise InvalidValue(f"value `{as_text(value)}` doesn't match the values `[{shown}]`")
+    shown = ", ".join(options)
+    wrong = [text for text in map(as_text, values) if text not in options]
+    if wrong:
+        raise InvalidValue(*(f"value `{text}` doesn't match the values `[{shown}]`" for text in wrong))
 
 
 def _check_extension(uri: str, extensions: Sequence[str]) -> None:

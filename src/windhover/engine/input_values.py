@@ -24,11 +24,16 @@ MAX_DEPTH = 200
 _INT_MIN, _INT_MAX = -(1 << 31), (1 << 31) - 1
 _INTEGER = re.compile(r"[+-]?\d{1,20}")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[fFdD]?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _FILE = re.compile(r"(kestra|nsfile|file)://", re.IGNORECASE)
 
 
 class InvalidValue(ValueError):
-    """A value that its type does not allow. The message is the reason alone, without the input's name."""
+    """A value that its type or its rules do not allow, and why, without the input's name."""
+
+    def __init__(self, *causes: str) -> None:
+        super().__init__("\n".join(causes))
+        self.causes = causes
 
 
 def read_value(type_: ValueType, raw: JsonValue, item_type: ValueType | None = None) -> JsonValue:
@@ -49,18 +54,30 @@ def read_default(type_: ValueType, raw: JsonValue, item_type: ValueType | None =
     """Read the default of an input. It may be looser than a given value, but for booleans.
 
     A number loses its fraction where a whole one is asked for, and a date may be written as an
-    instant, so that ``{{ now() }}`` serves as default of a DATE. A boolean must be true or false.
+    instant, so that ``{{ now() }}`` serves as default of a DATE. Numbers are seconds of a DURATION,
+    and seconds or days since 1970 of a DATETIME or DATE. A boolean must be true or false.
 
     Raises:
         InvalidValue: the value is none of this type.
     """
+    if isinstance(raw, str) and type_ in _TRIMMED:
+        raw = raw.strip()
     if type_ == "INT":
         return _read_int(_without_fraction(raw))
     if type_ in ("BOOL", "BOOLEAN"):
         return _read_strict_bool(raw)
+    if type_ in _COUNTED and _NUMBER.fullmatch(text := as_text(raw)):
+        return _COUNTED[type_](float(text))
     if type_ == "DATE" and isinstance(raw, str) and len(raw) > len("2024-01-01"):
         return _guarded(lambda: parse_instant(raw))[: len("2024-01-01")]
     return read_value(type_, raw, item_type)
+
+
+def is_empty_default(type_: ValueType, rendered: JsonValue) -> bool:
+    """Whether a rendered default is none: null, or blank where the type is not one of text."""
+    if rendered is None:
+        return True
+    return type_ in _TRIMMED and type_ != "URI" and isinstance(rendered, str) and not rendered.strip()
 
 
 def as_text(raw: JsonValue) -> str:
@@ -87,6 +104,8 @@ def _read_int(raw: JsonValue) -> JsonValue:
 
 def _read_float(raw: JsonValue) -> JsonValue:
     text = as_text(raw).strip()
+    if not text:
+        raise InvalidValue("empty String")
     if _DECIMAL.fullmatch(text) is None:
         raise InvalidValue(f'For input string: "{as_text(raw)}"')
     value = float(text.rstrip("fFdD"))
@@ -206,10 +225,25 @@ def _guarded(parse: Callable[[], object]) -> str:
 
 def _without_fraction(raw: JsonValue) -> JsonValue:
     """A number, or text that says one, cut to its whole part; anything else as it is."""
+    is_decimal = (
+        isinstance(raw, str) and _NUMBER.fullmatch(raw) is not None and not raw.lstrip("+-").isdigit()
+    )
     try:
-        return int(float(raw)) if isinstance(raw, float) or (isinstance(raw, str) and "." in raw) else raw
+        return int(float(raw)) if isinstance(raw, float) or is_decimal else raw
     except (ValueError, OverflowError):
         return raw
+
+
+def _instant_of_seconds(seconds: float) -> JsonValue:
+    from datetime import UTC, datetime
+
+    return _guarded(lambda: datetime.fromtimestamp(seconds, UTC))
+
+
+def _date_of_days(days: float) -> JsonValue:
+    from datetime import date, timedelta
+
+    return _guarded(lambda: date(1970, 1, 1) + timedelta(days=int(days)))
 
 
 def _check_storable(raw: JsonValue) -> None:
@@ -237,6 +271,15 @@ def _check_depth(value: JsonValue) -> JsonValue:
             return value
     raise InvalidValue(f"the value is nested more than {MAX_DEPTH} levels deep")
 
+
+#: Types of defaults around whose text blanks say nothing.
+_TRIMMED = frozenset({"INT", "FLOAT", "BOOL", "BOOLEAN", "DATETIME", "DATE", "TIME", "DURATION", "URI"})
+#: Types of defaults that a number may stand for.
+_COUNTED: Mapping[str, Callable[[float], JsonValue]] = {
+    "DATETIME": _instant_of_seconds,
+    "DATE": _date_of_days,
+    "DURATION": lambda seconds: seconds,
+}
 
 _READERS: Mapping[str, Callable[[JsonValue], JsonValue]] = {
     "STRING": _read_text,

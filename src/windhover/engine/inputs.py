@@ -18,7 +18,7 @@ import msgspec
 from windhover.engine.encryption import Encrypt, is_encrypted
 from windhover.engine.flow_outputs import FlowOutputError, ResolvedOutputs, resolve_outputs
 from windhover.engine.input_rules import allowed_values, check_rules
-from windhover.engine.input_values import InvalidValue, read_default, read_value
+from windhover.engine.input_values import InvalidValue, is_empty_default, read_default, read_value
 from windhover.engine.spill import STORED_TYPE, holds_stored_values
 from windhover.expression import ExpressionError, Scope, render_value
 from windhover.model.execution import JsonValue
@@ -52,6 +52,8 @@ __all__ = [
 ]
 
 MASK = "******"
+
+_KEEPS_EMPTY_TEXT = frozenset({"STRING", "EMAIL", "SECRET"})
 
 #: What was given for an input: text of a form part, or data; a file is given by the URI it is stored under.
 GivenValue = JsonValue
@@ -231,6 +233,10 @@ class _Resolution:
         """Decide what one input is, given those before it."""
         definition = flat.definition
         if not self._is_enabled(flat):
+            if self._offered.get(flat.id) is not None:
+                self.warnings.append(
+                    f"Input {flat.id} was provided but is switched off by `dependsOn`: its value is left out"
+                )
             self.resolved[flat.id] = ResolvedInput(flat.id, definition, enabled=False)
             return
         if isinstance(definition, FormInput):
@@ -297,7 +303,7 @@ class _Resolution:
         """The default, rendered; else the first of the options where the input asks for that; else None."""
         if definition.defaults is not None:
             try:
-                return self._render(definition.defaults)
+                return self._rendered_default(_type_of(definition), definition.defaults)
             except ExpressionError as error:
                 raise InvalidValue(str(error)) from None
         if (
@@ -346,19 +352,20 @@ class _Resolution:
         shown = given if given is not None else flat.definition.defaults
         if isinstance(flat.definition, SecretInput) and shown is not None:
             shown = MASK
-        return InputProblem(flat.id, shown, f"Invalid value for input `{flat.id}`. Cause: {error}")
+        lines = [f"Invalid value for input `{flat.id}`. Cause: {cause}" for cause in error.causes]
+        return InputProblem(flat.id, shown, "\n".join(lines))
 
     def _evaluate(self, template: JsonValue, values: Mapping[str, JsonValue] | None = None) -> JsonValue:
         return self._renderer.evaluate(template, self._variables(self._visible if values is None else values))
 
-    def _render(self, template: JsonValue) -> JsonValue:
-        """Render a default. An expression that gives null is no default."""
-        if isinstance(template, str) and "{" not in template:
-            return template
-        rendered = self._renderer.render(template, self._variables(self._visible))
-        if rendered == "" and template != "" and self._evaluate(template) is None:
-            return None
-        return rendered
+    def _rendered_default(self, type_: ValueType, template: JsonValue) -> JsonValue:
+        """A default, rendered; None where it comes to nothing, which for a type of text is empty text."""
+        rendered = template
+        if not isinstance(template, str) or "{" in template:
+            rendered = self._renderer.render(template, self._variables(self._visible))
+        if type_ not in _KEEPS_EMPTY_TEXT and rendered == "" and template != "":
+            rendered = self._evaluate(template)
+        return None if is_empty_default(type_, rendered) else rendered
 
     def _variables(self, values: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """What expressions read: a declared input that has no value yet is null rather than undefined."""

@@ -14,10 +14,11 @@ from windhover.engine.creation import CORRELATION_ID
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.live import LiveExecution
 from windhover.engine.spill import resolving
-from windhover.engine.variables import LayeredVariables, execution_variables, nested_labels
+from windhover.engine.variables import LayeredVariables, execution_variables
 from windhover.expression import Scope, has_expression, render_value
 from windhover.model.execution import Execution, JsonValue
 from windhover.model.flow import Flow
+from windhover.model.labels import nested_labels
 from windhover.model.state import TERMINATED, State, StateType
 from windhover.plugin.condition import ConditionContext
 from windhover.util.instants import instant_text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_SCHEME_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _PARTS = re.compile(
     r"(?:[^:/?#]+:)?(?://(?P<authority>[^/?#]*))?(?P<path>[^?#]*)"
     r"(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?",
@@ -21,13 +22,30 @@ def check_uri(text: str) -> None:
     Raises:
         ValueError: a character that no URI may hold, a broken escape, or no scheme.
     """
+    _check_scheme(text)
     parts = _PARTS.fullmatch(text)
     if parts is not None:
+        if parts["authority"] == "" and parts.end("authority") == len(text):
+            raise ValueError(f"Expected authority at index {len(text)}: {text}")
         for name in ("authority", "path", "query", "fragment"):
             if parts[name]:
                 _check_part(text, name, parts.start(name), parts.end(name))
-    if _SCHEME.match(text) is None or text.index(":") == len(text) - 1:
+    if _SCHEME.match(text) is None:
         raise ValueError("Invalid URI format.")
+
+
+def _check_scheme(text: str) -> None:
+    """Refuse what stands before a colon and is no scheme, and a scheme with nothing behind it."""
+    colon = text.find(":")
+    if colon < 0 or any(delimiter in text[:colon] for delimiter in "/?#"):
+        return
+    if colon == 0:
+        raise ValueError(f"Expected scheme name at index 0: {text}")
+    if _SCHEME.match(text) is None:
+        stop = _SCHEME_START.match(text)
+        raise ValueError(f"Illegal character in scheme name at index {stop.end() if stop else 0}: {text}")
+    if colon == len(text) - 1:
+        raise ValueError(f"Expected scheme-specific part at index {len(text)}: {text}")
 
 
 def _check_part(text: str, name: str, start: int, end: int) -> None:

@@ -17,7 +17,8 @@ from windhover.engine.live import LiveExecution, RevealedInputs, ancestors, isol
 from windhover.engine.spill import Load, holds_stored_values, resolving
 from windhover.engine.task_views import IterationOutputs, RoundOutputs, TaskStates
 from windhover.expression import Secret
-from windhover.model.execution import JsonValue, Label, Phase
+from windhover.model.execution import JsonValue, Phase
+from windhover.model.labels import nested_labels
 from windhover.model.state import TERMINATED
 from windhover.plugin.task import TaskDefinition
 from windhover.util.instants import instant_text
@@ -178,7 +179,10 @@ def _with_defaults(live: LiveExecution, environment: EngineEnvironment) -> Mappi
     flow, values = live.flow, live.record.inputs or {}
     if all(one.defaults is None or one.id in values for one in flow.inputs):
         return values
-    renderer = FlowInputRenderer(environment, flow, live.record.id)
+    record = live.record
+    renderer = FlowInputRenderer(
+        environment, flow, record.id, labels=record.labels, start=record.state.start_date
+    )
     return add_defaults(flow.inputs, values, renderer, encrypt=environment.encrypt)
 
 
@@ -343,21 +347,6 @@ def _item_of(own: Node) -> dict[str, JsonValue]:
     item: dict[str, JsonValue] = {"value": own.record.value, "index": own.record.iteration}
     key = own.frame.body.lanes[own.record.lane].key
     return item if key is None else {**item, "key": key}
-
-
-def nested_labels(labels: list[Label]) -> dict[str, JsonValue]:
-    """Labels as a map in which dots in keys open a level: ``{"system": {"correlationId": ...}}``."""
-    found: dict[str, JsonValue] = {}
-    for label in labels:
-        *folders, name = label.key.split(".")
-        place = found
-        for folder in folders:
-            below = place.get(folder)
-            if not isinstance(below, dict):
-                below = place[folder] = {}
-            place = below
-        place[name] = label.value
-    return found
 
 
 _Maker = Callable[[Variables], JsonValue]

@@ -63,11 +63,12 @@ class ChildFactory:
                 f"Cannot execute '{flow.namespace}'.'{flow.id}' as a subflow: {MAX_NESTING} executions wait "
                 "for one another already. Does a flow start itself, with no condition that ends it?"
             )
-        execution_id = self._environment.new_id()
+        execution_id, now = self._environment.new_id(), self._clock()
+        labels = _labels(parent, flow, request)
         resolved = resolve_inputs(
             flow.inputs,
             cast("dict[str, JsonValue]", request.inputs),
-            FlowInputRenderer(self._environment, flow, execution_id),
+            FlowInputRenderer(self._environment, flow, execution_id, labels=labels, start=now),
             workflow=f"{flow.namespace}.{flow.id}",
             encrypt=self._environment.encrypt,
         )
@@ -77,8 +78,8 @@ class ChildFactory:
             flow,
             resolved.values,
             execution_id,
-            self._clock(),
-            labels=_labels(parent, flow, request),
+            now,
+            labels=labels,
             schedule_date=request.schedule_date,
             kind=parent.kind,
         )

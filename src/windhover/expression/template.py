@@ -51,6 +51,27 @@ class Template:
             return self.render_recursively(Frame(scope, raw_texts=[]))
         return self.render_in(Frame(scope))
 
+    def render_item(self, scope: Scope) -> str | None:
+        """The template as one value of a map or list: as text, but null where all that it prints is null.
+
+        Raises ExpressionError.
+        """
+        if self._text is not None:
+            return self._text if self._text or not self.source else None
+        if scope.recursive:
+            return self.render(scope)
+        frame = Frame(scope)
+        try:
+            if self._evaluate is not None:
+                value = self._evaluate(frame)
+                return value if value is None or value.__class__ is str else to_text(value)
+            parts: list[object] = []
+            if self._execute is not None:
+                self._execute(frame, parts.append)
+        except RecursionError:
+            raise _too_deep() from None
+        return None if all(part is None for part in parts) else join_output(frame, parts)
+
     def evaluate(self, scope: Scope) -> object:
         """The template as a value.
 
@@ -195,20 +216,30 @@ def render_value(value: object, scope: Scope, *, typed: bool = False) -> object:
     """A value with all texts in it rendered, keys of maps included.
 
     Numbers, booleans, null and dates stay as they are. With ``typed``, a text becomes the value that
-    ``Template.evaluate`` gives. Raises ExpressionError.
+    ``Template.evaluate`` gives; without, one in a map or list is null where all that it prints is null.
+    Raises ExpressionError.
     """
     if isinstance(value, str):
         if "{" not in value:
             return value
         template = compile_template(value)
         return template.evaluate(scope) if typed else template.render(scope)
+    return _render_items(value, scope, typed=typed)
+
+
+def _render_items(value: object, scope: Scope, *, typed: bool) -> object:
+    if isinstance(value, str):
+        if "{" not in value:
+            return value
+        template = compile_template(value)
+        return template.evaluate(scope) if typed else template.render_item(scope)
     if is_map(value):
         return {
-            render_value(key, scope) if isinstance(key, str) else key: render_value(item, scope, typed=typed)
+            render_value(key, scope) if isinstance(key, str) else key: _render_items(item, scope, typed=typed)
             for key, item in value.items()
         }
     if is_list(value):
-        return [render_value(item, scope, typed=typed) for item in value]
+        return [_render_items(item, scope, typed=typed) for item in value]
     return value
 
 

@@ -5,7 +5,7 @@ Documentation page: ``docs/flows.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Annotated, NamedTuple
 
@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, InstanceOf, PlainSerializer, ValidationErr
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from windhover.model.definition import scalar_as_text
-from windhover.model.execution import Label
+from windhover.model.execution import JsonValue, Label
 
 #: Keys that only the server sets begin with this.
 SYSTEM_PREFIX = "system."
@@ -64,6 +64,21 @@ def read_labels(value: object) -> tuple[Label, ...]:
         raise ValidationError.from_exception_data("labels", errors)
     labels = {str(label.key): str(scalar_as_text(label.value)) for label in written}
     return tuple(Label(key, text) for key, text in labels.items())
+
+
+def nested_labels(labels: Iterable[Label]) -> dict[str, JsonValue]:
+    """Labels as a map in which dots in keys open a level: ``{"system": {"correlationId": ...}}``."""
+    found: dict[str, JsonValue] = {}
+    for label in labels:
+        *folders, name = label.key.split(".")
+        place = found
+        for folder in folders:
+            below = place.get(folder)
+            if not isinstance(below, dict):
+                below = place[folder] = {}
+            place = below
+        place[name] = label.value
+    return found
 
 
 def _listed(index: int, entry: object) -> _Written:

@@ -66,9 +66,14 @@ def _as_is(value: JsonValue) -> JsonValue:
 
 
 def _text(value: JsonValue) -> JsonValue:
-    return (
-        json.dumps(value, ensure_ascii=False) if isinstance(value, (bool, int, float, list, dict)) else value
-    )
+    if isinstance(value, (bool, int, float, list, dict)):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return value
+
+
+def _text_item(value: JsonValue) -> JsonValue:
+    """A text of a list or map: an expression that gives null is empty text."""
+    return "" if value is None else _text(value)
 
 
 def _enum(kind: type[Enum]) -> Coercion:
@@ -83,7 +88,7 @@ def _enum(kind: type[Enum]) -> Coercion:
 
 
 def _map(arguments: tuple[object, ...]) -> Coercion:
-    item = coercion(arguments[1]) if len(arguments) == 2 else _as_is
+    item = _item(arguments[1]) if len(arguments) == 2 else _as_is
 
     def read(value: JsonValue) -> JsonValue:
         value = _parsed(value, "{")
@@ -94,13 +99,17 @@ def _map(arguments: tuple[object, ...]) -> Coercion:
 
 def _list(arguments: tuple[object, ...]) -> Coercion:
     kinds = [kind for kind in arguments if kind is not Ellipsis]
-    item = coercion(kinds[0]) if len(kinds) == 1 else _as_is
+    item = _item(kinds[0]) if len(kinds) == 1 else _as_is
 
     def read(value: JsonValue) -> JsonValue:
         value = _parsed(value, "[")
         return [item(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
     return read
+
+
+def _item(annotation: object) -> Coercion:
+    return _text_item if annotation is str else coercion(annotation)
 
 
 def _model(kind: type[BaseModel]) -> Coercion:
@@ -156,7 +165,11 @@ def _union(members: tuple[object, ...]) -> Coercion:
     read_list = lists[0] if len(lists) == 1 else _as_is
     read_other = enums[0] if len(enums) == 1 else _as_is
 
+    only_text = takes_text and not maps and not lists
+
     def read(value: JsonValue) -> JsonValue:
+        if only_text and isinstance(value, (Mapping, list, tuple)):
+            return _text(value)
         if isinstance(value, str) and not takes_text:
             value = _parsed(value, "{") if maps else value
             value = _parsed(value, "[") if lists else value

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import JobIdentity
-from windhover.engine.variables import execution_variables, nested_labels
+from windhover.engine.variables import execution_variables
 from windhover.expression import (
     MASK,
     EvaluationError,
@@ -30,6 +30,7 @@ from windhover.expression import (
 from windhover.expression.registry import Kind, definition
 from windhover.model.execution import Execution, JsonValue, TaskRun
 from windhover.model.flow import Flow
+from windhover.model.labels import nested_labels
 from windhover.webserver.errors import not_found
 from windhover.webserver.services import WebServices
 

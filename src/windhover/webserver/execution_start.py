@@ -134,7 +134,7 @@ async def prepare_execution(
     given = GivenInputs()
     try:
         await read_given_inputs(services, request, flow, execution_id, given)
-        resolved = await resolve(services, flow, given.values, execution_id)
+        resolved = await resolve(services, flow, given.values, execution_id, options.labels)
         if resolved.problems:
             raise refused_inputs(resolved)
         failed = await check_or_refuse(services, flow, resolved.values, execution_id)
@@ -180,12 +180,18 @@ async def discard_files(services: WebServices, tenant: str, given: GivenInputs) 
 
 
 async def resolve(
-    services: WebServices, flow: Flow, values: Mapping[str, GivenValue], execution_id: str
+    services: WebServices,
+    flow: Flow,
+    values: Mapping[str, GivenValue],
+    execution_id: str,
+    labels: Sequence[Label] = (),
 ) -> ResolvedInputs:
     """Type and check what was given. Expressions may ask the server, so they are rendered in a thread."""
     if not flow.inputs and not values:
         return ResolvedInputs({})
-    renderer = FlowInputRenderer(services.environment, flow, execution_id)
+    renderer = FlowInputRenderer(
+        services.environment, flow, execution_id, labels=labels, start=services.clock()
+    )
     return await asyncio.to_thread(
         resolve_inputs,
         flow.inputs,

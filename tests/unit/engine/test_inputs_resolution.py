@@ -51,6 +51,18 @@ def test_optional_inputs_are_null_and_a_prefill_is_no_default() -> None:
     assert resolve([{"id": "a", "prefill": "x"}]).problems[0].message == "Missing required input:a"
 
 
+def test_a_value_for_what_is_switched_off_is_left_out_with_a_warning() -> None:
+    definitions = [
+        {"id": "a", "type": "BOOL", "defaults": False},
+        {"id": "b", "dependsOn": {"inputs": ["a"], "condition": "{{ inputs.a }}"}},
+    ]
+    resolved = resolve(definitions, {"b": "x"})
+    assert (resolved.values, resolved.problems) == ({"a": False}, [])
+    assert resolved.warnings == [
+        "Input b was provided but is switched off by `dependsOn`: its value is left out"
+    ]
+
+
 def test_undeclared_inputs_are_ignored_with_a_warning() -> None:
     resolved = resolve([{"id": "a"}], {"a": "1", "x": "2"})
     assert resolved.values == {"a": "1"}

@@ -242,3 +242,69 @@ def test_a_short_yaml_that_stands_for_a_huge_tree_is_refused() -> None:
 @pytest.mark.parametrize("type_", ["JSON", "YAML"])
 def test_data_nested_beyond_reason_is_refused(type_: str) -> None:
     assert len(resolve({"type": type_}, "[" * 50_000 + "]" * 50_000).problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("type_", "default", "value"),
+    [
+        ("INT", "1e2", 100),
+        ("INT", " 1 ", 1),
+        ("INT", "{{ 1.9 }}", 1),
+        ("BOOL", " true ", True),
+        ("URI", " http://x ", "http://x"),
+        ("DURATION", "60", 60.0),
+        ("DURATION", "{{ 1.5 }}", 1.5),
+        ("DATETIME", "1704164645", "2024-01-02T03:04:05.000000Z"),
+        ("DATE", "19724", "2024-01-02"),
+        ("STRING", " x ", " x "),
+        ("STRING", "{{ null }}", ""),
+        ("EMAIL", "{{ null }}", ""),
+    ],
+)
+def test_defaults_are_read_more_loosely_than_given_values(type_: str, default: str, value: Any) -> None:
+    resolved = resolve({"type": type_, "defaults": default})
+    assert (resolved.values, resolved.problems) == ({"i": value}, [])
+
+
+@pytest.mark.parametrize("type_", ["INT", "FLOAT", "BOOL", "DATETIME", "DATE", "TIME", "DURATION"])
+@pytest.mark.parametrize("default", ["", "  ", "{{ '' }}", "{{ null }}"])
+def test_a_default_that_comes_to_nothing_is_none(type_: str, default: str) -> None:
+    resolved = resolve({"type": type_, "defaults": default})
+    assert [problem.message for problem in resolved.problems] == ["Missing required input:i"]
+
+
+def test_every_wrong_choice_is_named() -> None:
+    resolved = resolve({"type": "MULTISELECT", "values": ["A", "B"]}, '["A", "Y", "Z"]')
+    assert [problem.message for problem in resolved.problems] == [
+        "Invalid value for input `i`. Cause: value `Y` doesn't match the values `[A, B]`\n"
+        "Invalid value for input `i`. Cause: value `Z` doesn't match the values `[A, B]`"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("type_", "given", "cause"),
+    [
+        ("URI", "://x", "Expected scheme name at index 0: ://x"),
+        ("URI", "1http://x", "Illegal character in scheme name at index 0: 1http://x"),
+        ("URI", "h_t://x", "Illegal character in scheme name at index 1: h_t://x"),
+        ("URI", "http://", "Expected authority at index 7: http://"),
+        ("URI", "a:", "Expected scheme-specific part at index 2: a:"),
+        ("URI", "a/b:c", "Invalid URI format."),
+        ("FLOAT", "", "empty String"),
+        (
+            "DATE",
+            "2024-01-32",
+            "Text '2024-01-32' could not be parsed: Invalid value for DayOfMonth"
+            " (valid values 1 - 28/31): 32",
+        ),
+        ("DATE", "2023-02-29", "Text '2023-02-29' could not be parsed: Invalid date 'FEBRUARY 29'"),
+        (
+            "TIME",
+            "10:60",
+            "Text '10:60' could not be parsed: Invalid value for MinuteOfHour (valid values 0 - 59): 60",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_known_words(type_: str, given: str, cause: str) -> None:
+    resolved = resolve({"type": type_}, given)
+    assert resolved.problems[0].message == f"Invalid value for input `i`. Cause: {cause}"

@@ -259,3 +259,29 @@ def test_has_expression() -> None:
 def test_a_fallback_does_not_stand_for_a_name_in_another_template(template: str) -> None:
     with pytest.raises(ExpressionError, match="nope"):
         compile_template(template).render(Scope({}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ nothing }}",
+        "{{ nothing }}{{ nothing }}",
+        "{% if true %}{{ nothing }}{% endif %}",
+        "{% if false %}x{% endif %}",
+        "{# only a remark #}",
+        "{% set a = 1 %}",
+    ],
+)
+def test_what_prints_only_null_is_null_in_a_list_or_map_and_empty_text_elsewhere(text: str) -> None:
+    scope = Scope({"nothing": None})
+    assert render_value({"k": text, "l": [text, 1], "m": {"a": text}}, scope) == {
+        "k": None,
+        "l": [None, 1],
+        "m": {"a": None},
+    }
+    assert render_value(text, scope) == ""
+
+
+@pytest.mark.parametrize("text", ["", "{{ '' }}", "{{ nothing }}{{ '' }}"])
+def test_empty_text_is_no_null(text: str) -> None:
+    assert render_value([text, f" {text}"], Scope({"nothing": None})) == ["", " "]

@@ -50,7 +50,7 @@ def inputs(*raw: dict[str, Any]) -> list[Any]:
         ({"id": "i", "type": "DATE", "after": "2024"}, "Text '2024' could not be parsed at index 4"),
         (
             {"id": "i", "type": "TIME", "before": "25:00"},
-            "Text '25:00' could not be parsed: hour must be in 0..23",
+            "Text '25:00' could not be parsed: Invalid value for HourOfDay (valid values 0 - 23): 25",
         ),
         (
             {"id": "i", "type": "STRING", "required": False, "defaults": "x"},

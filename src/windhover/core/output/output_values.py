@@ -31,4 +31,4 @@ values:
     values: dict[str, JsonValue] | None = None
 
     async def run(self, ctx: RunContext) -> OutputValuesOutput:
-        return OutputValuesOutput(values=self.values)
+        return OutputValuesOutput(values=self.values or {})

@@ -17,6 +17,10 @@ _OFFSET = re.compile(
     r"Z|z|(?P<sign>[+-])(?P<hours>\d{2}):(?P<minutes>\d{2})(?::(?P<seconds>\d{2}))?", re.ASCII
 )
 
+_MONTHS = (
+    *("JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE"),
+    *("JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER"),
+)
 _DATE_SHAPE = "dddd-dd-dd"
 _TIME_SHAPE = "dd:dd"
 
@@ -93,10 +97,17 @@ def _read_date(text: str, start: int) -> tuple[date, int]:
     match = _DATE.match(text, start)
     if match is None:
         raise _stopped(text, _where_shape_breaks(text, start, _DATE_SHAPE))
+    year, month, day = int(match["year"]), int(match["month"]), int(match["day"])
+    _check_range(text, "MonthOfYear", month, 1, 12)
+    _check_range(text, "DayOfMonth", day, 1, 31, "28/31")
     try:
-        return date(int(match["year"]), int(match["month"]), int(match["day"])), match.end()
-    except ValueError as error:
-        raise ValueError(f"Text '{text}' could not be parsed: {error}") from None
+        return date(year, month, day), match.end()
+    except ValueError:
+        if year:
+            reason = f"Invalid date '{_MONTHS[month - 1]} {day}'"
+        else:
+            reason = "the year 0 is out of range"
+        raise ValueError(f"Text '{text}' could not be parsed: {reason}") from None
 
 
 def _read_time(text: str, start: int) -> tuple[time, int]:
@@ -104,10 +115,17 @@ def _read_time(text: str, start: int) -> tuple[time, int]:
     if match is None:
         raise _stopped(text, _where_shape_breaks(text, start, _TIME_SHAPE))
     micros = int((match["fraction"] or "").ljust(6, "0")[:6])
-    try:
-        return time(int(match["hour"]), int(match["minute"]), int(match["second"] or 0), micros), match.end()
-    except ValueError as error:
-        raise ValueError(f"Text '{text}' could not be parsed: {error}") from None
+    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
+    _check_range(text, "HourOfDay", hour, 0, 23)
+    _check_range(text, "MinuteOfHour", minute, 0, 59)
+    _check_range(text, "SecondOfMinute", second, 0, 59)
+    return time(hour, minute, second, micros), match.end()
+
+
+def _check_range(text: str, name: str, value: int, least: int, most: int, shown: str | None = None) -> None:
+    if not least <= value <= most:
+        reason = f"Invalid value for {name} (valid values {least} - {shown or most}): {value}"
+        raise ValueError(f"Text '{text}' could not be parsed: {reason}")
 
 
 def _timezone(offset: re.Match[str]) -> timezone:
