@@ -125,6 +125,14 @@ class ExecutionRepository:
         )
         return [row[0] for row in rows]
 
+    async def kinds(self, ids: Collection[str]) -> dict[str, str]:
+        """Of these executions those that are of a kind, by id; ordinary ones are of none."""
+        if not ids:
+            return {}
+        marks = ", ".join("?" * len(ids))
+        statement = sql(f"SELECT id, kind FROM executions WHERE id IN ({marks}) AND kind IS NOT NULL")
+        return {row[0]: row[1] for row in await self._database.fetch(statement, sorted(ids))}
+
     async def flows_with(self, state: StateType) -> list[tuple[str, str, str]]:
         """The flows that have executions in a state which is no end: tenant, namespace and id, in order."""
         # The first condition is that of an index, which would not be used without it.

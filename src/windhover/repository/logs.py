@@ -46,7 +46,8 @@ class LogQuery(msgspec.Struct, frozen=True):
     """Conditions that a log line must meet, all of them; those left out say nothing.
 
     ``levels`` selects single levels, ``min_level`` a level and all above. ``text`` occurs in the message.
-    Lines of one execution are sorted by their sequence, others by time.
+    ``kinds`` are those of the executions; ``without_kind`` selects lines of ordinary ones, which have none,
+    and of triggers themselves. Lines of one execution are sorted by their sequence, others by time.
     """
 
     tenant_id: str
@@ -61,6 +62,8 @@ class LogQuery(msgspec.Struct, frozen=True):
     task_run_id: tuple[TextMatch, ...] = ()
     trigger_id: tuple[TextMatch, ...] = ()
     attempt_number: int | None = None
+    kinds: tuple[str, ...] = ()
+    without_kind: bool = False
     time: TimeRange | None = None
     descending: bool = False
     paging: Paging = FIRST_PAGE
@@ -170,6 +173,22 @@ def _conditions(query: LogQuery) -> ColumnElement[bool]:
             all_match(c.task_run_id, query.task_run_id),
             all_match(c.trigger_id, query.trigger_id),
             None if query.attempt_number is None else c.attempt_number == query.attempt_number,
+            _of_kind(query),
             within(c.timestamp, query.time),
         )
     )
+
+
+def _of_kind(query: LogQuery) -> ColumnElement[bool] | None:
+    from sqlalchemy import or_, select
+
+    from windhover.repository.tables import executions, logs
+
+    if not query.kinds and not query.without_kind:
+        return None
+    kind = executions.c.kind
+    of_kinds = logs.c.execution_id.in_(select(executions.c.id).where(kind.in_(query.kinds)))
+    ordinary = logs.c.execution_id.not_in(select(executions.c.id).where(kind.is_not(None)))
+    if not query.without_kind:
+        return of_kinds
+    return or_(ordinary, of_kinds) if query.kinds else ordinary

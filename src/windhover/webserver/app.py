@@ -22,8 +22,10 @@ from windhover.webserver.openapi import ERRORS, install_openapi
 from windhover.webserver.request_metrics import RequestMetricsMiddleware
 from windhover.webserver.routes import (
     backfills,
+    concurrency_limits,
     evaluation,
     execution_actions,
+    execution_dependencies,
     execution_exports,
     execution_files,
     execution_follow,
@@ -61,10 +63,12 @@ _ROUTERS = (
     execution_lifecycle.router,
     executions.router,
     execution_follow.router,
+    execution_dependencies.router,
     execution_files.router,
     flow_bulk.router,
     flows.router,
     flow_bulk.namespace_router,
+    concurrency_limits.router,
     logs.router,
     metrics.router,
     outputs.router,

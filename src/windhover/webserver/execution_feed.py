@@ -22,10 +22,10 @@ _BACKLOG = 10_000
 class ExecutionListener:
     """One listener's view of one execution. Use as a context manager."""
 
-    def __init__(self, feed: ExecutionFeed, execution_id: str) -> None:
+    def __init__(self, feed: ExecutionFeed, execution_id: str, arrived: asyncio.Event | None = None) -> None:
         self._feed = feed
         self.execution_id = execution_id
-        self._arrived = asyncio.Event()
+        self._arrived = arrived or asyncio.Event()
         self._entries: deque[LogEntry] = deque()
         #: Nothing more will come of this execution.
         self.ended = False
@@ -90,9 +90,17 @@ class ExecutionFeed(Subscription):
         self._listeners: dict[str, list[ExecutionListener]] = {}
         self._closed = False
 
-    def listen(self, execution_id: str) -> ExecutionListener:
-        """A listener; it hears what is broadcast from the moment it is entered."""
-        return ExecutionListener(self, execution_id)
+    @property
+    def closed(self) -> bool:
+        """The server is stopping: nothing more will be heard."""
+        return self._closed
+
+    def listen(self, execution_id: str, arrived: asyncio.Event | None = None) -> ExecutionListener:
+        """A listener; it hears what is broadcast from the moment it is entered.
+
+        ``arrived`` is set when anything happens: one who follows several executions shares it among them.
+        """
+        return ExecutionListener(self, execution_id, arrived)
 
     def offer(self, message: Broadcast) -> None:
         if isinstance(message, (ExecutionChanged, LogsCommitted, TaskProgressed)):

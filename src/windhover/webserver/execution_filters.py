@@ -146,7 +146,12 @@ def _child(text: str | None) -> ChildFilter | None:
     return ChildFilter(text.upper())
 
 
-def _with_kinds(wanted: ExecutionQuery, names: Sequence[str]) -> ExecutionQuery:
+def read_kinds(names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """The kinds of executions that are named, and whether ordinary ones are, which have no kind."""
     upper = [name.upper() for name in names]
-    kinds = tuple(name for name in upper if name != _ORDINARY)
-    return replace(wanted, kinds=kinds, without_kind=_ORDINARY in upper)
+    return tuple(name for name in upper if name != _ORDINARY), _ORDINARY in upper
+
+
+def _with_kinds(wanted: ExecutionQuery, names: Sequence[str]) -> ExecutionQuery:
+    kinds, without_kind = read_kinds(names)
+    return replace(wanted, kinds=kinds, without_kind=without_kind)

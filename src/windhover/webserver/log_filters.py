@@ -11,6 +11,7 @@ from windhover.model.log import LogEntry, LogLevel
 from windhover.repository.filters import TextMatch, TextOperator, TimeRange
 from windhover.repository.logs import LogQuery
 from windhover.webserver.errors import bad_request
+from windhover.webserver.execution_filters import read_kinds
 from windhover.webserver.parameters import read_date, read_level, read_number
 from windhover.webserver.query_filters import (
     Filter,
@@ -110,6 +111,9 @@ def _add(wanted: LogQuery, filter: Filter, now: datetime, system_namespace: str)
             return replace(wanted, trigger_id=(*wanted.trigger_id, text_match(filter)))
         case "attemptNumber" if filter.operation is Operation.EQUALS:
             return replace(wanted, attempt_number=read_number("attemptNumber", filter.value))
+        case "kind" if filter.operation in (Operation.EQUALS, Operation.IN):
+            kinds, without_kind = read_kinds(filter.values)
+            return replace(wanted, kinds=kinds, without_kind=without_kind)
         case "level" | "minLevel":
             return _with_level(wanted, filter)
         case "startDate" | "endDate":

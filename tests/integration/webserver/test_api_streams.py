@@ -60,6 +60,7 @@ class Stream:
         self._parts: asyncio.Queue[bytes] = asyncio.Queue()
         self._gone = asyncio.Event()
         self._asked = False
+        path, _, query = path.partition("?")
         raw = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
         scope = {
             "type": "http",
@@ -68,7 +69,7 @@ class Stream:
             "method": "GET",
             "path": path,
             "raw_path": path.encode(),
-            "query_string": b"",
+            "query_string": query.encode(),
             "root_path": "",
             "scheme": "http",
             "headers": raw,

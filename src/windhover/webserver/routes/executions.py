@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from windhover.engine.messages import DeleteExecution
 from windhover.model.execution import Execution
+from windhover.model.state import StateType
 from windhover.repository.execution_query import ExecutionQuery, ExecutionSort, SortBy
 from windhover.repository.filters import TextMatch
 from windhover.repository.flows import FlowQuery
@@ -97,6 +98,9 @@ _START = takes("multipart/form-data", _FORM, required=False, description="The in
 
 _KINDS = ("NORMAL", "TEST", "PLAYGROUND")
 
+#: How many executions an average duration is of, at most.
+_AVERAGED = 100
+
 
 class FlowKey(msgspec.Struct, rename="camel"):
     """A flow by its namespace and id."""
@@ -156,6 +160,26 @@ async def latest_executions(request: Request, services: Services, tenant: Tenant
     """The last execution of each of the flows named."""
     found = [await _latest(services, tenant, key) for key in await read_json(request, list[FlowKey])]
     return JsonResponse([one for one in found if one is not None])
+
+
+@router.get(
+    "/namespaces/{namespace}/flows/{flowId}/average-duration",
+    responses=answers(float | None),
+    operation_id="executionAverageDuration",
+)
+async def average_duration(
+    services: Services, tenant: Tenant, namespace: Namespace, flow_id: FlowId
+) -> Response:
+    """How many seconds the latest successful executions of a flow took, up to a hundred; null without any."""
+    query = ExecutionQuery(
+        tenant,
+        flows=((namespace, flow_id),),
+        states=(StateType.SUCCESS,),
+        sort=(SortBy(ExecutionSort.START_DATE, descending=True),),
+        paging=paging(1, _AVERAGED),
+    )
+    found = [each.state.duration or 0.0 for each in (await services.executions.search(query)).results]
+    return JsonResponse(sum(found) / len(found) if found else None)
 
 
 @router.get("/namespaces", responses=answers(list[str]), operation_id="listExecutableDistinctNamespaces")

@@ -70,7 +70,9 @@ async def search_logs(
     query = _query(request, services, tenant)
     descending = not sort or split_sort(sort[0])[1]
     found = await services.logs.find(replace(query, descending=descending, paging=paging(page, size)))
-    return JsonResponse(LogPageJson([log_json(entry) for entry in found.results], found.total))
+    kinds = await services.executions.kinds({entry.execution_id for entry in found.results})
+    shown = [log_json(entry, kinds.get(entry.execution_id)) for entry in found.results]
+    return JsonResponse(LogPageJson(shown, found.total))
 
 
 @router.get(
@@ -88,12 +90,13 @@ async def list_logs(
     size: PageSize = 1000,
 ) -> Response:
     """The lines of one execution, in order."""
-    await find_header(services, tenant, execution_id)
+    kind = (await find_header(services, tenant, execution_id)).kind
     query = _query(request, services, tenant)
     if page is not None:
         found = await services.logs.find(replace(query, execution_id=execution_id, paging=paging(page, size)))
-        return JsonResponse([log_json(entry) for entry in found.results])
-    return StreamingResponse(_json_list(lines(services, query, execution_id)), media_type="application/json")
+        return JsonResponse([log_json(entry, kind) for entry in found.results])
+    found_lines = _json_list(lines(services, query, execution_id), kind)
+    return StreamingResponse(found_lines, media_type="application/json")
 
 
 @router.get(
@@ -186,12 +189,12 @@ async def lines(
             yield entry
 
 
-async def _json_list(entries: AsyncIterator[LogEntry]) -> AsyncIterator[bytes]:
+async def _json_list(entries: AsyncIterator[LogEntry], kind: str | None) -> AsyncIterator[bytes]:
     """A JSON list, block by block: a log may be longer than memory allows."""
     block: list[bytes] = []
     opening = b"["
     async for entry in entries:
-        block.append(_encode(log_json(entry)))
+        block.append(_encode(log_json(entry, kind)))
         if len(block) >= _LINES_AT_ONCE:
             yield opening + b",".join(block)
             block.clear()
@@ -220,14 +223,15 @@ async def _follow(
     """
     with services.feed.listen(execution_id) as listener:
         # Read after listening has begun and before the lines: if it has ended, they are all there.
-        ended = has_ended(*await find_execution(services, tenant, execution_id))
+        execution, task_runs = await find_execution(services, tenant, execution_id)
+        ended, kind = has_ended(execution, task_runs), execution.kind
         behind = True
         while True:
             if behind:
                 async for entry in services.logs.stream(execution_id, after):
                     after = entry.sequence
                     if accepts(query, entry):
-                        yield _event(entry)
+                        yield _event(entry, kind)
                 behind = False
             if ended:
                 yield event(b"{}", id=END, name=END)
@@ -247,11 +251,11 @@ async def _follow(
                 if entry.sequence == after + 1:
                     after = entry.sequence
                     if accepts(query, entry):
-                        yield _event(entry)
+                        yield _event(entry, kind)
 
 
-def _event(entry: LogEntry) -> bytes:
-    return event(_encode(log_json(entry)), id=str(entry.sequence))
+def _event(entry: LogEntry, kind: str | None) -> bytes:
+    return event(_encode(log_json(entry, kind)), id=str(entry.sequence))
 
 
 def _query(request: Request, services: WebServices, tenant: str) -> LogQuery:

@@ -138,10 +138,10 @@ async def list_metrics(
     task_id: Annotated[str | None, Query(alias="taskId")] = None,
 ) -> Response:
     """The metrics of one execution in the order of time."""
-    await find_header(services, tenant, execution_id)
+    kind = (await find_header(services, tenant, execution_id)).kind
     metrics = await services.metrics.of_execution(execution_id, task_run_id=task_run_id, task_id=task_id)
     offset = paging(page, size).offset
-    shown = [metric_json(metric) for metric in metrics[offset : offset + size]]
+    shown = [metric_json(metric, kind) for metric in metrics[offset : offset + size]]
     return JsonResponse(MetricPageJson(shown, len(metrics)))
 
 

@@ -171,9 +171,11 @@ def execution_json(
 
 def _waits_for(execution: Execution) -> str | None:
     """Why an execution does not run though it has not ended; None when it does, or has ended."""
-    if execution.state.current is StateType.CREATED and execution.schedule_date is not None:
+    if execution.state.current is not StateType.CREATED:
+        return execution.waits_for
+    if execution.schedule_date is not None:
         return f"Its date: {instant(execution.schedule_date)}."
-    return execution.waits_for
+    return "The executor has not begun it yet."
 
 
 def state_json(state: State) -> StateJson:

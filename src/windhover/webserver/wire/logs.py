@@ -27,6 +27,7 @@ class LogEntryJson(msgspec.Struct, rename="camel", omit_defaults=True):
     attempt_number: int | None = None
     trigger_id: str | None = None
     thread: str | None = None
+    execution_kind: str | None = None
     sequence: int = 0
 
 
@@ -38,7 +39,7 @@ class LogPageJson(msgspec.Struct):
     type: str = "OFFSET"
 
 
-class MetricJson(msgspec.Struct, rename="camel"):
+class MetricJson(msgspec.Struct, rename="camel", omit_defaults=True):
     """A counter, timer (in milliseconds) or gauge."""
 
     tenant_id: str
@@ -52,6 +53,7 @@ class MetricJson(msgspec.Struct, rename="camel"):
     value: float
     timestamp: Instant
     tags: dict[str, str]
+    execution_kind: str | None = None
 
 
 class MetricPageJson(msgspec.Struct):
@@ -61,7 +63,8 @@ class MetricPageJson(msgspec.Struct):
     total: int
 
 
-def log_json(entry: LogEntry) -> LogEntryJson:
+def log_json(entry: LogEntry, kind: str | None = None) -> LogEntryJson:
+    """A line as the API shows it; ``kind`` is that of its execution, None of an ordinary one."""
     return LogEntryJson(
         tenant_id=entry.tenant_id,
         namespace=entry.namespace,
@@ -75,6 +78,7 @@ def log_json(entry: LogEntry) -> LogEntryJson:
         attempt_number=entry.attempt_number,
         trigger_id=entry.trigger_id,
         thread=entry.thread,
+        execution_kind=kind,
         sequence=entry.sequence,
     )
 
@@ -85,7 +89,8 @@ def log_text(entry: LogEntry) -> str:
     return f"{instant(entry.timestamp)} {LogLevel(entry.level).name:<5} {task}{entry.message}\n"
 
 
-def metric_json(metric: Metric) -> MetricJson:
+def metric_json(metric: Metric, kind: str | None = None) -> MetricJson:
+    """A metric as the API shows it; ``kind`` is that of its execution, None of an ordinary one."""
     return MetricJson(
         tenant_id=metric.tenant_id,
         namespace=metric.namespace,
@@ -98,4 +103,5 @@ def metric_json(metric: Metric) -> MetricJson:
         value=metric.value,
         timestamp=instant(metric.timestamp),
         tags=metric.tags,
+        execution_kind=kind,
     )
