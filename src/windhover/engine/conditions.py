@@ -5,7 +5,7 @@ Documentation page: ``docs/conditions.md``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from windhover.engine.creation import FlowInputRenderer
 from windhover.engine.environment import EngineEnvironment
@@ -32,15 +32,30 @@ def conditions_hold(trigger: Trigger, context: ConditionContext) -> bool:
     Raises:
         ConditionError: a condition cannot be evaluated; it says which, and why.
     """
-    for condition in trigger.all_conditions:
-        if not isinstance(condition, ConditionType) or isinstance(condition, RememberedConditionType):
-            continue
-        if not condition.evaluate(context):
-            return False
-    if trigger.when == ALWAYS:
+    return all_hold(own_conditions(trigger), trigger.when, context)
+
+
+def own_conditions(trigger: Trigger) -> list[ConditionType]:
+    """The conditions that one event decides."""
+    return [
+        condition
+        for condition in trigger.all_conditions
+        if isinstance(condition, ConditionType) and not isinstance(condition, RememberedConditionType)
+    ]
+
+
+def all_hold(conditions: Iterable[ConditionType], when: str, context: ConditionContext) -> bool:
+    """Whether all of some conditions hold, and a `when`.
+
+    Raises:
+        ConditionError: a condition cannot be evaluated; it says which, and why.
+    """
+    if not all(condition.evaluate(context) for condition in conditions):
+        return False
+    if when == ALWAYS:
         return True
     try:
-        return truthy(context.render_when(trigger.when))
+        return truthy(context.render_when(when))
     except ExpressionError as error:
         raise ConditionError("when", str(error)) from None
 

@@ -1,4 +1,4 @@
-"""The dates of a schedule on which its conditions hold, and what executions are told of them.
+"""The dates of a schedule, as far as its conditions let them, and what executions are told of them.
 
 Documentation page: ``docs/triggers.md``.
 """
@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from windhover.engine.conditions import ALWAYS, conditions_hold, flow_context
+from windhover.engine.conditions import ALWAYS, all_hold, flow_context
 from windhover.engine.environment import EngineEnvironment
+from windhover.engine.schedule_conditions import Asked, divide
 from windhover.expression import render_value
 from windhover.model.execution import JsonValue
 from windhover.model.flow import Flow
@@ -32,15 +33,22 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 class Dates:
-    """The dates of a calendar on which conditions hold.
+    """The dates of a calendar on which those conditions hold that a date alone decides.
 
     They are given in UTC: two times of a zone compare as the clock shows them, and where clocks are put back
     that is not the order they come in. :meth:`tell` says what the clock shows.
     """
 
-    def __init__(self, calendar: Calendar, holds: Callable[[Slot], bool] | None = None) -> None:
+    def __init__(
+        self,
+        calendar: Calendar,
+        holds: Callable[[Slot], bool] | None = None,
+        runs: Callable[[Slot], bool] | None = None,
+    ) -> None:
+        """``holds`` are those conditions, and ``runs`` those that are asked when a date is due."""
         self._calendar = calendar
         self._holds = holds
+        self._runs = runs
         #: Where the last search for a next date gave up: on no date until then do conditions hold.
         self.searched_until: datetime | None = None
 
@@ -65,6 +73,14 @@ class Dates:
             None if after is None else self.tell(after),
             None if before is None else self.tell(before),
         )
+
+    def runs(self, slot: Slot) -> bool:
+        """Whether a date that is due runs, as far as it is not the date that decides.
+
+        Raises:
+            windhover.plugin.condition.ConditionError: it cannot be told.
+        """
+        return self._runs is None or self._runs(slot)
 
     def tell(self, date: datetime) -> datetime:
         """A date of the schedule in its zone."""
@@ -107,14 +123,19 @@ def schedule_dates(flow: Flow, trigger: ScheduleTrigger, environment: EngineEnvi
         variables = {"flow": {"id": flow.id, "namespace": flow.namespace}, "vars": flow.variables or {}}
         return render_value(template, environment.scope(variables, ""), typed=True)
 
-    def holds(slot: Slot) -> bool:
-        return conditions_hold(trigger, flow_context(flow, schedule_variables(slot), environment))
+    def ask(asked: Asked) -> Callable[[Slot], bool] | None:
+        def holds(slot: Slot) -> bool:
+            context = flow_context(flow, schedule_variables(slot), environment)
+            return all_hold(asked.conditions, asked.when, context)
 
-    return Dates(trigger.calendar(zone, render), holds if is_conditional(trigger) else None)
+        return holds if asked else None
+
+    ahead, when_due = divide(trigger)
+    return Dates(trigger.calendar(zone, render), ask(ahead), ask(when_due))
 
 
 def is_conditional(trigger: ScheduleTrigger) -> bool:
-    """Whether a schedule runs on some of its dates only."""
+    """Whether a schedule has conditions, and so may run on some of its dates only."""
     return bool(trigger.all_conditions) or trigger.when != ALWAYS
 
 

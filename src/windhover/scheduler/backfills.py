@@ -10,7 +10,7 @@ import msgspec
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.firing import fire
-from windhover.engine.schedule_dates import Dates
+from windhover.engine.schedule_dates import Dates, Slot
 from windhover.expression import ExpressionError
 from windhover.model.flow import Flow
 from windhover.model.trigger_state import Backfill, BackfillMode, SlotRun
@@ -24,8 +24,8 @@ from windhover.scheduler.schedules import Schedules, numbered
 
 _AT_ONCE = 100
 
-#: How many dates that need not be run are passed over in one look.
-_SKIPPED_AT_ONCE = 1000
+#: How many dates are looked at in one look, the ones that need not be run included.
+_ASKED_AT_ONCE = 1000
 
 #: When a backfill is looked at again that cannot go on: its trigger is disabled, its flow is gone, or as many
 #: executions are under way as may be.
@@ -144,20 +144,21 @@ class Backfills:
         events: list[TriggerEvent] = []
         running = list(backfill.running)
         cursor = backfill.current_date
-        skipped = 0
+        skipped = asked = 0
         date = _first_after(dates, backfill, cursor)
         while (
             date is not None
             and date <= backfill.end
             and len(running) < backfill.max_concurrent
             and len(events) < _AT_ONCE
-            and skipped < _SKIPPED_AT_ONCE
+            and asked < _ASKED_AT_ONCE
         ):
-            if backfill.mode.wants(before.get(date)):
-                events.append(self._event(backfill, flow, trigger, dates, date, now))
-                running.append(events[-1].execution.id)
-            else:
+            asked += 1
+            if not backfill.mode.wants(before.get(date)):
                 skipped += 1
+            elif dates.runs(slot := dates.slot(date)):
+                events.append(self._event(backfill, flow, trigger, slot, now))
+                running.append(events[-1].execution.id)
             cursor = date
             date = dates.next_after(date)
         if date is None and dates.searched_until is not None and dates.searched_until < backfill.end:
@@ -187,16 +188,13 @@ class Backfills:
         backfill: Backfill,
         flow: Flow,
         trigger: ScheduleTrigger,
-        dates: Dates,
-        date: datetime,
+        slot: Slot,
         now: datetime,
     ) -> TriggerEvent:
-        occasion = self._schedules.occasion(
-            trigger, dates.slot(date), inputs=backfill.inputs, labels=backfill.labels
-        )
+        occasion = self._schedules.occasion(trigger, slot, inputs=backfill.inputs, labels=backfill.labels)
         firing = fire(flow, occasion, self._environment, now)
-        key = f"backfill/{backfill.id}/{int(date.timestamp())}"
-        return TriggerEvent(backfill.key, key, firing.execution, numbered(firing.logs), slot=date)
+        key = f"backfill/{backfill.id}/{int(slot.date.timestamp())}"
+        return TriggerEvent(backfill.key, key, firing.execution, numbered(firing.logs), slot=slot.date)
 
 
 def _first_after(dates: Dates, backfill: Backfill, cursor: datetime | None) -> datetime | None:

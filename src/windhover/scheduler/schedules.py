@@ -134,11 +134,30 @@ class Schedules:
     ) -> Outcome:
         outcome = failed_look(state, reason, now, self._journal)
         date = state.next_date
-        if trigger.fail_on_trigger_error and date is not None and not state.memory.failures:
-            slot = Slot(date, None, None)
-            firing = failed_firing(flow, self.occasion(trigger, slot), reason, self._environment, now)
+        if date is None or date > now or not trigger.fail_on_trigger_error:
+            return outcome
+        slot = Slot(date, None, None)
+        firing = failed_firing(flow, self.occasion(trigger, slot), reason, self._environment, now)
+        following = self._following(flow, trigger, date)
+        # The execution is what has become of this date. Where no other can be told, it is tried again.
+        if following is not None or not state.memory.failures:
             outcome.events.append(self._event(state, firing, slot))
+        if following is not None:
+            outcome.evaluation = msgspec.structs.replace(
+                outcome.evaluation,
+                due=following if trigger.allow_concurrent else None,
+                next_date=following,
+                last_triggered=now,
+                execution_id=firing.execution.id,
+            )
         return outcome
+
+    def _following(self, flow: Flow, trigger: ScheduleTrigger, date: datetime) -> datetime | None:
+        """The date after another; None if there is none, or it cannot be told."""
+        try:
+            return self.dates(flow, trigger).next_after(date)
+        except (ConditionError, ExpressionError, ValueError):
+            return None
 
 
 def failed_look(state: TriggerState, reason: str, now: datetime, journal: TriggerJournal) -> Outcome:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from windhover.engine.schedule_dates import Dates, Slot
+from windhover.plugin.condition import ConditionError
 from windhover.plugin.trigger import RecoverMissedSchedules
 
 #: A date that is looked at this late was missed, whether or not a scheduler ran all the time.
@@ -23,7 +24,7 @@ class Rules:
     late_maximum: timedelta | None
     allow_concurrent: bool
     watching_since: datetime
-    #: Dates run in one look, at most; the rest follows at once.
+    #: Dates run, or asked about, in one look, at most; the rest follows at once.
     at_once: int = 100
 
 
@@ -37,7 +38,11 @@ class Decision:
 
 
 def decide(dates: Dates, pending: datetime | None, now: datetime, rules: Rules) -> Decision:
-    """What to do at ``now`` with a schedule whose next date is ``pending``."""
+    """What to do at ``now`` with a schedule whose next date is ``pending``.
+
+    Raises:
+        windhover.plugin.condition.ConditionError: it cannot be told whether a date that is due runs.
+    """
     skipped: list[tuple[datetime, datetime, str]] = []
     if pending is not None and pending <= now and rules.late_maximum is not None:
         pending = _pass_over(dates, pending, now - rules.late_maximum, skipped, "later than allowed")
@@ -45,9 +50,18 @@ def decide(dates: Dates, pending: datetime | None, now: datetime, rules: Rules) 
         pending = _recover(dates, pending, now, rules, skipped)
     slots: list[Slot] = []
     most = rules.at_once if rules.allow_concurrent else 1
-    while pending is not None and pending <= now and len(slots) < most:
+    asked = 0
+    while pending is not None and pending <= now and len(slots) < most and asked < rules.at_once:
         slot = dates.slot(pending)
-        slots.append(slot)
+        try:
+            runs = dates.runs(slot)
+        except ConditionError:
+            if slots:
+                break  # They run, and the next look begins with this date.
+            raise
+        if runs:
+            slots.append(slot)
+        asked += 1
         pending = dates.next_after(pending)
     return Decision(slots, pending, skipped)
 

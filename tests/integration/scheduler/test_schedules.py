@@ -192,15 +192,19 @@ async def test_conditions(bench: Bench) -> None:
     assert run.execution.trigger.variables["previous"] == "2026-05-31T23:00:00Z"
 
 
-async def test_a_condition_that_fails_backs_off_and_says_so(bench: Bench) -> None:
-    await bench.save(hourly("when: \"{{ trigger.date | date('yyyy') > undefined_name }}\""))
+@pytest.mark.parametrize("condition", ["kv('nothing')", "trigger.nothing.here"])
+async def test_a_condition_that_fails_backs_off_and_says_so(bench: Bench, condition: str) -> None:
+    await bench.save(hourly(f'when: "{{{{ {condition} }}}}"'))
+    await bench.at(13)
     state = await bench.state()
     assert state.health is Health.FAILING
-    assert "undefined_name" in (state.memory.reason or "")
-    assert state.due == bench.clock() + timedelta(seconds=2)
-    await bench.at(12, 0, 2)
-    assert (await bench.state()).due == bench.clock() + timedelta(seconds=4)
-    assert len(await bench.log()) == 2
+    assert "nothing" in (state.memory.reason or "")
+    pause = timedelta(seconds=2**state.memory.failures)
+    assert state.due == bench.clock() + pause
+    bench.clock.now += pause
+    await bench.tick()
+    assert (await bench.state()).due == bench.clock() + 2 * pause
+    assert len(await bench.log()) == state.memory.failures + 1
     await bench.save(HOURLY)
     assert (await bench.state()).health is Health.HEALTHY
 
@@ -271,14 +275,16 @@ async def test_enabled_again_by_its_flow_it_leaves_the_past_alone(bench: Bench) 
 
 
 async def test_looks_that_fail_before_there_is_a_next_date_lose_no_date(bench: Bench) -> None:
-    failing = hourly('when: "{{ vars.go }}"')
+    failing = HOURLY.replace("Schedule\n", "ScheduleOnDates\n").replace(
+        'cron: "0 * * * *"', 'dates: "{{ vars.dates }}"'
+    )
     await bench.save(failing)
     for minute in (10, 20, 30, 40, 50):
         await bench.at(12, minute)
     assert (await bench.state()).health is Health.FAILING
     await bench.at(13, 1)
-    # An edit of what the condition reads, not of the trigger.
-    await bench.save(failing.rstrip() + "\n    variables: {go: true}\n")
+    # An edit of what the dates are read from, not of the trigger.
+    await bench.save(failing.rstrip() + "\n    variables: {dates: ['2026-06-01T13:00:00Z']}\n")
     await bench.at(13, 20)
     assert await bench.dates() == ["2026-06-01T13:00:00Z"]
 

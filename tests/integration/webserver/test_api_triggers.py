@@ -172,7 +172,7 @@ async def test_a_trigger_nobody_looks_at_is_late(api: Api) -> None:
 
 
 async def test_a_trigger_that_fails_says_why(api: Api) -> None:
-    await api.save(flow("scheduled", schedule("s", HOURLY, 'when: "{{ nowhere.to.be.found }}"')))
+    await api.save(flow("scheduled", schedule("s", HOURLY, 'when: "{{ trigger.nowhere.to.be.found }}"')))
     state = await api.state()
     assert state["health"] == "FAILING"
     assert state["failures"] == 1
@@ -357,7 +357,7 @@ async def test_unlock(api: Api) -> None:
 
 
 async def test_restart(api: Api) -> None:
-    await api.save(flow("scheduled", schedule("s", HOURLY, 'when: "{{ nowhere.to.be.found }}"')))
+    await api.save(flow("scheduled", schedule("s", HOURLY, 'when: "{{ trigger.nowhere.to.be.found }}"')))
     assert (await api.state())["health"] == "FAILING"
     assert (await api.call("POST", f"{ONE}/restart"))["health"] == "HEALTHY"
 
@@ -541,7 +541,7 @@ async def test_backfills_of_many(api: Api) -> None:
 
 
 async def test_the_log_of_a_trigger(api: Api) -> None:
-    await api.save(flow("scheduled", schedule("s", HOURLY, 'when: "{{ nowhere.to.be.found }}"')))
+    await api.save(flow("scheduled", schedule("s", HOURLY, 'when: "{{ trigger.nowhere.to.be.found }}"')))
     for second in (2, 6, 14):
         await api.bench.at(12, 0, second)
     query = {"triggerId": "s", "sort": "timestamp:asc"}
