@@ -13,7 +13,7 @@ from windhover.expression import ExpressionError
 from windhover.model.execution import Stage
 from windhover.model.log import LogLevel
 from windhover.model.state import State, StateType
-from windhover.plugin.flowable import Enough, FlowableTask, Round
+from windhover.plugin.flowable import Again, Enough, FlowableTask, Round
 
 
 class Rounds(Cutting):
@@ -42,17 +42,21 @@ class Rounds(Cutting):
         assert node is not None, "a flow has no rounds"
         task, record = node.task, node.record
         assert isinstance(task, FlowableTask), "only flow-control tasks have frames"
-        outputs = record.outputs or {}
-        record.rounds += 1
-        self.live.outputs_changed(node, task.round_outputs(record.rounds))
-        self.changed(node)
+        outputs, rounds = record.outputs or {}, record.rounds
+        elapsed = self.now - record.state.start_date
         try:
-            done = Round(record.rounds, self.now - record.state.start_date)
-            decision = task.after_round(self.renderer(node), done)
+            # Asked with the count as the round saw it, then with the one raised: what ends the loop stays.
+            decision = task.after_round(self.renderer(node), Round(rounds, elapsed))
+            if isinstance(decision, Again):
+                record.rounds += 1
+                self.live.outputs_changed(node, task.round_outputs(record.rounds))
+                decision = task.after_round(self.renderer(node), Round(record.rounds, elapsed))
         except (ExpressionError, ValueError) as error:
+            record.rounds = rounds
             self.live.outputs_changed(node, outputs)
             self.log(LogLevel.ERROR, f"Unable to resolve state from the Flowable task: {error}", node)
             decision = Enough(failed=True)
+        self.changed(node)
         if isinstance(decision, Enough):
             if decision.warning is not None:
                 self.log(LogLevel.WARN, decision.warning, node)

@@ -71,7 +71,8 @@ class OnFailure(StrEnum):
 
 
 class Round(msgspec.Struct, frozen=True):
-    """A round of a loop that is over; ``number`` counts from 1, ``elapsed`` from the begin of the first."""
+    """A round of a loop is over: the outputs tell of ``number`` rounds, and ``elapsed`` is the time since the
+    begin of the first."""
 
     number: int
     elapsed: timedelta
@@ -271,6 +272,8 @@ class FlowableTask(Task):
 
     def after_round(self, ctx: FlowableContext, done: Round) -> Again | Enough:
         """Decide about another round, after one in which nothing failed.
+
+        It is asked twice, the second time with the outputs that tell of the round, if it said :class:`Again`.
 
         Raises:
             windhover.expression.ExpressionError: the run ends FAILED with this message.

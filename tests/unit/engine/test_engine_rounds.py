@@ -40,7 +40,7 @@ def test_a_loop_goes_round_until_its_condition_is_true() -> None:
     run.fire()
     run.end(outputs={"value": "done"})
     assert run.ended
-    assert run.run("loop").outputs == {"iterationCount": 4}
+    assert run.run("loop").outputs == {"iterationCount": 3}
     assert run.task_ids() == ["loop", "ask"]
     assert run.history() == run.history("loop") == "CREATED RUNNING PAUSED RUNNING SUCCESS"
     assert [len(a.state.histories) for a in run.run("loop").attempts or ()] == [3]
@@ -57,7 +57,29 @@ def test_a_wait_between_rounds_survives_a_restart_of_the_server() -> None:
     run.end(outputs={"value": "done"})
     assert run.ended
     assert run.state is StateType.SUCCESS
-    assert run.run("loop").outputs == {"iterationCount": 3}
+    assert run.run("loop").outputs == {"iterationCount": 2}
+
+
+@pytest.mark.parametrize(
+    ("condition", "rounds", "count"),
+    [
+        ("true", 1, 1),
+        ("{{ outputs.loop.iterationCount >= 3 }}", 2, 3),
+        ("{{ outputs.loop.iterationCount == 1 }}", 1, 1),
+        ("{{ outputs.loop.iterationCount == 2 }}", 1, 2),
+    ],
+)
+def test_a_condition_sees_the_count_before_and_after_it_is_raised(
+    condition: str, rounds: int, count: int
+) -> None:
+    run = FlowRun(LOOP.replace("{{ outputs.ask.value == 'done' }}", condition) % ("", ""))
+    for _ in range(rounds - 1):
+        run.end(outputs={"value": "no"})
+        run.fire()
+    run.end(outputs={"value": "no"})
+
+    assert run.ended
+    assert run.run("loop").outputs == {"iterationCount": count}
 
 
 @pytest.mark.parametrize(

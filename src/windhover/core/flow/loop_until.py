@@ -39,7 +39,7 @@ class LoopUntilOutput(Output):
     """What a LoopUntil task gives."""
 
     iteration_count: Annotated[
-        int, Field(description="1 in the first round, raised after each: rounds + 1 in the end.")
+        int, Field(description="1 in the first round; raised after a round that has not ended the loop.")
     ]
 
 
@@ -109,10 +109,8 @@ tasks:
         limits = self.check_frequency
         if limits.max_iterations is not None:
             most = str(ctx.render(limits.max_iterations)).strip()
-            if not most.isdecimal() or int(most) < 1:
-                raise ValueError(
-                    f"`checkFrequency.maxIterations` must be a whole number above 0, not `{most}`"
-                )
+            if not most.isdecimal():
+                raise ValueError(f"`checkFrequency.maxIterations` must be a whole number, not `{most}`")
             if done.number >= int(most):
                 return "Max iterations reached"
         if limits.max_duration is not None:
