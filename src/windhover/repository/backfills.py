@@ -15,7 +15,7 @@ from windhover.repository import trigger_statements as statements
 from windhover.repository.database import Database
 from windhover.repository.instants import from_micros, to_micros
 from windhover.repository.records import json_text
-from windhover.repository.statement import Row, Write, sql
+from windhover.repository.statement import BulkStatement, Row, Write, sql
 
 _decoder = msgspec.json.Decoder(Backfill)
 
@@ -31,6 +31,26 @@ _NEXT_DUE = sql("SELECT min(due) FROM backfills WHERE due IS NOT NULL")
 _WAKE = sql("UPDATE backfills SET due = ? WHERE NOT ended AND (due IS NULL OR due > ?)")
 _UPDATE = sql(
     "UPDATE backfills SET version = version + 1, ended = ?, due = ?, data = ? WHERE id = ? AND version = ?"
+)
+
+_UPDATED_COLUMNS = {
+    "id": "text",
+    "version": "integer",
+    "ended": "boolean",
+    "due": "bigint",
+    "data": "text",
+}
+_UPDATE_ALL = BulkStatement(
+    table="backfills",
+    sqlite=(
+        "UPDATE backfills SET version = version + 1, ended = ?3, due = ?4, data = ?5 "
+        "WHERE id = ?1 AND version = ?2"
+    ),
+    postgresql=(
+        "UPDATE backfills SET version = backfills.version + 1, ended = c.ended, due = c.due, data = c.data "
+        f"FROM {statements.unnested(_UPDATED_COLUMNS, 'c')} "
+        "WHERE backfills.id = c.id AND backfills.version = c.version"
+    ),
 )
 
 
@@ -56,6 +76,18 @@ class BackfillRepository:
         """The backfill of a trigger that has not ended, if there is one."""
         found = _stored(await self._database.fetch(_ACTIVE, key))
         return found[0] if found else None
+
+    async def active_of_all(self, keys: Sequence[TriggerKey]) -> list[StoredBackfill]:
+        """The backfills of some triggers that have not ended, in no order."""
+        if not keys:
+            return []
+        marks = ", ".join(["(?, ?, ?, ?)"] * len(keys))
+        columns = ", ".join(statements.KEY_COLUMNS)
+        found = await self._database.fetch(
+            sql(f"{_SELECT} WHERE ({columns}) IN (VALUES {marks}) AND NOT ended"),
+            [part for key in keys for part in key],
+        )
+        return _stored(found)
 
     async def active_of_flow(self, tenant_id: str, namespace: str, flow_id: str) -> list[StoredBackfill]:
         return _stored(await self._database.fetch(_OF_FLOW, (tenant_id, namespace, flow_id)))
@@ -91,6 +123,37 @@ class BackfillRepository:
             stored.version,
         )
         return bool(await self._database.execute(_UPDATE, parameters))
+
+    async def update_all(
+        self, changes: Sequence[tuple[StoredBackfill, Backfill]], due: datetime | None
+    ) -> set[str]:
+        """Change many backfills in one transaction, each as :meth:`update` does.
+
+        Returns the ids of those that were changed.
+        """
+        if not changes:
+            return set()
+        written = {changed.id: (stored, json_text(changed)) for stored, changed in changes}
+        rows: list[Row] = [
+            (
+                changed.id,
+                stored.version,
+                changed.ended is not None,
+                None if changed.ended is not None or changed.paused else to_micros(due),
+                written[changed.id][1],
+            )
+            for stored, changed in changes
+        ]
+        await self._database.write([Write(_UPDATE_ALL, rows)])
+        marks = ", ".join("?" * len(written))
+        found = await self._database.fetch(
+            sql(f"SELECT id, version, data FROM backfills WHERE id IN ({marks})"), list(written)
+        )
+        return {
+            id_
+            for id_, version, data in found
+            if (version, data) == (written[id_][0].version + 1, written[id_][1])
+        }
 
     async def delete(self, id: str) -> None:
         await self._database.write([Write(statements.DELETE_BACKFILLS, [(id,)])])

@@ -30,11 +30,13 @@ THIS_TRIGGER = "tenant_id = ? AND namespace = ? AND flow_id = ? AND trigger_id =
 SELECT_STATES = f"SELECT {', '.join(STATE_COLUMNS)} FROM triggers"
 
 
-def _same(alias: str) -> str:
+def same_trigger(alias: str) -> str:
+    """That a row of ``triggers`` and one of the alias are of the same trigger."""
     return " AND ".join(f"triggers.{name} = {alias}.{name}" for name in KEY_COLUMNS)
 
 
-def _unnest(columns: dict[str, str], alias: str) -> str:
+def unnested(columns: dict[str, str], alias: str) -> str:
+    """Rows that PostgreSQL is given as one array for each column, as a table."""
     arrays = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(columns.values(), 1))
     return f"unnest({arrays}) AS {alias} ({', '.join(columns)})"
 
@@ -61,7 +63,7 @@ def guarded(
             f"(SELECT 1 FROM {guarding} AS e WHERE e.{named} = ?{own} AND {condition}) ON CONFLICT DO NOTHING"
         ),
         postgresql=(
-            f"INSERT INTO {table} ({names}) SELECT {names} FROM {_unnest(columns, 'given')} WHERE EXISTS "
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM {unnested(columns, 'given')} WHERE EXISTS "
             f"(SELECT 1 FROM {guarding} AS e WHERE e.{named} = given.{execution} AND {condition}) "
             "ON CONFLICT DO NOTHING"
         ),
@@ -93,7 +95,7 @@ TAKE_EVENTS = BulkStatement(
     ),
     postgresql=(
         f"INSERT INTO trigger_events ({_EVENT_NAMES}) SELECT {_EVENT_NAMES} "
-        f"FROM {_unnest(_OFFERED_COLUMNS, 'o')} WHERE o.lease IS NULL OR EXISTS "
+        f"FROM {unnested(_OFFERED_COLUMNS, 'o')} WHERE o.lease IS NULL OR EXISTS "
         f"({_HELD.format('o.tenant_id', 'o.namespace', 'o.flow_id', 'o.trigger_id', 'o.lease')}) "
         "ON CONFLICT DO NOTHING"
     ),
@@ -134,8 +136,8 @@ EVALUATED = BulkStatement(
         "due = CASE WHEN triggers.disabled OR NOT triggers.active THEN NULL ELSE e.due END, "
         "next_date = e.next_date, "
         "last_triggered = e.last_triggered, execution_id = e.execution_id, worker_id = e.worker_id, "
-        f"lease_owner = e.lease_owner, data = e.data FROM {_unnest(_EVALUATED_COLUMNS, 'e')} "
-        f"WHERE {_same('e')} AND triggers.lease_owner = e.held"
+        f"lease_owner = e.lease_owner, data = e.data FROM {unnested(_EVALUATED_COLUMNS, 'e')} "
+        f"WHERE {same_trigger('e')} AND triggers.lease_owner = e.held"
     ),
     reads=("trigger_events",),
 )
@@ -153,7 +155,7 @@ def claim_due(condition: str = "TRUE") -> Statement:
         postgresql=(
             "UPDATE triggers SET lease_owner = $1, due = $2 FROM "
             f"(SELECT {key} {due.format(now='$3', limit='$4')} FOR UPDATE SKIP LOCKED) AS d "
-            f"WHERE {_same('d')}"
+            f"WHERE {same_trigger('d')}"
         ),
     )
 
@@ -194,8 +196,8 @@ RELEASE = BulkStatement(
         "updated = CASE WHEN triggers.next_date IS NULL THEN triggers.updated ELSE r.updated END, "
         "due = CASE WHEN triggers.disabled OR NOT triggers.active OR r.stop THEN NULL "
         "ELSE greatest(r.due, coalesce(triggers.next_date, r.due)) END, "
-        f"disabled = triggers.disabled OR r.stop FROM {_unnest(_RELEASE_COLUMNS, 'r')} "
-        f"WHERE {_same('r')} AND triggers.execution_id = r.execution_id"
+        f"disabled = triggers.disabled OR r.stop FROM {unnested(_RELEASE_COLUMNS, 'r')} "
+        f"WHERE {same_trigger('r')} AND triggers.execution_id = r.execution_id"
     ),
 )
 #: Keep a trigger for longer; changes no row when it is lost.
@@ -246,7 +248,7 @@ DECLARE = BulkStatement(
     ),
     postgresql=(
         f"INSERT INTO triggers ({_DECLARATION_NAMES}) SELECT {_DECLARATION_NAMES} "
-        f"FROM {_unnest(_DECLARATION_COLUMNS, 'd')} {_REDECLARE}"
+        f"FROM {unnested(_DECLARATION_COLUMNS, 'd')} {_REDECLARE}"
     ),
 )
 #: Forget the triggers of a flow that its revision does not declare.

@@ -25,6 +25,8 @@ from windhover.repository.lazy_search import load_search
 from windhover.repository.records import execution_row, json_text, label_rows, log_row
 from windhover.repository.statement import Row, Write, sql
 from windhover.repository.statements import ENDED, INSERT_LOGS
+from windhover.repository.trigger_changes import TriggerChange, change_writes
+from windhover.repository.trigger_statements import KEY_COLUMNS
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -33,20 +35,6 @@ _memory_decoder = msgspec.json.Decoder(TriggerMemory)
 
 _THIS = statements.THIS_TRIGGER
 _GET = sql(f"{statements.SELECT_STATES} WHERE {_THIS}")
-_SET_DISABLED = sql(
-    "UPDATE triggers SET disabled = ?, updated = ?, lease_owner = NULL, "
-    "due = CASE WHEN active AND execution_id IS NULL THEN CAST(? AS bigint) END, "
-    f"next_date = CASE WHEN ? THEN ? ELSE next_date END WHERE {_THIS}"
-)
-_UNLOCK = sql(
-    "UPDATE triggers SET execution_id = NULL, lease_owner = NULL, updated = ?, "
-    f"due = CASE WHEN disabled OR NOT active THEN NULL ELSE CAST(? AS bigint) END WHERE {_THIS}"
-)
-_RESTART = sql(
-    "UPDATE triggers SET execution_id = NULL, lease_owner = NULL, next_date = NULL, updated = ?, "
-    f"due = CASE WHEN disabled OR NOT active THEN NULL ELSE CAST(? AS bigint) END, data = ? WHERE {_THIS}"
-)
-_DELETE = sql(f"DELETE FROM triggers WHERE {_THIS}")
 _FLOWS_DUE = sql(
     "SELECT DISTINCT tenant_id, namespace, flow_id, flow_revision FROM triggers "
     "WHERE due >= ? AND due <= ? LIMIT ?"
@@ -292,6 +280,15 @@ class TriggerRepository:
         rows = await self._database.fetch(_GET, key)
         return _state(rows[0]) if rows else None
 
+    async def get_all(self, keys: Sequence[TriggerKey]) -> list[TriggerState]:
+        """The states of those of some triggers that have one, in no order."""
+        if not keys:
+            return []
+        marks = ", ".join(["(?, ?, ?, ?)"] * len(keys))
+        statement = sql(f"{statements.SELECT_STATES} WHERE ({', '.join(KEY_COLUMNS)}) IN (VALUES {marks})")
+        rows = await self._database.fetch(statement, [part for key in keys for part in key])
+        return [_state(row) for row in rows]
+
     async def of_flow(self, tenant_id: str, namespace: str, flow_id: str) -> list[TriggerState]:
         """The triggers of a flow by their ids."""
         rows = await self._database.fetch(
@@ -303,45 +300,13 @@ class TriggerRepository:
         )
         return [_state(row) for row in rows]
 
-    async def disable(self, key: TriggerKey, now: datetime) -> bool:
-        """Disable a trigger; False when there is none."""
-        return await self._set_disabled(key, True, None, False, None, now)
+    async def change(self, changes: Sequence[TriggerChange], now: datetime) -> None:
+        """Do to triggers what people or tasks want done, in one transaction.
 
-    async def enable(
-        self, key: TriggerKey, now: datetime, *, go_on: bool = False, from_date: datetime | None = None
-    ) -> bool:
-        """Let a trigger work again; False when there is none.
-
-        With ``go_on`` a schedule makes up for the dates that have passed meanwhile. Otherwise it goes on with
-        ``from_date``, or with the first date to come.
+        Those that have no state (any more) are left out.
         """
-        return await self._set_disabled(key, False, to_micros(now), not go_on, from_date, now)
-
-    async def _set_disabled(
-        self,
-        key: TriggerKey,
-        disabled: bool,
-        due: int | None,
-        other_date: bool,
-        date: datetime | None,
-        now: datetime,
-    ) -> bool:
-        parameters = (disabled, to_micros(now), due, other_date, to_micros(date), *key)
-        return bool(await self._database.execute(_SET_DISABLED, parameters))
-
-    async def unlock(self, key: TriggerKey, now: datetime) -> bool:
-        """Let a trigger fire though its execution, or an evaluation of it, is under way."""
-        at = to_micros(now)
-        return bool(await self._database.execute(_UNLOCK, (at, at, *key)))
-
-    async def restart(self, key: TriggerKey, now: datetime) -> bool:
-        """Begin anew with a trigger, as if it had just been declared."""
-        at = to_micros(now)
-        return bool(await self._database.execute(_RESTART, (at, at, json_text(TriggerMemory()), *key)))
-
-    async def delete(self, key: TriggerKey) -> bool:
-        """Forget the state of a trigger. If its flow still declares it, the next edit brings it back."""
-        return bool(await self._database.execute(_DELETE, key))
+        if changes:
+            await self._database.write(change_writes(changes, now))
 
     async def search(self, query: TriggerQuery) -> Page[TriggerState]:
         """One page of the triggers that meet the conditions, and how many do.

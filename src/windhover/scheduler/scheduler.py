@@ -42,6 +42,7 @@ from windhover.repository.backfills import BackfillRepository
 from windhover.repository.batched_events import BatchedEvent, event_name
 from windhover.repository.errors import RepositoryUnavailable
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
+from windhover.repository.trigger_changes import Disable
 from windhover.repository.triggers import Ended, TriggerBatch, TriggerEvent, TriggerRepository
 from windhover.scheduler.backfills import Backfills
 from windhover.scheduler.foresight import Foresight
@@ -369,10 +370,8 @@ class Scheduler:
             for each, message in zip(ended, messages, strict=True)
         ]
         await self._triggers.release(verdicts, now)
-        for each, stops in verdicts:
-            if stops:
-                # Also when it did not wait for this execution, as those do not that listen.
-                await self._triggers.disable(each.key, now)
+        # Also those that did not wait for this execution, as those do not that listen.
+        await self._triggers.change([Disable(each.key) for each, stops in verdicts if stops], now)
 
     async def _release(self) -> None:
         """Let triggers go whose execution is over though nobody said so."""

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.messages import TriggersChanged
-from windhover.model.trigger_state import TriggerKey
+from windhover.model.trigger_state import TriggerKey, TriggerState
+from windhover.plugin.trigger import TriggerKind
 from windhover.queue.local import Broadcasts
+from windhover.repository.filters import Paging, TextMatch
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound
-from windhover.repository.trigger_enabling import enable_trigger
-from windhover.repository.triggers import TriggerRepository
+from windhover.repository.trigger_changes import Disable, TriggerChange
+from windhover.repository.trigger_enabling import enabling
+from windhover.repository.triggers import TriggerQuery, TriggerRepository
+from windhover.server.flow_access import within
+
+_AT_ONCE = 500
 
 
 class RepositoryTriggerStore:
@@ -46,9 +55,10 @@ class RepositoryTriggerStore:
         if trigger is None or state is None:
             raise LookupError(f"Flow '{namespace}.{flow_id}' has no trigger '{trigger_id}' with a state")
         now = self._clock()
+        change: TriggerChange = Disable(key)
         if enabled:
-            await enable_trigger(
-                self._triggers,
+            change = await asyncio.to_thread(
+                enabling,
                 state,
                 (flow, trigger),
                 None,
@@ -56,6 +66,22 @@ class RepositoryTriggerStore:
                 zone=self._zone,
                 now=now,
             )
-        else:
-            await self._triggers.disable(key, now)
+        await self._triggers.change([change], now)
         self._broadcasts.publish(TriggersChanged())
+
+    async def schedules(
+        self, *, namespace: str | None = None, flow_id: str | None = None
+    ) -> Sequence[TriggerState]:
+        query = TriggerQuery(
+            self._tenant_id,
+            namespace=within(namespace, flow_id),
+            flow_id=() if flow_id is None else (TextMatch.equal(flow_id),),
+        )
+        found: list[TriggerState] = []
+        number = 1
+        while True:
+            page = await self._triggers.search(replace(query, paging=Paging(number, _AT_ONCE)))
+            found += [state for state in page.results if state.kind == TriggerKind.SCHEDULE]
+            if len(page.results) < _AT_ONCE:
+                return found
+            number += 1

@@ -1,12 +1,16 @@
-"""What people do to triggers and backfills: each change is one row of the database, and schedulers are told.
+"""What people do to triggers and backfills: to one or to many in a transaction, of which schedulers are told.
 
 Documentation page: ``docs/triggers.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
 
 import msgspec
 
@@ -17,23 +21,35 @@ from windhover.model.execution import JsonValue, Label
 from windhover.model.flow import Flow
 from windhover.model.trigger import Trigger
 from windhover.model.trigger_state import Backfill, BackfillMode, TriggerKey, TriggerState
+from windhover.plugin.condition import ConditionError
 from windhover.plugin.trigger import RecoverMissedSchedules, ScheduleTrigger
 from windhover.repository.backfills import BackfillRepository, StoredBackfill
 from windhover.repository.filters import Paging
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
-from windhover.repository.trigger_enabling import enable_trigger
+from windhover.repository.trigger_changes import Delete, Disable, Restart, TriggerChange, Unlock
+from windhover.repository.trigger_enabling import enabling
 from windhover.repository.triggers import TriggerQuery, TriggerRepository
 from windhover.util.ids import new_id
-from windhover.webserver.errors import conflict, invalid_entity, not_found
+from windhover.webserver.errors import ApiError, conflict, invalid_entity, not_found
 from windhover.webserver.services import WebServices
 
-_AT_ONCE = 1000
+#: How many triggers are read, or changed in one transaction.
+AT_ONCE = 1000
+
+#: How many flows are kept at hand, at most.
+_FLOWS = 100
 
 #: How often a change of a backfill is tried again when a scheduler came in between.
 _ATTEMPTS = 10
 
 
 BackfillChange = Callable[[Backfill], Backfill]
+
+#: What is to be done to a trigger, given its state.
+#: It raises an ``ApiError`` when that cannot be done.
+TriggerAction = Callable[[TriggerState], Awaitable[TriggerChange]]
+
+T = TypeVar("T")
 
 
 class BackfillRequest(msgspec.Struct, rename="camel"):
@@ -49,13 +65,14 @@ class BackfillRequest(msgspec.Struct, rename="camel"):
 
 
 class TriggerActions:
-    """The triggers of one tenant."""
+    """The triggers of one tenant, for one request: a flow that was looked at is not read again."""
 
     def __init__(self, services: WebServices, tenant: str) -> None:
         self._services = services
         self._tenant = tenant
         self.states = TriggerRepository(services.database)
         self.backfills = BackfillRepository(services.database)
+        self._flows: dict[tuple[str, str, str], Flow | None] = {}
 
     def key(self, namespace: str, flow_id: str, trigger_id: str) -> TriggerKey:
         return TriggerKey(self._tenant, namespace, flow_id, trigger_id)
@@ -75,11 +92,18 @@ class TriggerActions:
 
     async def definition(self, key: TriggerKey) -> tuple[Flow, Trigger] | None:
         """The flow and the trigger as it declares it now; None when it does not, or cannot be read."""
-        try:
-            flow = await self._services.definitions.get(key.tenant_id, key.namespace, key.flow_id)
-        except (FlowNotFound, FlowUnreadable):
-            return None
-        return next(((flow, trigger) for trigger in flow.triggers if trigger.id == key.trigger_id), None)
+        name = (key.tenant_id, key.namespace, key.flow_id)
+        if name not in self._flows:
+            if len(self._flows) == _FLOWS:
+                self._flows.clear()
+            try:
+                self._flows[name] = await self._services.definitions.get(*name)
+            except (FlowNotFound, FlowUnreadable):
+                self._flows[name] = None
+        flow = self._flows[name]
+        triggers = () if flow is None else flow.triggers
+        trigger = next((trigger for trigger in triggers if trigger.id == key.trigger_id), None)
+        return None if flow is None or trigger is None else (flow, trigger)
 
     async def schedule(self, key: TriggerKey) -> tuple[ScheduleTrigger, Dates]:
         """A schedule and its dates.
@@ -97,6 +121,22 @@ class TriggerActions:
         except (ValueError, ExpressionError) as error:
             raise invalid_entity(f"The dates of trigger '{key.trigger_id}' cannot be told: {error}") from None
 
+    async def upcoming(self, dates: Dates, count: int) -> list[datetime]:
+        """The next dates of a schedule, at most ``count`` of them.
+
+        Raises:
+            ApiError: 422, they cannot be told.
+        """
+        now = self._services.clock()
+
+        def all_dates() -> Iterator[datetime]:
+            date = dates.next_after(now)
+            while date is not None:
+                yield date
+                date = dates.next_after(date)
+
+        return await _told(lambda: list(islice(all_dates(), count)))
+
     @property
     def zone(self) -> str:
         """The time zone of schedules that name none."""
@@ -106,81 +146,74 @@ class TriggerActions:
         """All triggers that meet the conditions."""
         page = 1
         while True:
-            found = await self.states.search(msgspec.structs.replace(query, paging=Paging(page, _AT_ONCE)))
+            found = await self.states.search(msgspec.structs.replace(query, paging=Paging(page, AT_ONCE)))
             for state in found.results:
                 yield state
-            if len(found.results) < _AT_ONCE:
+            if len(found.results) < AT_ONCE:
                 return
             page += 1
 
     # ---------------------------------------------------------------- triggers
 
-    async def set_disabled(
-        self, key: TriggerKey, disabled: bool, recover: RecoverMissedSchedules | None = None
-    ) -> None:
+    async def act(self, key: TriggerKey, action: TriggerAction) -> None:
+        """Do something to a trigger.
+
+        Raises:
+            ApiError: 404, there is no such trigger; and what the action raises.
+        """
+        change = await action(await self.state(key))
+        await self.states.change([change], self._services.clock())
+        self._tell()
+
+    async def act_on_all(self, states: Sequence[TriggerState], action: TriggerAction) -> int:
+        """Do something to many triggers in one transaction; returns to how many it could be done."""
+        changes: list[TriggerChange] = []
+        for state in states:
+            with _leaving_out_refused():
+                changes.append(await action(state))
+        await self.states.change(changes, self._services.clock())
+        self._tell()
+        return len(changes)
+
+    def set_disabled(self, disabled: bool, recover: RecoverMissedSchedules | None = None) -> TriggerAction:
         """Disable a trigger, or enable it; ``recover`` says what of the dates is made up for since then.
 
         Without it, what the trigger itself says counts, and where that says nothing the past is left alone.
-
-        Raises:
-            ApiError: 404, there is no such trigger; 409, its flow disables it.
+        It raises 409 when its flow disables the trigger, and 422 when its dates cannot be told.
         """
-        state = await self.state(key)
-        now = self._services.clock()
-        found = await self.definition(key)
-        if not disabled and not state.active:
-            raise conflict(f"Trigger '{key.trigger_id}' is disabled in its flow: change it there")
-        if disabled:
-            await self.states.disable(key, now)
-        else:
-            try:
-                await enable_trigger(
-                    self.states,
-                    state,
-                    found,
-                    recover,
-                    environment=self._services.environment,
-                    zone=self.zone,
-                    now=now,
-                )
-            except (ValueError, ExpressionError) as error:
-                raise invalid_entity(f"The dates of the schedule cannot be told: {error}") from None
-        self._tell()
 
-    async def unlock(self, key: TriggerKey) -> None:
+        async def enable(state: TriggerState) -> TriggerChange:
+            if not state.active:
+                raise conflict(f"Trigger '{state.key.trigger_id}' is disabled in its flow: change it there")
+            found = await self.definition(state.key)
+            environment, now = self._services.environment, self._services.clock()
+            return await _told(
+                lambda: enabling(state, found, recover, environment=environment, zone=self.zone, now=now)
+            )
+
+        async def disable(state: TriggerState) -> TriggerChange:
+            return Disable(state.key)
+
+        return disable if disabled else enable
+
+    async def unlock(self, state: TriggerState) -> TriggerChange:
         """Let a trigger fire though its execution is under way.
 
         Raises:
-            ApiError: 404, there is no such trigger; 409, it is not locked.
+            ApiError: 409, it is not locked.
         """
-        state = await self.state(key)
         if state.execution_id is None and state.lease is None:
-            raise conflict(f"Trigger '{key.trigger_id}' is not locked")
-        await self.states.unlock(key, self._services.clock())
-        self._tell()
+            raise conflict(f"Trigger '{state.key.trigger_id}' is not locked")
+        return Unlock(state.key)
 
-    async def restart(self, key: TriggerKey) -> None:
-        """Begin anew with a trigger, as if it had just been declared.
+    async def restart(self, state: TriggerState) -> TriggerChange:
+        """Begin anew with a trigger, as if it had just been declared."""
+        return Restart(state.key)
 
-        Raises:
-            ApiError: 404, there is no such trigger.
-        """
-        await self.state(key)
-        await self.states.restart(key, self._services.clock())
-        self._tell()
-
-    async def delete(self, key: TriggerKey) -> None:
-        """Forget the state of a trigger; one that its flow still declares begins anew.
-
-        Raises:
-            ApiError: 404, there is no such trigger.
-        """
-        await self.state(key)
-        if await self.definition(key) is None:
-            await self.states.delete(key)
-        else:
-            await self.states.restart(key, self._services.clock())
-        self._tell()
+    async def delete(self, state: TriggerState) -> TriggerChange:
+        """Forget the state of a trigger; one that its flow still declares begins anew."""
+        declared = await self.definition(state.key) is not None
+        return Restart(state.key) if declared else Delete(state.key)
 
     # ---------------------------------------------------------------- backfills
 
@@ -207,44 +240,59 @@ class TriggerActions:
         _, dates = await self.schedule(key)
         backfill = self._backfill(key, request)
         runs = await self.states.slots(key, backfill.start, backfill.end)
-        found: list[datetime] = []
-        date = dates.next_after(backfill.start - timedelta(microseconds=1))
-        while date is not None and date <= backfill.end and len(found) < limit:
-            if backfill.mode.wants(runs.get(date)):
-                found.append(date)
-            date = dates.next_after(date)
-        return found
 
-    async def pause_backfill(self, key: TriggerKey, paused: bool) -> None:
-        """Pause a backfill, or let it go on.
+        def wanted() -> Iterator[datetime]:
+            date = dates.next_after(backfill.start - timedelta(microseconds=1))
+            while date is not None and date <= backfill.end:
+                if backfill.mode.wants(runs.get(date)):
+                    yield date
+                date = dates.next_after(date)
 
-        Raises:
-            ApiError: 409, there is none under way, or it is in that state already.
-        """
+        return await _told(lambda: list(islice(wanted(), limit)))
+
+    def pausing(self, paused: bool) -> BackfillChange:
+        """Pause a backfill, or let it go on; it raises 409 when it is in that state already."""
 
         def change(backfill: Backfill) -> Backfill:
             if backfill.paused == paused:
                 raise conflict(f"The backfill is {'paused already' if paused else 'not paused'}")
             return msgspec.structs.replace(backfill, paused=paused)
 
-        await self._change_backfill(key, change)
+        return change
 
-    async def delete_backfill(self, key: TriggerKey) -> None:
-        """End a backfill; executions that it started go on, and the live schedule never noticed.
+    def ending(self) -> BackfillChange:
+        """End a backfill; executions that it started go on, and the live schedule never noticed."""
+        now = self._services.clock()
+        return lambda backfill: msgspec.structs.replace(backfill, ended=now)
+
+    async def change_backfill(self, key: TriggerKey, change: BackfillChange) -> None:
+        """Change the backfill of a trigger.
 
         Raises:
-            ApiError: 409, there is none under way.
+            ApiError: 404, there is no such trigger; 409, it has none under way; and what the change raises.
         """
-        now = self._services.clock()
-        await self._change_backfill(key, lambda backfill: msgspec.structs.replace(backfill, ended=now))
-
-    async def _change_backfill(self, key: TriggerKey, change: BackfillChange) -> None:
         for _ in range(_ATTEMPTS):
             stored = await self._active_backfill(key)
             if await self.backfills.update(stored, change(stored.backfill), self._services.clock()):
                 self._tell()
                 return
         raise conflict("The backfill is being changed by others all the time; try again")
+
+    async def change_backfills(self, states: Sequence[TriggerState], change: BackfillChange) -> int:
+        """Change the backfills of many triggers in one transaction; returns how many could be changed."""
+        changes: list[tuple[StoredBackfill, Backfill]] = []
+        for stored in await self.backfills.active_of_all([state.key for state in states]):
+            with _leaving_out_refused():
+                changes.append((stored, change(stored.backfill)))
+        done = await self.backfills.update_all(changes, self._services.clock())
+        for stored, _ in changes:
+            # A scheduler came in between with some of them.
+            if stored.backfill.id not in done:
+                with _leaving_out_refused():
+                    await self.change_backfill(stored.backfill.key, change)
+                    done.add(stored.backfill.id)
+        self._tell()
+        return len(done)
 
     async def _active_backfill(self, key: TriggerKey) -> StoredBackfill:
         await self.state(key)
@@ -277,3 +325,25 @@ class TriggerActions:
 
     def _tell(self) -> None:
         self._services.queue.broadcasts.publish(TriggersChanged())
+
+
+@contextmanager
+def _leaving_out_refused() -> Iterator[None]:
+    """Go on with others where something cannot be done to a trigger."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status not in (404, 409, 422):
+            raise
+
+
+async def _told(work: Callable[[], T]) -> T:
+    """What is computed from the dates of a schedule, in a thread: conditions may be asked of ten thousand.
+
+    Raises:
+        ApiError: 422, the dates cannot be told.
+    """
+    try:
+        return await asyncio.to_thread(work)
+    except (ValueError, ConditionError, ExpressionError) as error:
+        raise invalid_entity(f"The dates of the schedule cannot be told: {error}") from None

@@ -12,6 +12,7 @@ from tests.integration.scheduler.test_schedules import HOURLY, WAITING
 from windhover.model.execution import Label
 from windhover.model.trigger_state import Backfill, BackfillMode
 from windhover.repository.backfills import StoredBackfill
+from windhover.repository.trigger_changes import Disable, Enable
 from windhover.util.ids import new_id
 
 
@@ -145,11 +146,11 @@ async def test_paused_and_unpaused(bench: Bench) -> None:
 async def test_a_disabled_trigger_runs_no_backfill(bench: Bench) -> None:
     await bench.save(HOURLY)
     key = (await bench.state()).key
-    await bench.triggers.disable(key, bench.clock())
+    await bench.triggers.change([Disable(key)], bench.clock())
     await begin(bench, 3, 4)
     await work(bench)
     assert await bench.dates() == []
-    await bench.triggers.enable(key, bench.clock())
+    await bench.triggers.change([Enable(key)], bench.clock())
     bench.clock.now += timedelta(seconds=5)
     await work(bench)
     assert len(await bench.dates()) == 2
@@ -199,3 +200,16 @@ async def test_two_schedulers_run_no_date_twice(bench: Bench) -> None:
         await other.work()
         await bench.executions()
     assert await bench.dates() == [f"2026-06-01T{hour:02}:00:00Z" for hour in range(3, 9)]
+
+
+async def test_many_are_changed_at_once_but_those_that_others_have_changed(bench: Bench) -> None:
+    """None is overwritten that a scheduler has moved on meanwhile."""
+    await bench.save(HOURLY)
+    backfills = [await begin(bench, 3, 6) for _ in range(3)]
+    read = [await stored(bench, each) for each in backfills]
+    assert await bench.backfills.update(read[1], replace(read[1].backfill, started=2), None)
+
+    changes = [(each, replace(each.backfill, paused=True)) for each in read]
+    assert await bench.backfills.update_all(changes, bench.clock()) == {backfills[0].id, backfills[2].id}
+    now = [(await stored(bench, each)).backfill for each in backfills]
+    assert [(each.paused, each.started) for each in now] == [(True, 0), (False, 2), (True, 0)]

@@ -25,6 +25,7 @@ from windhover.model.trigger_state import Health, TriggerKey, TriggerState
 from windhover.plugin.registry import Registry
 from windhover.repository.database import Database
 from windhover.repository.execution_query import ExecutionQuery
+from windhover.repository.trigger_changes import Disable
 from windhover.repository.trigger_logs import trigger_log_id
 from windhover.server.runtime import Runtime, RuntimeSettings
 
@@ -279,7 +280,7 @@ async def test_the_documented_line_trigger(bench: Bench) -> None:
         runs = await bench.runs(2)
         texts = [run.execution.trigger.variables["text"] for run in runs if run.execution.trigger is not None]
         assert sorted(texts) == ["first", "second"]
-        await bench.runtime.triggers.disable((await bench.state()).key, bench.runtime.clock())
+        await bench.runtime.triggers.change([Disable((await bench.state()).key)], bench.runtime.clock())
         bench.runtime.queue.broadcasts.publish(TriggersChanged())
 
 

@@ -16,6 +16,7 @@ from windhover.model.execution import JsonValue
 from windhover.repository.batched_events import BatchedEventRepository
 from windhover.repository.database import Database
 from windhover.repository.errors import RepositoryUnavailable
+from windhover.repository.trigger_changes import Disable, Enable
 from windhover.scheduler.settings import SchedulerSettings
 
 COUNT = "{{ trigger.events | length }}"
@@ -130,14 +131,14 @@ async def test_large_values_count_with_their_size_and_are_read_back(bench: Bench
 async def test_what_was_gathered_waits_while_the_trigger_is_disabled(bench: Bench) -> None:
     await bench.save(gathering("maxEvents: 2, maxDuration: PT0.3S"))
     await see(bench, 1)
-    await bench.runtime.triggers.disable(bench.key, bench.runtime.clock())
+    await bench.runtime.triggers.change([Disable(bench.key)], bench.runtime.clock())
     repository = BatchedEventRepository(bench.runtime.database)
     await bench.until(lambda: _is(bench.source.listeners == 0))
     (event,) = await repository.first(bench.key, 10)
     await repository.settle("batch", [event.id])
     assert await repository.settled() == []
 
-    await bench.runtime.triggers.enable(bench.key, bench.runtime.clock())
+    await bench.runtime.triggers.change([Enable(bench.key)], bench.runtime.clock())
     bench.runtime.queue.broadcasts.publish(TriggersChanged())
     assert await batches(bench, 1) == [[1]]
 
@@ -148,12 +149,12 @@ async def test_a_settled_batch_is_not_started_once_its_trigger_is_disabled(bench
     repository = BatchedEventRepository(bench.runtime.database)
     (event,) = await repository.first(bench.key, 10)
     await repository.settle("batch", [event.id])
-    await bench.runtime.triggers.disable(bench.key, bench.runtime.clock())
+    await bench.runtime.triggers.change([Disable(bench.key)], bench.runtime.clock())
     await _work_at_once(bench)
     assert await bench.executions() == []
     assert [batch_id for batch_id, _ in await repository.settled()] == ["batch"]
 
-    await bench.runtime.triggers.enable(bench.key, bench.runtime.clock())
+    await bench.runtime.triggers.change([Enable(bench.key)], bench.runtime.clock())
     await _work_at_once(bench)
     assert [execution.id for execution in await bench.executions()] == ["batch"]
 

@@ -17,6 +17,7 @@ from windhover.model.trigger_state import Health
 from windhover.plugin.trigger import RecoverMissedSchedules
 from windhover.repository.flow_definitions import FlowDefinitions
 from windhover.repository.flows import FlowRecord
+from windhover.repository.trigger_changes import Disable, Enable, Restart, Unlock
 from windhover.scheduler.foresight import Foresight
 from windhover.scheduler.latest_flows import LatestFlows
 from windhover.scheduler.settings import SchedulerSettings
@@ -126,7 +127,7 @@ async def test_unlock(bench: Bench) -> None:
     await bench.save(WAITING)
     await bench.at(13)
     state = await bench.state()
-    await bench.triggers.unlock(state.key, bench.clock())
+    await bench.triggers.change([Unlock(state.key)], bench.clock())
     await bench.at(14)
     assert (await bench.state()).execution_id not in (None, state.execution_id)
 
@@ -212,9 +213,9 @@ async def test_a_condition_that_fails_backs_off_and_says_so(bench: Bench, condit
 async def test_a_trigger_that_was_disabled_does_not_fire(bench: Bench) -> None:
     await bench.save(HOURLY)
     key = (await bench.state()).key
-    await bench.triggers.disable(key, bench.clock())
+    await bench.triggers.change([Disable(key)], bench.clock())
     await bench.at(13)
-    await bench.triggers.enable(key, bench.clock())
+    await bench.triggers.change([Enable(key)], bench.clock())
     await bench.at(14)
     assert await bench.dates() == ["2026-06-01T14:00:00Z"]
 
@@ -227,7 +228,7 @@ async def test_disabled_between_the_look_and_the_commit(bench: Bench) -> None:
     commit = bench.triggers.commit
 
     async def disable_first(batch, now):  # type: ignore[no-untyped-def]
-        await bench.triggers.disable(key, now)
+        await bench.triggers.change([Disable(key)], now)
         return await commit(batch, now)
 
     bench.triggers.commit = disable_first  # type: ignore[method-assign]
@@ -248,8 +249,8 @@ async def test_disabled_in_its_flow_while_its_execution_runs(bench: Bench) -> No
     state = await bench.state()
     assert (state.execution_id, state.due, state.active) == (None, None, False)
     # What people do to it does not wake it either.
-    await bench.triggers.unlock(state.key, bench.clock())
-    await bench.triggers.restart(state.key, bench.clock())
+    await bench.triggers.change([Unlock(state.key)], bench.clock())
+    await bench.triggers.change([Restart(state.key)], bench.clock())
     await bench.at(16)
     assert len(await bench.executions()) == 1
 
@@ -308,8 +309,8 @@ async def test_enabled_again_it_still_waits_for_its_execution(bench: Bench) -> N
     await bench.at(13)
     state = await bench.state()
     assert state.execution_id is not None
-    await bench.triggers.disable(state.key, bench.clock())
-    await bench.triggers.enable(state.key, bench.clock())
+    await bench.triggers.change([Disable(state.key)], bench.clock())
+    await bench.triggers.change([Enable(state.key)], bench.clock())
     await bench.at(14)
     assert (await bench.state()).execution_id == state.execution_id
     await bench.resume(state.execution_id)

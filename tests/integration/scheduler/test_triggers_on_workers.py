@@ -14,6 +14,7 @@ from windhover.engine.messages import ExecutionChanged, FlowChanged, LogsCommitt
 from windhover.model.trigger_state import Health
 from windhover.repository.database import Database
 from windhover.repository.execution_query import ExecutionQuery
+from windhover.repository.trigger_changes import Disable, Enable
 from windhover.scheduler.settings import SchedulerSettings
 
 
@@ -116,10 +117,10 @@ async def test_a_source_that_breaks_is_listened_to_again(bench: Bench) -> None:
 async def test_disabled_it_listens_no_more_and_enabled_again(bench: Bench) -> None:
     await bench.save(flow("test.Listen"))
     await bench.until(lambda: _true(bench.source.listeners == 1))
-    await bench.runtime.triggers.disable(bench.key, bench.runtime.clock())
+    await bench.runtime.triggers.change([Disable(bench.key)], bench.runtime.clock())
     bench.runtime.queue.broadcasts.publish(TriggersChanged())
     await bench.until(lambda: _true(bench.source.listeners == 0))
-    await bench.runtime.triggers.enable(bench.key, bench.runtime.clock())
+    await bench.runtime.triggers.change([Enable(bench.key)], bench.runtime.clock())
     bench.runtime.queue.broadcasts.publish(TriggersChanged())
     await bench.until(lambda: _true(bench.source.listeners == 1))
     assert bench.source.most_listeners == 1
@@ -141,7 +142,7 @@ async def test_an_event_that_comes_too_late_for_its_listener_is_not_acknowledged
     await bench.save(flow("test.Listen"))
     await bench.until(lambda: _true(bench.source.listeners == 1))
     # Nobody is told, so the listener goes on until its next sign of life.
-    await bench.runtime.triggers.disable(bench.key, bench.runtime.clock())
+    await bench.runtime.triggers.change([Disable(bench.key)], bench.runtime.clock())
     bench.source.events.put_nowait((1, "late"))
     await bench.until(lambda: _true(bench.source.listeners == 0))
     assert bench.source.acknowledged == []

@@ -427,6 +427,53 @@ async def test_deleting_many(several: Api) -> None:
     await several.call("DELETE", f"{API}/delete/by-query", 400, body={"filters": [{"field": "q"}]})
 
 
+async def test_restarting_many(several: Api) -> None:
+    answer = await several.call("POST", f"{API}/restart/by-query", 202, params={"flowId": "one"})
+    assert (answer["totalItems"], answer["count"]) == (2, 2)
+    given = [{"namespace": "system", "flowId": "three", "triggerId": "d"}, {**NAMES, "triggerId": "none"}]
+    answer = await several.call("POST", f"{API}/restart/by-triggers", 202, body=given)
+    assert (answer["totalItems"], answer["count"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("method", "action", "query"),
+    [
+        ("POST", "set-disabled", {"disabled": "true"}),
+        ("POST", "set-disabled", {"disabled": "false"}),
+        ("POST", "restart", {}),
+        ("DELETE", "delete", {}),
+        ("POST", "backfill/pause", {}),
+        ("POST", "backfill/delete", {}),
+    ],
+)
+async def test_many_are_one_transaction(
+    api: Api, monkeypatch: pytest.MonkeyPatch, method: str, action: str, query: dict[str, str]
+) -> None:
+    count = 40
+    await api.save(flow("scheduled", *(schedule(f"s{number}") for number in range(count))))
+    if action.startswith("backfill"):
+        for number in range(count):
+            body = {**NAMES, "triggerId": f"s{number}", "backfill": PAST}
+            await api.call("PUT", f"{API}/backfill/create", body=body)
+    database = api.bench.runtime.database
+    transactions: list[object] = []
+
+    def counted(name: str) -> None:
+        original = getattr(database, name)
+
+        async def count_it(*arguments: object) -> object:
+            transactions.append(arguments)
+            return await original(*arguments)
+
+        monkeypatch.setattr(database, name, count_it)
+
+    counted("write")
+    counted("execute")
+    answer = await api.call(method, f"{API}/{action}/by-query", 202, params=query)
+    assert (answer["totalItems"], answer["count"]) == (count, count)
+    assert len(transactions) == 1
+
+
 # ---------------------------------------------------------------- backfills
 
 PAST = {"start": "2026-05-01T00:00:00Z", "end": "2026-05-01T02:00:00Z"}

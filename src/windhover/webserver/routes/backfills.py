@@ -78,7 +78,7 @@ async def pause_backfill(services: Services, tenant: Tenant, request: Request) -
     """Pause a backfill."""
     actions = TriggerActions(services, tenant)
     key = key_of(actions, await read_json(request, TriggerIdJson))
-    await actions.pause_backfill(key, True)
+    await actions.change_backfill(key, actions.pausing(True))
     return await answer_state(services, actions, key)
 
 
@@ -92,7 +92,7 @@ async def unpause_backfill(services: Services, tenant: Tenant, request: Request)
     """Go on with a backfill that was paused."""
     actions = TriggerActions(services, tenant)
     key = key_of(actions, await read_json(request, TriggerIdJson))
-    await actions.pause_backfill(key, False)
+    await actions.change_backfill(key, actions.pausing(False))
     return await answer_state(services, actions, key)
 
 
@@ -106,7 +106,7 @@ async def delete_backfill(services: Services, tenant: Tenant, request: Request) 
     """End a backfill; the executions that it started go on."""
     actions = TriggerActions(services, tenant)
     key = key_of(actions, await read_json(request, TriggerIdJson))
-    await actions.delete_backfill(key)
+    await actions.change_backfill(key, actions.ending())
     return await answer_state(services, actions, key)
 
 
@@ -124,18 +124,24 @@ async def list_backfills(
     return JsonResponse([backfill_json(backfill) for backfill in found])
 
 
-add_bulk(router, "/backfill/delete", "deleteBackfill", "End the backfills of", TriggerActions.delete_backfill)
+add_bulk(
+    router,
+    "/backfill/delete",
+    "deleteBackfill",
+    "End the backfills of",
+    lambda actions, states: actions.change_backfills(states, actions.ending()),
+)
 add_bulk(
     router,
     "/backfill/pause",
     "pauseBackfill",
     "Pause the backfills of",
-    lambda actions, key: actions.pause_backfill(key, True),
+    lambda actions, states: actions.change_backfills(states, actions.pausing(True)),
 )
 add_bulk(
     router,
     "/backfill/unpause",
     "unpauseBackfill",
     "Go on with the backfills of",
-    lambda actions, key: actions.pause_backfill(key, False),
+    lambda actions, states: actions.change_backfills(states, actions.pausing(False)),
 )

@@ -35,7 +35,7 @@ from windhover.webserver.trigger_views import (
     TriggerIdJson,
     add_bulk,
     answer_state,
-    do_each,
+    do_all,
     key_of,
     keys_found,
     searched,
@@ -200,12 +200,9 @@ async def next_dates(
     """The next dates of a schedule."""
     actions = TriggerActions(services, tenant)
     trigger, dates = await actions.schedule(actions.key(namespace, flow_id, trigger_id))
-    found: list[DateJson] = []
-    date = dates.next_after(services.clock())
-    while date is not None and len(found) < count:
-        found.append(DateJson(instant(date), dates.tell(date).isoformat()))
-        date = dates.next_after(date)
-    return JsonResponse(DatesJson(str(trigger.timezone or actions.zone), found, date is not None))
+    found = await actions.upcoming(dates, count + 1)
+    shown = [DateJson(instant(date), dates.tell(date).isoformat()) for date in found[:count]]
+    return JsonResponse(DatesJson(str(trigger.timezone or actions.zone), shown, len(found) > count))
 
 
 # ---------------------------------------------------------------- one trigger
@@ -226,7 +223,7 @@ async def update_trigger(services: Services, tenant: Tenant, request: Request) -
     if wanted.backfill is not None and await actions.backfills.active(key) is None:
         await actions.create_backfill(key, wanted.backfill)
     if wanted.disabled is not None and wanted.disabled != state.disabled:
-        await actions.set_disabled(key, wanted.disabled)
+        await actions.act(key, actions.set_disabled(wanted.disabled))
     return await answer_state(services, actions, key)
 
 
@@ -241,7 +238,7 @@ async def set_disabled(services: Services, tenant: Tenant, request: Request) -> 
     wanted = await read_json(request, SetDisabledJson)
     actions = TriggerActions(services, tenant)
     key = key_of(actions, wanted)
-    await actions.set_disabled(key, wanted.disabled, wanted.recover_missed_schedules)
+    await actions.act(key, actions.set_disabled(wanted.disabled, wanted.recover_missed_schedules))
     return await answer_state(services, actions, key)
 
 
@@ -256,7 +253,7 @@ async def unlock_trigger(
     """Let a trigger fire though its execution is under way."""
     actions = TriggerActions(services, tenant)
     key = actions.key(namespace, flow_id, trigger_id)
-    await actions.unlock(key)
+    await actions.act(key, actions.unlock)
     return await answer_state(services, actions, key)
 
 
@@ -271,7 +268,7 @@ async def restart_trigger(
     """Begin anew with a trigger, as if it had just been declared."""
     actions = TriggerActions(services, tenant)
     key = actions.key(namespace, flow_id, trigger_id)
-    await actions.restart(key)
+    await actions.act(key, actions.restart)
     return await answer_state(services, actions, key)
 
 
@@ -281,7 +278,7 @@ async def delete_trigger(
 ) -> Response:
     """Forget the state of a trigger; one that its flow still declares begins anew."""
     actions = TriggerActions(services, tenant)
-    await actions.delete(actions.key(namespace, flow_id, trigger_id))
+    await actions.act(actions.key(namespace, flow_id, trigger_id), actions.delete)
     return Response(status_code=204)
 
 
@@ -298,9 +295,9 @@ async def set_disabled_by_ids(services: Services, tenant: Tenant, request: Reque
     """Disable or enable several triggers."""
     wanted = await read_json(request, SetDisabledManyJson)
     actions = TriggerActions(services, tenant)
-    recover = wanted.recover_missed_schedules
+    action = actions.set_disabled(wanted.disabled, wanted.recover_missed_schedules)
     keys = [key_of(actions, each) for each in wanted.triggers]
-    return await do_each(keys, lambda key: actions.set_disabled(key, wanted.disabled, recover))
+    return await do_all(actions, keys, lambda states: actions.act_on_all(states, action))
 
 
 @router.post(
@@ -318,8 +315,29 @@ async def set_disabled_by_query(
     """Disable or enable all triggers that a search finds."""
     actions = TriggerActions(services, tenant)
     keys = await keys_found(services, actions, tenant, request)
-    return await do_each(keys, lambda key: actions.set_disabled(key, disabled))
+    action = actions.set_disabled(disabled)
+    return await do_all(actions, keys, lambda states: actions.act_on_all(states, action))
 
 
-add_bulk(router, "/unlock", "unlockTriggers", "Unlock", TriggerActions.unlock)
-add_bulk(router, "/delete", "deleteTriggers", "Forget the states of", TriggerActions.delete, method="DELETE")
+add_bulk(
+    router,
+    "/unlock",
+    "unlockTriggers",
+    "Unlock",
+    lambda actions, states: actions.act_on_all(states, actions.unlock),
+)
+add_bulk(
+    router,
+    "/restart",
+    "restartTriggers",
+    "Begin anew with",
+    lambda actions, states: actions.act_on_all(states, actions.restart),
+)
+add_bulk(
+    router,
+    "/delete",
+    "deleteTriggers",
+    "Forget the states of",
+    lambda actions, states: actions.act_on_all(states, actions.delete),
+    method="DELETE",
+)
