@@ -355,7 +355,7 @@ _MAKERS: dict[str, _Maker] = {
     "outputs": _outputs,
     "iterations": _iterations,
     "inputs": _inputs,
-    "vars": lambda variables: variables.variables or ABSENT,
+    "vars": lambda variables: ABSENT if variables.variables is None else variables.variables,
     "trigger": _trigger,
     "execution": _execution,
     "flow": _flow,

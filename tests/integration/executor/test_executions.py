@@ -154,6 +154,32 @@ async def test_a_subflow_gives_its_outputs_and_takes_labels(flows: Flows) -> Non
     assert child.execution.trigger.variables["taskRunId"] == parent.run("sub").id
 
 
+async def test_a_subflow_takes_its_default_for_what_the_parent_has_not(flows: Flows) -> None:
+    await flows.save("""
+        id: child
+        namespace: test
+        inputs:
+          - {id: count, type: INT, defaults: 3}
+          - {id: owner, type: STRING, defaults: "{{ labels.team }}"}
+        tasks:
+          - {id: work, type: io.kestra.plugin.core.debug.Return, format: x}
+        outputs:
+          - {id: taken, type: STRING, value: "{{ inputs.count }} {{ inputs.owner }}"}
+    """)
+    parent = await flows.run("""
+        id: parent
+        namespace: test
+        tasks:
+          - id: sub
+            type: io.kestra.plugin.core.flow.Subflow
+            namespace: test
+            flowId: child
+            inputs: {count: "{{ outputs.none.value ?? null }}"}
+            labels: {team: red, empty: "{{ null }}"}
+    """)
+    assert (parent.run("sub").outputs or {})["outputs"] == {"taken": "3 red"}
+
+
 async def test_a_failed_subflow_fails_its_task(flows: Flows) -> None:
     await flows.save(CHILD.format(task="io.kestra.plugin.core.execution.Fail"))
     parent = await flows.run(PARENT)
@@ -335,6 +361,18 @@ async def test_labels_and_variables_change_on_the_way(flows: Flows) -> None:
     labels = {label.key: label.value for label in ended.execution.labels}
     assert {"stage": "changes", "new": "x"}.items() <= labels.items()
     assert ended.execution.variables == {"a": {"c": 2}, "d": 3}
+
+
+async def test_without_its_last_variable_an_execution_still_has_variables(flows: Flows) -> None:
+    ended = await flows.run("""
+        id: unsets
+        namespace: test
+        variables: {a: 1}
+        tasks:
+          - {id: unset, type: io.kestra.plugin.core.execution.UnsetVariables, variables: [a]}
+          - {id: show, type: io.kestra.plugin.core.debug.Return, format: "{{ vars }} {{ vars.a ?? 'none' }}"}
+    """)
+    assert ended.run("show").outputs == {"value": "{} none"}
 
 
 async def test_an_output_that_cannot_be_rendered_fails_the_execution(flows: Flows) -> None:

@@ -68,7 +68,7 @@ class Subflow(ExecutableTask):
             flow_id=self.flow_id,
             revision=self.revision,
             inputs=self.inputs or {},
-            labels=read_labels(self.labels) if self.labels else (),
+            labels=read_labels(self.labels, allow_empty=True) if self.labels else (),
             inherit_labels=self.inherit_labels,
             wait=self.wait,
             schedule_date=self.schedule_date,
