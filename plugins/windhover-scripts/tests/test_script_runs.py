@@ -50,6 +50,19 @@ async def test_lines_outputs_and_metrics(worker: InlineWorker) -> None:
     assert metrics == {("t", "timer", 1500.0), ("n", "counter", 2.0)}
 
 
+async def test_outputs_on_a_line_that_is_too_long_fail_the_task_and_say_what_to_do(
+    worker: InlineWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("windhover.core.runner.lines.MAX_LINE_BYTES", 1_000)
+    monkeypatch.setattr("windhover.core.runner.lines.LineSplitter.__init__.__defaults__", (1_000,))
+    monkeypatch.setattr("windhover_scripts.protocol.MAX_LINE_BYTES", 1_000)
+    script = """printf '::{"outputs":{"rows":"%s"}}::' $(head -c 3000 /dev/zero | tr '\\0' x)"""
+    run = await worker.run(Commands, {"commands": [script]})
+    assert run.state is StateType.FAILED
+    assert any("MiB on one line. Write large data to a file" in text for text in run.at(LogLevel.ERROR))
+    assert not run.at(LogLevel.INFO)
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -57,7 +57,11 @@ class SplitItems(ItemsWork, RunnableTask[Split]):
     async def run(self, ctx: RunContext) -> Split:
         uri = self.items.strip()
         if not uri.startswith("kestra://"):
-            raise TaskFailure(f"`items` must be the URI of a file in the internal storage, not `{uri[:200]}`")
+            given = f"`{uri[:200]}`" if uri.strip() else "null or empty text"
+            raise TaskFailure(
+                f"`items` must be the URI of a file in the internal storage, not {given}. ForEach takes lists"
+                " themselves; `io.kestra.plugin.core.storage.Write` makes files"
+            )
         suffix = PurePosixPath(uri).suffix
         store = _BatchStore(ctx, suffix)
         rows = read_rows(ctx.files.open(uri), self.separator.encode())

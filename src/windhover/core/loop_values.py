@@ -17,10 +17,11 @@ from windhover.plugin.nesting import TaskList
 _URI = re.compile(r"kestra:///[^'\\{}\s]+")
 
 
-def loop_values(values: JsonValue, ctx: FlowableContext) -> list[str]:
+def loop_values(values: JsonValue, ctx: FlowableContext, name: str = "values") -> list[str]:
     """Render the values of a loop: text that holds a JSON list, or a list of values.
 
-    Each value becomes text (maps and lists their JSON); a value that comes twice counts once.
+    Each value becomes text (maps and lists their JSON); a value that comes twice counts once. ``name`` is
+    that of the property, for what is said about it.
 
     Raises:
         ValueError: there is no list, or a null in it.
@@ -28,14 +29,16 @@ def loop_values(values: JsonValue, ctx: FlowableContext) -> list[str]:
     """
     if isinstance(values, str):
         rendered = ctx.render(values)
-        items = _parse_list(cast("str", rendered))
+        items = _parse_list(cast("str", rendered), name)
     elif isinstance(values, (list, tuple)):
         items = [ctx.render(item) for item in values]
     else:
-        raise ValueError(f"`values` must be a list or the JSON text of one, not `{to_json(values)}`")
+        raise ValueError(
+            f"`{name}` must be a list or the JSON text of one, not `{_shorten(to_json(values))}`"
+        )
     nulls = sum(1 for item in items if item is None)
     if nulls:
-        raise ValueError(f"Found '{nulls}' null values on Each, with values={to_json(items)}")
+        raise ValueError(_found_nulls(nulls, "Each", items))
     return list(dict.fromkeys(item if isinstance(item, str) else to_json(item) for item in items))
 
 
@@ -72,8 +75,15 @@ def loop_items(values: JsonValue, ctx: FlowableContext) -> LoopItems:
 def _texts(items: Sequence[JsonValue]) -> list[str]:
     nulls = sum(1 for item in items if item is None)
     if nulls:
-        raise ValueError(f"Found '{nulls}' null values on Loop, with values={_shorten(to_json(items))}")
+        raise ValueError(_found_nulls(nulls, "Loop", items))
     return [item if isinstance(item, str) else to_json(item) for item in items]
+
+
+def _found_nulls(nulls: int, loop: str, items: Sequence[JsonValue]) -> str:
+    return (
+        f"Found '{nulls}' null values on {loop}, with values={_shorten(to_json(items))}. "
+        "Leave them out, or give them a value of their own, such as an empty text"
+    )
 
 
 def _lines(uri: str, ctx: FlowableContext) -> list[str]:
@@ -96,6 +106,8 @@ def _record(line: str) -> str:
 
 
 def _parse(text: str) -> JsonValue:
+    if not text.strip():
+        raise ValueError(_no_values("values"))
     try:
         parsed: JsonValue = msgspec.json.decode(text.encode())
     except msgspec.DecodeError as error:
@@ -103,15 +115,19 @@ def _parse(text: str) -> JsonValue:
     return parsed
 
 
-def _parse_list(text: str) -> list[JsonValue]:
+def _no_values(name: str) -> str:
+    return f"`{name}` is null or empty text; a list without values is written `[]`"
+
+
+def _parse_list(text: str, name: str) -> list[JsonValue]:
     if not text.strip():
-        raise ValueError("`values` is null or empty text; a list without values is written `[]`")
+        raise ValueError(_no_values(name))
     try:
         items = msgspec.json.decode(text.encode())
     except msgspec.DecodeError as error:
-        raise ValueError(f"`values` is no JSON list ({error}): {_shorten(text)}") from None
+        raise ValueError(f"`{name}` is no JSON list ({error}): {_shorten(text)}") from None
     if not isinstance(items, list):
-        raise ValueError(f"`values` must be a JSON list, not: {_shorten(text)}")
+        raise ValueError(f"`{name}` must be a JSON list, not: {_shorten(text)}")
     return items
 
 

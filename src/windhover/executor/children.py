@@ -54,10 +54,17 @@ class ChildFactory:
             flow = await self._definitions.get(
                 parent.tenant_id, request.namespace, request.flow_id, request.revision
             )
-        except (FlowNotFound, FlowUnreadable) as error:
+        except FlowNotFound as error:
+            which = "`namespace` and `flowId`" if request.revision is None else "`revision`"
+            hint = f"Save the flow first, or correct {which} of the task"
+            raise ChildRefusedError(f"{error}. {hint}") from None
+        except FlowUnreadable as error:
             raise ChildRefusedError(str(error)) from None
         if flow.disabled:
-            raise ChildRefusedError("Cannot execute a flow which is disabled")
+            raise ChildRefusedError(
+                f"Cannot execute a flow which is disabled: '{flow.namespace}'.'{flow.id}'. "
+                "Enable it, or disable the task that starts it"
+            )
         if request.wait and parent.nesting >= MAX_NESTING:
             raise ChildRefusedError(
                 f"Cannot execute '{flow.namespace}'.'{flow.id}' as a subflow: {MAX_NESTING} executions wait "

@@ -55,6 +55,11 @@ class ReadableFiles:
             return found.content
         if self._is_own(uri) or self._was_given(path, uri):
             return uri
+        if "executions" not in path.segments:
+            raise PermissionError(
+                f"{uri} names neither a file of an execution (`kestra:///<namespace>/<flow>/executions/…`) "
+                "nor one of a namespace (`kestra:///<namespace>/_files/…`)"
+            )
         raise PermissionError(
             f"{uri} belongs to another execution, and was not given to this one as an input, by its trigger"
             " or by a task"

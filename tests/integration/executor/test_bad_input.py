@@ -39,12 +39,18 @@ def flow(type_name: str, properties: str) -> str:
         ("flow.ForEach", f"values: '[1, null]', tasks: [{LOG}]", "Found '1' null values on Each"),
         ("flow.ForEach", f"values: abc, tasks: [{LOG}]", "`values` is no JSON list"),
         ("flow.ForEach", f"values: '{{{{ 5 }}}}', tasks: [{LOG}]", "`values` must be a JSON list"),
-        ("flow.Subflow", "namespace: company.team, flowId: missing", "Unable to find flow"),
+        ("flow.EachParallel", f"value: '{{{{ null }}}}', tasks: [{LOG}]", "`value` is null or empty text"),
+        ("flow.EachSequential", f"value: abc, tasks: [{LOG}]", "`value` is no JSON list"),
+        ("flow.Loop", f"values: '{{{{ null }}}}', tasks: [{LOG}]", "`values` is null or empty text"),
+        ("flow.Loop", f"values: [1, null], tasks: [{LOG}]", "Leave them out, or give them a value"),
+        ("flow.ForEachItem", "items: '{{ null }}', namespace: a, flowId: b", "not null or empty text"),
+        ("flow.Subflow", "namespace: company.team, flowId: missing", "Save the flow first, or correct"),
+        ("flow.Subflow", "namespace: company.team, flowId: missing, revision: 3", "correct `revision`"),
         ("flow.ForEachItem", "items: abc, namespace: company.team, flowId: missing", "abc"),
         (
             "flow.ForEachItem",
             "items: 'kestra:///nowhere.txt', namespace: company.team, flowId: missing",
-            "nowhere.txt",
+            "names neither a file of an execution",
         ),
     ],
 )
@@ -66,15 +72,16 @@ async def test_an_empty_list_is_a_success_and_a_huge_one_is_run(flows: Flows) ->
 
 async def test_a_disabled_subflow_is_refused(flows: Flows) -> None:
     await flows.save("""
-        id: off
+        id: idle
         namespace: company.team
         disabled: true
         tasks:
           - {id: log, type: io.kestra.plugin.core.log.Log, message: hi}
     """)
-    ended = await flows.run(flow("flow.Subflow", "namespace: company.team, flowId: 'off'"))
+    ended = await flows.run(flow("flow.Subflow", "namespace: company.team, flowId: idle"))
     assert ended.state == "FAILED"
-    assert ended.messages("ERROR") == ["Cannot execute a flow which is disabled"]
+    (message,) = ended.messages("ERROR")
+    assert message.startswith("Cannot execute a flow which is disabled: 'company.team'.'idle'. Enable it")
 
 
 ITSELF = "namespace: '{{ flow.namespace }}', flowId: '{{ flow.id }}'"

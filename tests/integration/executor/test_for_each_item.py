@@ -123,7 +123,8 @@ async def test_without_waiting_the_executions_go_their_own_way(flows: Flows) -> 
 async def test_what_cannot_be_started_fails_once(flows: Flows) -> None:
     ended = await flows.run(PARENT.replace("PROPERTIES", "").replace("flowId: child", "flowId: none"))
     assert ended.state == "FAILED"
-    assert ended.messages("ERROR") == ["Unable to find flow 'test'.'none' with revision '0'"]
+    (message,) = ended.messages("ERROR")
+    assert message.startswith("Unable to find flow 'test'.'none' with revision '0'. Save the flow first")
 
 
 async def test_items_must_be_a_stored_file(flows: Flows) -> None:

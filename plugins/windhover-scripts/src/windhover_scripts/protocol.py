@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from windhover.core.runner.lines import MAX_LINE_BYTES
 from windhover.model.execution import JsonValue
 from windhover.model.log import LogLevel
 from windhover.plugin.context import RunContext
@@ -69,6 +70,8 @@ class ScriptReport:
         """Take one line, without its end."""
         if text.startswith(_OPENING) and text.rstrip().endswith(_CLOSING):
             self._message(text.rstrip(), is_error)
+        elif text.startswith(_OPENING) and _was_cut(text):
+            self.overflowed = True
         else:
             self._plain(text, is_error)
 
@@ -96,6 +99,11 @@ class ScriptReport:
         value = metric.value * 1000 if metric.type == "timer" else metric.value
         tags = {name: _tag(tag) for name, tag in (metric.tags or {}).items() if tag is not None}
         self._ctx.metric(metric.type, metric.name, value, tags)
+
+
+def _was_cut(text: str) -> bool:
+    """The line was longer than is kept of one, so its end, or even a character, is not whole."""
+    return len(text.encode("utf-8", "replace")) >= MAX_LINE_BYTES - 4
 
 
 def _tag(value: str | int | float | bool) -> str:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from windhover.core.runner.lines import MAX_LINE_BYTES
 from windhover.core.runner.process import Process
 from windhover.model.execution import JsonValue
 from windhover.plugin.context import RunContext
@@ -131,7 +132,8 @@ class ScriptTask(RunnableTask[ScriptOutput]):
             raise TaskFailure(_failure(exit_code), output.model_dump(mode="json", by_alias=True))
         if report.overflowed:
             raise TaskFailure(
-                f"The script reported more than {MAX_CHARACTERS // (1024 * 1024)} MiB of outputs."
+                f"The script reported more than {MAX_CHARACTERS // (1024 * 1024)} MiB of outputs,"
+                f" or more than {MAX_LINE_BYTES // (1024 * 1024)} MiB on one line."
                 " Write large data to a file and name it in `outputFiles`."
             )
         return output

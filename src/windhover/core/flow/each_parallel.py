@@ -36,7 +36,7 @@ class EachParallel(FlowableTask):
 
     def resolve(self, ctx: FlowableContext) -> JsonValue:
         return {
-            "values": loop_values(self.value, ctx),
+            "values": loop_values(self.value, ctx, "value"),
             "concurrent": whole_number(ctx.render(self.concurrent), "concurrent"),
         }
 

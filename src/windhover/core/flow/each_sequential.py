@@ -28,7 +28,7 @@ class EachSequential(FlowableTask):
     tasks: TaskList = ()
 
     def resolve(self, ctx: FlowableContext) -> JsonValue:
-        return loop_values(self.value, ctx)
+        return loop_values(self.value, ctx, "value")
 
     def body(self, resolved: JsonValue) -> Body:
         return Body(LoopLanes(self.tasks, resolved))
