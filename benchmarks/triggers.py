@@ -99,6 +99,7 @@ class TriggerBenchmark:
 
     async def _prepare(self, database: Database) -> None:
         _say(f"saving {self._size}")
+        # Without a time zone for them, so that every trigger has to be looked at.
         definitions = FlowDefinitions(FlowRepository(database), Registry(), capacity=1)
         away = datetime.now(UTC).hour + 3
         for number in range(self._size.flows):
