@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from windhover.engine.expression_check import expression_warnings, with_expression_warnings
+from windhover.engine.expression_check import CODES, read_with_expressions
 from windhover.model.problem import FlowInvalid, Problem
 from windhover.plugin.parsing import FlowRefused, parse_flow
 from windhover.plugin.registry import Registry
@@ -42,9 +42,10 @@ def _files(path: Path) -> list[Path]:
 def _check(file: Path, registry: Registry) -> tuple[Sequence[Problem], Sequence[Problem]]:
     """The errors of a file, and what else there is to say of it."""
     try:
-        parsed = with_expression_warnings(parse_flow(file.read_bytes(), registry))
+        content = file.read_bytes()
+        parsed = read_with_expressions(lambda: parse_flow(content, registry))
     except FlowRefused as refused:
-        return refused.problems, expression_warnings(refused.partial)
+        return refused.problems, [note for note in refused.notes if note.code in CODES]
     except FlowInvalid as error:
         return error.problems, ()
     except OSError as error:

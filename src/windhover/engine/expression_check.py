@@ -1,14 +1,15 @@
 """Looks at every expression of a flow before it runs: wrong syntax, and names that cannot exist.
 
 What it finds are warnings: a flow with a wrong expression is a flow all the same, and may never come to the
-expression. So a name is told of only where it is certain that nothing will have it.
+expression. So a name is told of only where it is certain that nothing will have it. Only templates in the
+conditions of triggers that can never be rendered are errors: nobody would see that the trigger does not fire.
 
 Documentation page: ``docs/expressions.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -35,10 +36,13 @@ from windhover.model.task import Task
 from windhover.model.yaml.positions import PropertyPath, format_path
 from windhover.model.yaml.scalar_positions import DocumentText
 from windhover.plugin.definition import static_properties
-from windhover.plugin.parsing import ParsedFlow
+from windhover.plugin.parsing import FlowRefused, ParsedFlow
 from windhover.plugin.task import RunnableTask, TaskDefinition
 from windhover.plugin.trigger import TriggerKind
 from windhover.util.nearest import nearest
+
+#: The codes of what is found here.
+CODES = (ProblemCode.EXPRESSION_SYNTAX, ProblemCode.EXPRESSION_NAME)
 
 #: More warnings than this would help nobody.
 MOST_WARNINGS = 200
@@ -49,15 +53,46 @@ _RENDERED_OF_ALL = frozenset({"runIf", "timeout"})
 #: Properties of inputs that are rendered, and of the map ``dependsOn`` in them.
 _RENDERED_OF_INPUTS = frozenset({"defaults", "expression", "prefill", "dependsOn", "condition"})
 
+#: Properties of triggers that decide whether they fire.
+_DECIDING = frozenset({"when", "conditions", "scheduleConditions", "preconditions", "dependsOn"})
+
 _KIND_WORDS = {Kind.FILTER: "Filter", Kind.FUNCTION: "Function or Macro", Kind.TEST: "Test"}
 
 
-def with_expression_warnings(parsed: ParsedFlow) -> ParsedFlow:
-    """The same flow, with what its expressions have wrong among the warnings."""
-    return msgspec.structs.replace(parsed, warnings=(*parsed.warnings, *expression_warnings(parsed)))
+def read_with_expressions(read: Callable[[], ParsedFlow]) -> ParsedFlow:
+    """A flow as ``read`` gives it, with what its expressions have wrong among the warnings.
+
+    Raises:
+        FlowInvalid: with everything that is wrong.
+    """
+    try:
+        parsed = read()
+    except FlowRefused as refused:
+        found = expression_problems(refused.partial)
+        raise FlowRefused(
+            (*refused.problems, *_errors(found)),
+            (*refused.notes, *_warnings(found)),
+            namespace=refused.namespace,
+            flow_id=refused.flow_id,
+            partial=refused.partial,
+        ) from None
+    found = expression_problems(parsed)
+    if errors := _errors(found):
+        notes = (*parsed.warnings, *parsed.deprecations, *parsed.infos, *_warnings(found))
+        flow = parsed.flow
+        raise FlowRefused(errors, notes, namespace=flow.namespace, flow_id=flow.id, partial=parsed)
+    return msgspec.structs.replace(parsed, warnings=(*parsed.warnings, *found))
 
 
-def expression_warnings(parsed: ParsedFlow) -> tuple[Problem, ...]:
+def _errors(problems: Iterable[Problem]) -> list[Problem]:
+    return [problem for problem in problems if problem.severity is Severity.ERROR]
+
+
+def _warnings(problems: Iterable[Problem]) -> list[Problem]:
+    return [problem for problem in problems if problem.severity is not Severity.ERROR]
+
+
+def expression_problems(parsed: ParsedFlow) -> tuple[Problem, ...]:
     """What is certainly wrong with the expressions of a flow, in the order of the text."""
     if not has_expression(parsed.source):
         return ()
@@ -75,7 +110,7 @@ def child_output_warnings(parsed: ParsedFlow, declared: Mapping[str, frozenset[s
     """
     if not declared or not has_expression(parsed.source):
         return ()
-    known = expression_warnings(parsed)
+    known = expression_problems(parsed)
     check = _ExpressionCheck(parsed, declared)
     check.run()
     return tuple(problem for problem in check.problems.values() if problem not in known)
@@ -86,7 +121,8 @@ class _Place(msgspec.Struct, frozen=True):
 
     ``roots`` are the variables that expressions have there; None where that is not known beforehand.
     ``members`` are those whose members are looked up in the flow. ``task`` is the id of the task they
-    belong to, ``at`` the place of the outermost task around it.
+    belong to, ``at`` the place of the outermost task around it. ``decides``: whether a trigger fires
+    depends on it.
     """
 
     roots: frozenset[str] | None = None
@@ -94,6 +130,7 @@ class _Place(msgspec.Struct, frozen=True):
     task: str | None = None
     at: RootPlace | None = None
     rendered: bool = True
+    decides: bool = False
 
 
 #: Nothing is known of the variables, or it is no error when one is not there.
@@ -187,7 +224,8 @@ class _ExpressionCheck:
         place = _UNKNOWN if of_other_flows else _TRIGGER
         for name, value in raw.items():
             if name not in static and name != "description":
-                self._walk(value, (*path, name), place)
+                here = msgspec.structs.replace(place, decides=name in _DECIDING)
+                self._walk(value, (*path, name), here)
 
     def _plugin_default(self, raw: dict[str, JsonValue], path: PropertyPath) -> None:
         """Values that are rendered as properties of the tasks, or in triggers, of a type."""
@@ -224,22 +262,23 @@ class _ExpressionCheck:
             template = compile_template(text)
         except TemplateSyntaxError as error:
             code, where = ProblemCode.EXPRESSION_SYNTAX, TemplatePosition(error.line or 1, error.column or 1)
-            self._add(path, text, where, error.reason, code)
+            self._add(path, text, where, error.reason, code, severity=_severity(place))
             return
         except ExpressionError:
             return  # too deep to be looked at
         found = references(template)
         for unknown in found.unknown:
-            self._unknown_name(unknown, path, text)
+            self._unknown_name(unknown, path, text, place)
         for reference in found.variables:
             self._reference(reference, path, text, place)
         for subtraction in found.subtractions:
             self._subtraction(subtraction, path, text, place)
         self._rendered_variables(template, place)
 
-    def _unknown_name(self, unknown: UnknownName, path: PropertyPath, text: str) -> None:
+    def _unknown_name(self, unknown: UnknownName, path: PropertyPath, text: str, place: _Place) -> None:
         message = f"{_KIND_WORDS[unknown.kind]} [{unknown.name}] does not exist."
-        self._add(path, text, unknown.position, message, suggestion=unknown.suggestion)
+        severity, suggestion = _severity(place), unknown.suggestion
+        self._add(path, text, unknown.position, message, suggestion=suggestion, severity=severity)
 
     def _reference(self, reference: Reference, path: PropertyPath, text: str, place: _Place) -> None:
         if reference.guarded:
@@ -298,20 +337,27 @@ class _ExpressionCheck:
         code: ProblemCode = ProblemCode.EXPRESSION_NAME,
         *,
         suggestion: str | None = None,
+        severity: Severity = Severity.WARNING,
     ) -> None:
         start = self._positions.value(path)
         if self._positions.is_written(path):
             start = self._text.place_in_scalar(start, text, where.line, where.column)
+        shown = format_path(path)
         problem = Problem(
             message,
             code,
-            path=format_path(path),
+            path=shown,
+            kestra_path=shown,
             line=start.line,
             column=start.column,
-            severity=Severity.WARNING,
+            severity=severity,
             suggestion=suggestion,
         )
         self.problems.setdefault((problem.path, message), problem)
+
+
+def _severity(place: _Place) -> Severity:
+    return Severity.ERROR if place.decides else Severity.WARNING
 
 
 def _indexed(value: JsonValue) -> Iterator[tuple[int, JsonValue]]:

@@ -20,7 +20,7 @@ from windhover.model.problem import FlowInvalid, Problem, ProblemCode
 from windhover.model.task import Task
 from windhover.model.yaml.limits import DEFAULT_LIMITS, SourceLimits
 from windhover.plugin.flowable import FlowableTask
-from windhover.plugin.parsing import FlowRefused, ParsedFlow, parse_flow
+from windhover.plugin.parsing import ParsedFlow, parse_flow
 from windhover.plugin.registry import Registry
 from windhover.plugin.resolver import takes_in_itself
 from windhover.plugin.trigger import TriggerKind
@@ -106,13 +106,9 @@ class FlowDefinitions:
         Raises:
             FlowInvalid: with everything that is wrong; what is to be said of expressions is among its notes.
         """
-        from windhover.engine.expression_check import expression_warnings, with_expression_warnings
+        from windhover.engine.expression_check import read_with_expressions
 
-        try:
-            return with_expression_warnings(self._parse(source))
-        except FlowRefused as refused:
-            refused.notes = (*refused.notes, *expression_warnings(refused.partial))
-            raise
+        return read_with_expressions(lambda: self._parse(source))
 
     def parse_template(self, source: str | bytes) -> ParsedFlow:
         """Read and check a template: a flow of nothing but tasks.

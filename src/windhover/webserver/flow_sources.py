@@ -6,15 +6,14 @@ import asyncio
 import re
 from collections.abc import Iterator, Sequence
 
-from windhover.engine.expression_check import child_output_warnings
-from windhover.model.problem import FlowInvalid, Problem, ProblemCode
+from windhover.engine.expression_check import CODES, child_output_warnings
+from windhover.model.problem import FlowInvalid, Problem
 from windhover.plugin.parsing import FlowRefused, ParsedFlow
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
 from windhover.webserver.services import WebServices
 from windhover.webserver.wire.flows import ValidationJson
 
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
-_OF_EXPRESSIONS = (ProblemCode.EXPRESSION_SYNTAX, ProblemCode.EXPRESSION_NAME)
 _ID = re.compile(r"^id:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
 _NAMESPACE = re.compile(r"^namespace:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
 
@@ -58,7 +57,7 @@ async def validate(services: WebServices, tenant: str, index: int, source: str) 
             index=index,
             outdated=False,
             deprecation_paths=[],
-            warnings=[str(note) for note in (*error.notes, *of_children) if note.code in _OF_EXPRESSIONS],
+            warnings=[str(note) for note in (*error.notes, *of_children) if note.code in CODES],
             infos=[],
             flow=_first(_ID, source),
             namespace=_first(_NAMESPACE, source),
@@ -85,7 +84,7 @@ async def validate(services: WebServices, tenant: str, index: int, source: str) 
 
 def _warning(problem: Problem) -> str:
     """A warning in one line; for one about an expression, with its place and what was probably meant."""
-    return str(problem) if problem.code in _OF_EXPRESSIONS else problem.message
+    return str(problem) if problem.code in CODES else problem.message
 
 
 async def _declared_outputs(

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from windhover.engine.expression_check import child_output_warnings, expression_warnings
+from windhover.engine.expression_check import (
+    child_output_warnings,
+    expression_problems,
+    read_with_expressions,
+)
 from windhover.model.problem import FlowInvalid, Problem, Severity
 from windhover.plugin.parsing import FlowRefused, parse_flow
 from windhover.plugin.registry import shared_registry
@@ -52,7 +56,7 @@ errors:
 
 
 def warnings_of(source: str) -> tuple[Problem, ...]:
-    return expression_warnings(parse_flow(source, shared_registry()))
+    return expression_problems(parse_flow(source, shared_registry()))
 
 
 def told(template: str) -> list[tuple[str, str | None]]:
@@ -210,8 +214,62 @@ tasks:
 def test_a_refused_flow_is_told_of_its_expressions_too(property_of_flow: str, property_of_task: str) -> None:
     with pytest.raises(FlowRefused) as raised:
         parse_flow(REFUSED % (property_of_flow, property_of_task), shared_registry())
-    found = expression_warnings(raised.value.partial)
+    found = expression_problems(raised.value.partial)
     assert [(problem.suggestion, problem.line) for problem in found] == [("here", 7), ("upper", 7)]
+
+
+SCHEDULED = """\
+id: scheduled
+namespace: company.team
+tasks:
+  - id: task
+    type: io.kestra.plugin.core.debug.Return
+    format: "{{ trigger.date | dat }}"
+triggers:
+  - id: daily
+    type: io.kestra.plugin.core.trigger.Schedule
+    cron: "@daily"
+    %s
+"""
+OF_TYPE = "conditions: [{type: io.kestra.plugin.core.condition."
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("when: \"{{ kvv('go') }}\"", "triggers[0].when: Function or Macro [kvv] does not exist."),
+        ('when: "{{ trigger.date "', "triggers[0].when: Unclosed {{"),
+        (
+            OF_TYPE + "Weekend, date: '{{ trigger.date | dat }}'}]",
+            "triggers[0].conditions[0].date: Filter [dat] does not exist.",
+        ),
+        (
+            OF_TYPE + "Not, conditions: [{type: io.kestra.plugin.core.condition.Expression, "
+            "expression: '{{ 1 is od }}'}]}]",
+            "triggers[0].conditions[0].conditions[0].expression: Test [od] does not exist.",
+        ),
+    ],
+)
+def test_a_condition_that_can_never_be_rendered_is_an_error(condition: str, message: str) -> None:
+    with pytest.raises(FlowRefused) as raised:
+        read_with_expressions(lambda: parse_flow(SCHEDULED % condition, shared_registry()))
+    refused = raised.value
+    assert refused.constraints == message
+    # Elsewhere the same is a warning.
+    assert [note.path for note in refused.notes] == ["tasks[0].format"]
+
+
+@pytest.mark.parametrize("other", ['inputs: {n: "{{ kvv(1) }}"}', 'when: "{{ nobody.knows }}"'])
+def test_what_may_be_rendered_some_day_is_none(other: str) -> None:
+    read = read_with_expressions(lambda: parse_flow(SCHEDULED % other, shared_registry()))
+    assert "tasks[0].format" in [warning.path for warning in read.warnings]
+
+
+def test_all_errors_are_told_at_once() -> None:
+    source = SCHEDULED % 'when: "{{ kvv(1) }}"' + "nope: 1\n"
+    with pytest.raises(FlowRefused) as raised:
+        read_with_expressions(lambda: parse_flow(source, shared_registry()))
+    assert sorted(problem.path for problem in raised.value.problems) == ["nope", "triggers[0].when"]
 
 
 def messages(source: str) -> list[str]:
@@ -256,7 +314,7 @@ def test_outputs_that_a_subflow_does_not_declare_are_told() -> None:
         "    format: '{{ outputs.call.outputs.totl }} {{ outputs.call.outputs.total }}'\n",
         shared_registry(),
     )
-    assert expression_warnings(parsed) == ()
+    assert expression_problems(parsed) == ()
     (found,) = child_output_warnings(parsed, {"call": frozenset({"total"})})
     assert found.message == "The subflow of the task `call` declares no output `totl`"
     assert (found.suggestion, found.line, found.column) == ("total", 7, 38)
