@@ -46,6 +46,10 @@ RUNS = [
         exit_code=1,
     ),
     Expected("hello.yaml", ["name=Ada"], logs=["Hello, Ada!"]),
+    Expected(
+        "server-tasks.yaml",
+        logs=['1 executions within a day, flows ["server_tasks"], namespaces ["company.team"]'],
+    ),
     Expected("scripts.yaml", logs=["The sum of the squares is 55."]),
     Expected("long-run.yaml", ["rounds=2", "wait=PT0S"], logs=["Round 2 of 2 is over."]),
     Expected(

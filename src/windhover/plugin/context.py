@@ -13,12 +13,13 @@ from typing import BinaryIO, Literal, Protocol
 
 import msgspec
 
-from windhover.model.execution import JsonValue
+from windhover.model.execution import Execution, JsonValue, Label
 from windhover.model.kv import KvEntry, KvValue
 from windhover.model.log import LogEntry, LogLevel
 from windhover.model.namespace_file import NamespaceFile
 from windhover.model.purge import KeyPurge, VersionPurge
 from windhover.model.state import StateType
+from windhover.model.trigger_state import TriggerState
 
 
 class TaskLogger(Protocol):
@@ -256,11 +257,35 @@ class MetricStore(Protocol):
         """
 
 
+class StoredFlow(msgspec.Struct, frozen=True):
+    """The latest revision of a flow, with its YAML."""
+
+    namespace: str
+    id: str
+    revision: int
+    source: str
+    disabled: bool = False
+    description: str | None = None
+    labels: tuple[Label, ...] = ()
+
+
 class FlowStore(Protocol):
     """The flows of the server, with all their revisions."""
 
     async def namespaces(self) -> Sequence[str]:
         """The namespaces that hold flows, sorted."""
+
+    async def declared_namespaces(self) -> Sequence[str]:
+        """The namespaces that have been created by hand, whether they hold flows or not, sorted."""
+
+    async def find(
+        self,
+        *,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Sequence[StoredFlow]:
+        """The flows that meet the conditions, sorted. ``namespace`` alone includes those below it."""
 
     async def purge(
         self, namespaces: Collection[str], selected: Callable[[str], bool], what: VersionPurge
@@ -268,8 +293,32 @@ class FlowStore(Protocol):
         """Delete, for good, old revisions of the flows whose id ``selected`` takes; how many there were."""
 
 
+class ExecutionSelection(msgspec.Struct, frozen=True, kw_only=True):
+    """Which executions to look for; conditions left out say nothing.
+
+    ``namespace`` alone includes those below it. ``since`` and ``until`` are about the start of an execution.
+    ``triggered_by`` is the execution that has started them. ``children`` selects those that another one has
+    started, or all others; ``system`` those of the namespace of system flows, or all others.
+    """
+
+    namespace: str | None = None
+    flow_id: str | None = None
+    states: Sequence[StateType] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    labels: Mapping[str, str] = {}
+    triggered_by: str | None = None
+    children: bool | None = None
+    system: bool | None = None
+
+
 class ExecutionAccess(Protocol):
     """Other executions."""
+
+    def find(
+        self, selection: ExecutionSelection, *, page: int | None = None, size: int = 100
+    ) -> AsyncIterator[Execution]:
+        """The headers of executions, the newest first: all, or those of one page, counted from 1."""
 
     async def count(
         self,
@@ -322,6 +371,11 @@ class TriggerStore(Protocol):
         Raises:
             LookupError: there is no such trigger.
         """
+
+    async def schedules(
+        self, *, namespace: str | None = None, flow_id: str | None = None
+    ) -> Sequence[TriggerState]:
+        """The states of the triggers that run by a schedule. ``namespace`` alone includes those below it."""
 
 
 class ServerAccess(Protocol):

@@ -39,6 +39,7 @@ def runtime_settings(settings: Settings, environ: Mapping[str, str] | None = Non
         compiled_expressions=settings.variables.cache_size if settings.variables.cache_enabled else 0,
         encryption_key=key.get_secret_value() if key is not None else None,
         finally_limit=settings.limits.finally_after_kill,
+        system_namespace=settings.execution.system_namespace,
         queue_limit=settings.limits.queue_wait,
         flow_trigger_repeats=settings.limits.flow_trigger_repeats,
         inline_inputs=settings.limits.inline_inputs,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.messages import (
@@ -19,18 +20,20 @@ from windhover.engine.messages import (
 from windhover.engine.pause_inputs import needs_decision, pause_form, resolve_pause_inputs
 from windhover.model.execution import Execution, JsonValue
 from windhover.model.state import TERMINATED, StateType
-from windhover.plugin.context import ExecutionPurge, ExecutionRefused, Purged
+from windhover.plugin.context import ExecutionPurge, ExecutionRefused, ExecutionSelection, Purged
 from windhover.queue.local import ExecutorQueue
-from windhover.repository.execution_query import ExecutionQuery
+from windhover.repository.execution_query import ChildFilter, ExecutionQuery
 from windhover.repository.executions import ExecutionRepository
-from windhover.repository.filters import Page, Paging, TextMatch, TimeRange
+from windhover.repository.filters import LabelMatch, Page, Paging, TextMatch, TextOperator, TimeRange
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 from windhover.repository.flows import FlowQuery, FlowRecord, FlowRepository
 from windhover.repository.logs import LogRepository
 from windhover.repository.metrics import MetricRepository
+from windhover.server.flow_access import within
 from windhover.server.released_files import ReleasedFiles
 
 _FLOWS_AT_ONCE = 500
+_EXECUTIONS_AT_ONCE = 500
 
 
 class ExecutorAccess(msgspec.Struct, frozen=True):
@@ -45,6 +48,39 @@ class ExecutorAccess(msgspec.Struct, frozen=True):
     executor: ExecutorQueue
     environment: EngineEnvironment
     tenant_id: str
+    system_namespace: str = "system"
+
+    async def find(
+        self, selection: ExecutionSelection, *, page: int | None = None, size: int = 100
+    ) -> AsyncIterator[Execution]:
+        query = self._selected(selection)
+        number = page or 1
+        while True:
+            at_once = size if page is not None else _EXECUTIONS_AT_ONCE
+            found = await self.executions.search(replace(query, paging=Paging(number, at_once)))
+            for execution in found.results:
+                yield execution
+            if page is not None or len(found.results) < at_once:
+                return
+            number += 1
+
+    def _selected(self, selection: ExecutionSelection) -> ExecutionQuery:
+        namespace, flow_id = selection.namespace, selection.flow_id
+        matches = within(namespace, flow_id)
+        if selection.system is not None:
+            operator = TextOperator.EQUALS if selection.system else TextOperator.NOT_EQUALS
+            matches = (*matches, TextMatch(operator, (self.system_namespace,)))
+        children = {True: ChildFilter.CHILD, False: ChildFilter.MAIN}
+        return ExecutionQuery(
+            self.tenant_id,
+            namespace=matches,
+            flow_id=() if flow_id is None else (TextMatch.equal(flow_id),),
+            states=tuple(selection.states),
+            started=TimeRange(selection.since, selection.until),
+            labels=tuple(LabelMatch.equal(key, value) for key, value in selection.labels.items()),
+            trigger_execution_id=selection.triggered_by,
+            child=None if selection.children is None else children[selection.children],
+        )
 
     async def purge(self, purge: ExecutionPurge) -> Purged:
         purged = Purged()
@@ -59,13 +95,10 @@ class ExecutorAccess(msgspec.Struct, frozen=True):
 
     def _query(self, purge: ExecutionPurge) -> ExecutionQuery:
         namespace, flow_id = purge.namespace, purge.flow_id
-        names: tuple[TextMatch, ...] = ()
-        if namespace is not None:
-            names = (TextMatch.prefix(namespace) if flow_id is None else TextMatch.equal(namespace),)
         return ExecutionQuery(
             self.tenant_id,
             ids=() if purge.execution_id is None else (purge.execution_id,),
-            namespace=names,
+            namespace=within(namespace, flow_id),
             flow_id=() if flow_id is None else (TextMatch.equal(flow_id),),
             states=tuple(state for state in purge.states or tuple(TERMINATED) if state.is_terminated),
             started=TimeRange(purge.since, purge.until),

@@ -109,6 +109,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True):
     finally_limit: timedelta = timedelta(hours=1)
     queue_limit: timedelta | None = None
     flow_trigger_repeats: int = 10
+    system_namespace: str = "system"
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
     configurations: Mapping[str, Mapping[str, JsonValue]] = msgspec.field(default_factory=dict)
@@ -434,9 +435,12 @@ class Runtime:
                     self.queue.executor,
                     self.environment,
                     DEFAULT_TENANT,
+                    settings.system_namespace,
                 ),
                 RepositoryMetricStore(MetricRepository(self.database), DEFAULT_TENANT),
-                RepositoryFlowStore(FlowRepository(self.database), DEFAULT_TENANT),
+                RepositoryFlowStore(
+                    FlowRepository(self.database), DEFAULT_TENANT, self.definitions.namespaces
+                ),
                 RepositoryTriggerStore(
                     TriggerRepository(self.database),
                     self.definitions,

@@ -21,11 +21,12 @@ import msgspec
 
 from windhover.engine.messages import Job, JobIdentity, LogsWritten, TaskEnded, TaskStarted
 from windhover.engine.spill import holds_stored_values
-from windhover.model.execution import JsonValue
+from windhover.model.execution import Execution, JsonValue
 from windhover.model.log import LogEntry, LogLevel, Metric
 from windhover.model.purge import VersionPurge
 from windhover.model.state import StateType
-from windhover.plugin.context import ExecutionPurge, Purged
+from windhover.model.trigger_state import TriggerState
+from windhover.plugin.context import ExecutionPurge, ExecutionSelection, Purged, StoredFlow
 from windhover.plugin.task import Output, RunnableTask, TaskDefinition
 from windhover.queue.local import LocalQueue
 from windhover.repository.kv import KvRepository
@@ -139,6 +140,17 @@ class InlineExecutions:
         self.killed: list[str] = []
         #: The ids of executions that were resumed, with the inputs given.
         self.resumed: list[tuple[str, Mapping[str, JsonValue]]] = []
+        #: The executions that :meth:`find` finds, whatever it is asked for.
+        self.found: list[Execution] = []
+        #: What it was asked for, with page and size.
+        self.searches: list[tuple[ExecutionSelection, int | None, int]] = []
+
+    async def find(
+        self, selection: ExecutionSelection, *, page: int | None = None, size: int = 100
+    ) -> AsyncIterator[Execution]:
+        self.searches.append((selection, page, size))
+        for execution in self.found:
+            yield execution
 
     async def purge(self, purge: ExecutionPurge) -> Purged:
         self.purges.append(purge)
@@ -182,10 +194,30 @@ class InlineMetrics:
 
 
 class InlineFlows:
-    """Flows that are not there; see ``FlowStore``."""
+    """Flows that nobody runs; see ``FlowStore``."""
+
+    def __init__(self) -> None:
+        #: The flows that there are; conditions on labels are not looked at.
+        self.stored: list[StoredFlow] = []
+        #: The namespaces that were created by hand.
+        self.declared: list[str] = []
 
     async def namespaces(self) -> Sequence[str]:
-        return []
+        return sorted({flow.namespace for flow in self.stored})
+
+    async def declared_namespaces(self) -> Sequence[str]:
+        return self.declared
+
+    async def find(
+        self,
+        *,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Sequence[StoredFlow]:
+        return [
+            flow for flow in self.stored if namespace in (None, flow.namespace) and flow_id in (None, flow.id)
+        ]
 
     async def purge(
         self, namespaces: Collection[str], selected: Callable[[str], bool], what: VersionPurge
@@ -199,6 +231,13 @@ class InlineTriggers:
     def __init__(self) -> None:
         #: The triggers that were enabled (True) or disabled: namespace, flow and trigger.
         self.enabled: dict[tuple[str, str, str], bool] = {}
+        #: The states of schedules.
+        self.states: list[TriggerState] = []
+
+    async def schedules(
+        self, *, namespace: str | None = None, flow_id: str | None = None
+    ) -> Sequence[TriggerState]:
+        return self.states
 
     async def set_enabled(self, namespace: str, flow_id: str, trigger_id: str, enabled: bool) -> None:
         self.enabled[namespace, flow_id, trigger_id] = enabled

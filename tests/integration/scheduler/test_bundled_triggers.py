@@ -223,6 +223,23 @@ async def test_a_body_that_is_kept_as_a_secret(bench: Bench, site: Site) -> None
     assert "top secret" not in str([each.trigger for each in records])
 
 
+# ---------------------------------------------------------------- ScheduleMonitor
+
+
+async def test_a_schedule_that_is_disabled_is_told(bench: Bench) -> None:
+    await bench.save("  - id: t\n    type: io.kestra.plugin.core.trigger.Schedule\n    cron: '0 0 1 1 *'\n")
+    monitor = (
+        "  - id: watch\n    type: io.kestra.plugin.kestra.triggers.ScheduleMonitor\n    interval: PT0.05S\n"
+        "    namespace: io\n    includeDisabled: true\n    stopAfter: [SUCCESS]\n"
+    )
+    await bench.save(monitor, id="watcher")
+    await bench.runtime.triggers.change([Disable((await bench.state()).key)], bench.runtime.clock())
+    (run,) = await bench.runs(1)
+    assert run.execution.trigger is not None
+    (told,) = run.execution.trigger.variables["data"]
+    assert (told["flowId"], told["triggerId"], told["reason"]) == ("seen", "t", "It is disabled.")
+
+
 # ---------------------------------------------------------------- Toggle
 
 
