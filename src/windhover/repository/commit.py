@@ -8,7 +8,7 @@ from windhover.model.execution import Execution, Label
 from windhover.model.state import TERMINATED
 from windhover.repository import statements
 from windhover.repository.batch import CommitBatch
-from windhover.repository.file_loans import loan_rows, released_row
+from windhover.repository.file_loans import gathering_borrower, gathering_loan_rows, loan_rows, released_row
 from windhover.repository.gatherings import DELETE_GATHERINGS, UPSERT_GATHERINGS, gathering_row
 from windhover.repository.records import (
     execution_row,
@@ -63,6 +63,9 @@ class CommitWriter:
         task_run_rows = [task_run_row(run) for run in {run.id: run for run in batch.task_runs}.values()]
         released = {execution.id: execution for execution in batch.released_files}
         kept_for_good = [id_ for id_ in batch.deleted_executions if id_ not in released]
+        gatherings = list({kept.key: kept for kept in batch.gatherings}.values())
+        gathering_rows = [gathering_row(kept) for kept in gatherings]
+        changed = [*(kept.key for kept in gatherings), *batch.forgotten_gatherings]
 
         removed, deleted = _keys(batch.removed_task_runs), _keys(batch.deleted_executions)
 
@@ -87,14 +90,18 @@ class CommitWriter:
             *(Write(statement, deleted) for statement in DELETE_EXECUTION),
             Write(statements.DELETE_LOGS_OF, _keys(batch.deleted_logs)),
             Write(statements.DELETE_METRICS_OF, _keys(batch.deleted_metrics)),
-            Write(statements.INSERT_FILE_LOANS, loan_rows(created, execution_rows, task_run_rows)),
+            Write(statements.DELETE_FILE_LOANS_TO, _keys(map(gathering_borrower, changed))),
+            Write(
+                statements.INSERT_FILE_LOANS,
+                [
+                    *loan_rows(created, execution_rows, task_run_rows),
+                    *gathering_loan_rows(gatherings, gathering_rows),
+                ],
+            ),
             Write(statements.DELETE_FILE_LOANS_TO, _keys(kept_for_good)),
             Write(statements.INSERT_RELEASED_FILES, [released_row(each) for each in released.values()]),
             Write(statements.DELETE_RELEASED_FILES, _keys(batch.reclaimed_files)),
-            Write(
-                UPSERT_GATHERINGS,
-                [gathering_row(kept) for kept in {kept.key: kept for kept in batch.gatherings}.values()],
-            ),
+            Write(UPSERT_GATHERINGS, gathering_rows),
             Write(DELETE_GATHERINGS, list(dict.fromkeys(batch.forgotten_gatherings))),
         ]
         return [write for write in writes if write.rows], {

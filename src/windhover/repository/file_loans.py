@@ -2,7 +2,8 @@
 
 A replay takes over what ran before, a retry the inputs of what it retries, a subflow gets inputs: with
 them come the URIs of files in other executions' folders. Each of those lends to the new one, and a folder
-goes when its execution does not need it any more and nobody borrows it.
+goes when its execution does not need it any more and nobody borrows it. What a Flow trigger gathers borrows
+as well, until it becomes an execution.
 
 Only executions that are there can lend to one that is being made. So loans never run in a circle, and files
 whose executions are all gone are never held by one another.
@@ -16,6 +17,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 
 from windhover.model.execution import Execution
+from windhover.model.gathered import GatheringKey, KeptGathering
 from windhover.repository.statement import Row
 
 _FILE = "kestra:///"
@@ -39,6 +41,19 @@ def loan_rows(created: Collection[str], executions: Sequence[Row], task_runs: Se
             loans.update(dict.fromkeys(_loans_to(row[1], data)))
             loans.update(dict.fromkeys(_loans_to(row[1], outputs)))
     return list(loans)
+
+
+def gathering_loan_rows(gatherings: Sequence[KeptGathering], rows: Sequence[Row]) -> list[Row]:
+    """Lender and borrower, of what Flow triggers have gathered: outputs that may name files of executions."""
+    loans: dict[Row, None] = {}
+    for kept, row in zip(gatherings, rows, strict=True):
+        loans.update(dict.fromkeys(_loans_to(gathering_borrower(kept.key), row[-1])))
+    return list(loans)
+
+
+def gathering_borrower(key: GatheringKey) -> str:
+    """What stands as borrower for what a Flow trigger has gathered; no execution has such an id."""
+    return "gathering/" + "/".join(key)
 
 
 def released_row(execution: Execution) -> Row:

@@ -22,7 +22,6 @@ _UNUSED = (
     f"(SELECT 1 FROM executions AS e WHERE e.id = r.execution_id AND e.state NOT IN ({statements.ENDED}))"
 )
 _PENDING = sql(f"{_SELECT} r.execution_id > ? AND {_UNUSED} ORDER BY r.execution_id LIMIT ?")
-_LENDERS = sql("SELECT lender_id FROM file_loans WHERE borrower_id = ? ORDER BY lender_id")
 _BORROWED = sql("SELECT 1 FROM file_loans WHERE lender_id = ? LIMIT 1")
 
 _NAMES = ", ".join(statements.RELEASED_FILE_COLUMNS)
@@ -78,20 +77,23 @@ class ReleasedFileRepository:
         """Whether another execution may need files of this one."""
         return bool(await self._database.fetch(_BORROWED, (execution_id,)))
 
-    async def deleted(self, execution_id: str) -> list[str]:
-        """Note that the files of an execution are gone, and with them what they may have named of others'.
+    async def deleted(self, execution_ids: Sequence[str]) -> list[str]:
+        """Note that the files of executions are gone, and with them what they may have named of others'.
 
-        Returns the executions that have lent to it: theirs may be deletable now.
+        Returns the executions that have lent to them: theirs may be deletable now.
         """
-        lenders = [row[0] for row in await self._database.fetch(_LENDERS, (execution_id,))]
-        key: list[Row] = [(execution_id,)]
-        await self._database.write(
-            [
-                Write(statements.DELETE_FILE_LOANS_TO, key),
-                Write(statements.DELETE_RELEASED_FILES, key),
-            ]
-        )
-        return lenders
+        lenders: dict[str, None] = {}
+        for start in range(0, len(execution_ids), _IDS_AT_ONCE):
+            ids = execution_ids[start : start + _IDS_AT_ONCE]
+            lenders.update((row[0], None) for row in await self._database.fetch(_lenders(len(ids)), ids))
+            keys: list[Row] = [(id_,) for id_ in ids]
+            await self._database.write(
+                [
+                    Write(statements.DELETE_FILE_LOANS_TO, keys),
+                    Write(statements.DELETE_RELEASED_FILES, keys),
+                ]
+            )
+        return list(lenders)
 
     async def _folders(self, statement: Statement, parameters: Sequence[object]) -> list[ReleasedFolder]:
         return [ReleasedFolder(*row) for row in await self._database.fetch(statement, parameters)]
@@ -99,3 +101,7 @@ class ReleasedFileRepository:
 
 def _among(ids: int) -> Statement:
     return sql(f"{_SELECT} r.execution_id IN ({', '.join('?' * ids)}) AND {_UNUSED}")
+
+
+def _lenders(ids: int) -> Statement:
+    return sql(f"SELECT DISTINCT lender_id FROM file_loans WHERE borrower_id IN ({', '.join('?' * ids)})")

@@ -17,6 +17,8 @@ from windhover.storage import Storage, StorageError, execution_prefix
 logger = logging.getLogger(__name__)
 
 _FOLDERS_AT_ONCE = 500
+#: Folders that are deleted at the same time.
+_AT_ONCE = 8
 
 
 class ReleasedFiles:
@@ -33,6 +35,8 @@ class ReleasedFiles:
         self._storage = storage
         self._interval = interval
         self._sweeping: asyncio.Task[None] | None = None
+        self._asked: dict[str, None] = {}
+        self._removing = asyncio.Lock()
 
     async def release(self, execution_ids: Sequence[str]) -> None:
         """Note that the files of ended executions may go, though the executions stay."""
@@ -47,15 +51,26 @@ class ReleasedFiles:
         count = 0
         waiting = list(execution_ids)
         while waiting:
-            lenders: list[str] = []
-            for folder in await self._repository.deletable(waiting):
-                removed = await self._remove(folder)
-                if removed is None:
-                    continue
-                count += removed
-                lenders += await self._repository.deleted(folder.execution_id)
-            waiting = list(dict.fromkeys(lenders))
+            folders = await self._repository.deletable(waiting)
+            gone: list[str] = []
+            for start in range(0, len(folders), _AT_ONCE):
+                together = folders[start : start + _AT_ONCE]
+                removed = await asyncio.gather(*map(self._remove, together))
+                count += sum(files for files in removed if files is not None)
+                gone += [
+                    f.execution_id for f, files in zip(together, removed, strict=True) if files is not None
+                ]
+            waiting = await self._repository.deleted(gone) if gone else []
         return count
+
+    async def remove_together(self, execution_ids: Sequence[str]) -> None:
+        """As :meth:`remove`, in one go with what others ask for meanwhile: for deletions one by one."""
+        self._asked.update(dict.fromkeys(execution_ids))
+        async with self._removing:
+            # Whoever had the lock before may have done it.
+            asked, self._asked = self._asked, {}
+            if asked:
+                await self.remove(list(asked))
 
     async def sweep(self) -> int:
         """Delete all that has been released and is needed no more; how many files there were."""

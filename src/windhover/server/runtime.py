@@ -324,7 +324,7 @@ class Runtime:
             components=self._components,
             gauges=self._gauges,
             progress=self.worker.progress_of,
-            remove_files=self.released_files.remove,
+            remove_files=self.released_files.remove_together,
         )
 
     def _components(self) -> dict[str, bool]:

@@ -43,8 +43,8 @@ def _all_up() -> Mapping[str, bool]:
     return {}
 
 
-async def _left_to_the_sweep(execution_ids: Sequence[str]) -> int:
-    return 0
+async def _left_to_the_sweep(execution_ids: Sequence[str]) -> None:
+    return None
 
 
 def _no_progress(execution_id: str) -> Mapping[str, TaskProgressed]:
@@ -79,7 +79,7 @@ class WebServices:
     gauges: Callable[[], Mapping[str, float]] = dict
     progress: Callable[[str], Mapping[str, TaskProgressed]] = _no_progress
     #: Deletes the files of executions that were deleted; those that others need are left.
-    remove_files: Callable[[Sequence[str]], Awaitable[int]] = _left_to_the_sweep
+    remove_files: Callable[[Sequence[str]], Awaitable[None]] = _left_to_the_sweep
     #: The time zone of schedules that name none.
     zone: str = "UTC"
     tenants: frozenset[str] = frozenset({DEFAULT_TENANT})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from windhover.plugin.context import ExecutionPurge, Purged
 from windhover.repository.flows import FlowRepository
 from windhover.repository.metrics import MetricRepository
 from windhover.server.execution_access import ExecutorAccess
-from windhover.storage import execution_prefix
+from windhover.storage import StorageError, execution_prefix
 
 #: An output beyond what a row holds, a file, an output that names a file, and a task that reads all three.
 FLOW = """
@@ -207,6 +208,31 @@ async def test_files_of_a_deleted_execution_are_swept_after_a_crash(flows: Flows
     assert await flows.runtime.released_files.sweep() == (0 if kept == "the tombstone" else 2)
     assert not folders(flows)
     assert await flows.runtime.released_files.sweep() == 0
+
+
+async def test_deletions_one_by_one_are_done_together(flows: Flows) -> None:
+    ended = [await flows.run(FLOW) for _ in range(5)]
+    for each in ended:
+        await flows.runtime.queue.executor.ask(DeleteExecution(each.execution.id))
+    released = flows.runtime.released_files
+    await asyncio.gather(*(released.remove_together([each.execution.id]) for each in ended))
+    assert not folders(flows)
+
+
+async def test_a_folder_that_cannot_be_deleted_waits_for_the_sweep(
+    flows: Flows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = await flows.run(FLOW)
+
+    async def refuse(*arguments: object) -> int:
+        raise StorageError("kestra:///company: the disk is read-only")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("windhover.storage.TenantStorage.delete_prefix", refuse)
+        assert await delete(flows, ended) == 0
+    assert folders(flows)
+    assert await flows.runtime.released_files.sweep() == 2
+    assert not folders(flows)
 
 
 async def test_files_are_kept_for_good_where_a_deletion_says_so(flows: Flows) -> None:

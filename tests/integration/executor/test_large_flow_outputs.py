@@ -115,6 +115,12 @@ async def test_a_parent_reads_large_outputs_and_keeps_them_as_its_own(flows: Flo
     assert value(again, "reads") == READ
 
 
+async def listen(flows: Flows, source: str) -> None:
+    flow = await flows.save(source)
+    changed = FlowChanged("main", flow.namespace, flow.id, flow.revision or 0)
+    flows.runtime.queue.broadcasts.publish(changed)
+
+
 async def triggered(flows: Flows) -> Ended:
     query = ExecutionQuery("main", flow_id=(TextMatch.equal("listener"),))
     async with asyncio.timeout(TIME_LIMIT):
@@ -125,9 +131,7 @@ async def triggered(flows: Flows) -> Ended:
 
 
 async def test_a_flow_trigger_reads_large_outputs_and_what_it_starts_keeps_them(flows: Flows) -> None:
-    flow = await flows.save(LISTENER)
-    changed = FlowChanged("main", flow.namespace, flow.id, flow.revision or 0)
-    flows.runtime.queue.broadcasts.publish(changed)
+    await listen(flows, LISTENER)
     child = await flows.run(CHILD)
     started = await triggered(flows)
     assert (started.state, started.messages("WARN")) == ("SUCCESS", [])
@@ -137,6 +141,42 @@ async def test_a_flow_trigger_reads_large_outputs_and_what_it_starts_keeps_them(
     await delete(flows, child.execution.id)
     again = await replay(flows, started, "reads")
     assert value(again, "reads") == "20000 rows to 20000"
+
+
+WAITS = """
+    id: listener
+    namespace: company
+    inputs: [{id: last, type: INT}]
+    triggers:
+      - id: after_both
+        type: io.kestra.plugin.core.trigger.Flow
+        inputs: {last: "{{ trigger.outputs.rows | last }}"}
+        preconditions:
+          id: both
+          flows:
+            - {namespace: company.team, flowId: child, states: [SUCCESS]}
+            - {namespace: company.team, flowId: other, states: [SUCCESS]}
+    tasks:
+      - id: reads
+        type: io.kestra.plugin.core.debug.Return
+        format: "{{ trigger.outputs.rows | length }} rows to {{ inputs.last }}"
+"""
+
+
+async def test_what_a_flow_trigger_has_gathered_is_kept_until_it_fires(flows: Flows) -> None:
+    await listen(flows, WAITS)
+    child = await flows.run(CHILD)
+    await delete(flows, child.execution.id)
+    await flows.run("""
+        id: other
+        namespace: company.team
+        tasks:
+          - {id: say, type: io.kestra.plugin.core.log.Log, message: hello}
+    """)
+    started = await triggered(flows)
+    assert value(started, "reads") == "20000 rows to 20000"
+    await delete(flows, started.execution.id)
+    assert not list((flows.runtime.settings.storage_path / "main").glob("**/executions/*"))
 
 
 async def test_batches_with_large_outputs_are_merged_whole(flows: Flows) -> None:

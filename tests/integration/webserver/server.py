@@ -97,7 +97,7 @@ async def running_server(
         settings,
         environment=environment,
         encrypt=SecretCipher(KEY).encrypt,
-        remove_files=ReleasedFiles(ReleasedFileRepository(database), storage).remove,
+        remove_files=ReleasedFiles(ReleasedFileRepository(database), storage).remove_together,
         **options,
     )
     running: list[asyncio.Task[None]] = []
