@@ -153,6 +153,11 @@ class Model:
         """Nothing new starts."""
         return self.state is StateType.BREAKPOINT
 
+    def rests_in(self, container: Run) -> bool:
+        """Nothing new starts in it. Tasks that share a directory are one piece of work, which goes on."""
+        is_directory = container is not self.top and container.task.type == "directory"
+        return self.rests and not (is_directory and container.phase_now is Phase.TASKS)
+
     def expire(self, path: Path) -> None:
         """The time of a flow-control task is over: its normal branch is killed, and it has failed."""
         run = next(r for r in self.runs if r.path == path)
@@ -207,7 +212,8 @@ class Model:
         """What was created together begins together, before anything else follows from it."""
         began = False
         for run in [run for run in self.runs if not run.begun]:
-            if run.parent.is_cut or not self.rests:
+            stands = self.rests and run.state is StateType.BREAKPOINT
+            if run.parent.is_cut or not (stands or self.rests_in(run.parent)):
                 self.begin_run(run)
                 began = True
         return began
@@ -236,7 +242,7 @@ class Model:
             return self.end(container, container.cut or self.outcome(container))
         if container.phase_now is not Phase.TASKS:
             return self.go_on(container, container.phase_now)
-        if self.rests:
+        if self.rests_in(container):
             return False
         if container.expired and any(not r.ended for r in self.children(container, Phase.TASKS)):
             return False

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from windhover.engine.events import KillRequested
+from windhover.engine.events import KillRequested, LeaveBreakpoint
+from windhover.model.execution import Breakpoint
 from windhover.model.state import StateType
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -12,8 +14,10 @@ from flow_run import FlowRun
 FAILED = StateType.FAILED
 
 
-def directory(properties: str = "", first: str = "", second: str = "") -> FlowRun:
-    return FlowRun(f"""
+def directory(
+    properties: str = "", first: str = "", second: str = "", breakpoints: Sequence[Breakpoint] = ()
+) -> FlowRun:
+    source = f"""
 tasks:
   - id: wd
     type: io.kestra.plugin.core.flow.WorkingDirectory
@@ -21,7 +25,8 @@ tasks:
     tasks:
       - {{id: a, type: io.kestra.plugin.core.debug.Return {first}}}
       - {{id: b, type: io.kestra.plugin.core.debug.Return {second}}}
-""")
+"""
+    return FlowRun(source, breakpoints=breakpoints)
 
 
 FILES = "inputFiles: {x: y}\n    outputFiles: ['*']"
@@ -165,3 +170,42 @@ tasks:
 """)
     assert run.jobs[0].variables["taskrun"]["value"] == "x"
     assert run.run("a").value is None
+
+
+def stopped_before_b() -> FlowRun:
+    run = directory(breakpoints=[Breakpoint("b")])
+    run.end()
+    assert (run.state, run.waiting(), run.released) == (StateType.BREAKPOINT, [], [])
+    return run
+
+
+def test_a_breakpoint_holds_the_directory() -> None:
+    run = stopped_before_b()
+    run.apply(LeaveBreakpoint())
+    (job,) = run.jobs
+    assert (job.identity.task_id, job.directory and job.directory.worker_id) == ("b", "worker")
+    run.end()
+    assert run.ended
+
+
+def test_a_directory_that_is_lost_at_a_breakpoint_is_made_again_up_to_there() -> None:
+    run = stopped_before_b()
+    run.crash()
+    assert (run.state, run.waiting()) == (StateType.BREAKPOINT, ["a"])
+    run.end()
+    assert (run.state, run.waiting()) == (StateType.BREAKPOINT, [])
+    run.apply(LeaveBreakpoint())
+    run.end()
+    assert run.history() == "CREATED RUNNING BREAKPOINT RUNNING SUCCESS"
+    assert len(run.run("wd").attempts or ()) == 2
+
+
+def test_a_directory_that_is_made_again_meanwhile_stops_once_more() -> None:
+    run = stopped_before_b()
+    run.crash()
+    run.apply(LeaveBreakpoint())
+    run.end()
+    assert run.state is StateType.BREAKPOINT
+    run.apply(LeaveBreakpoint(()))
+    run.end()
+    assert run.state is StateType.SUCCESS
