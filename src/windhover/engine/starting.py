@@ -6,7 +6,7 @@ from windhover.engine.agenda import Agenda, may_start
 from windhover.engine.frame import Frame, Node
 from windhover.engine.live import flowable_frame
 from windhover.expression import ExpressionError, truthy
-from windhover.model.execution import Attempt, Phase, Stage, TaskRun
+from windhover.model.execution import Attempt, Phase, Stage, TaskFixture, TaskRun
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
 from windhover.plugin.flowable import FlowableTask, soften
@@ -90,8 +90,29 @@ class Starting(Agenda):
             self.end(node, StateType.SKIPPED)
         elif isinstance(node.task, FlowableTask):
             self._start_flowable(node, node.task)
+        elif (fixture := self._fixture_of(node)) is not None:
+            self._end_as_in_test(node, fixture)
         else:
             self.start_leaf(node)
+
+    def _fixture_of(self, node: Node) -> TaskFixture | None:
+        record = node.record
+        for fixture in self.live.record.fixtures:
+            if fixture.id == record.task_id and fixture.value in (None, record.value):
+                return fixture
+        return None
+
+    def _end_as_in_test(self, node: Node, fixture: TaskFixture) -> None:
+        """End a task run as the fixture of a test says, without running it."""
+        state, record = fixture.state, node.record
+        self.log(LogLevel.INFO, f"Not run: in this test it ends as {state.value}.", node)
+        try:
+            record.outputs = dict(self.renderer(node).render(fixture.outputs or {}))
+        except ExpressionError as error:
+            self.log(LogLevel.ERROR, f"The outputs of the fixture cannot be rendered. Cause: {error}", node)
+            state = StateType.FAILED
+        record.add_attempt(Attempt(self.passed(StateType.CREATED, state)))
+        self.end(node, soften(node.task, state))
 
     def _show_outputs(self, node: Node) -> None:
         """A flow-control task tells what it would have done even when it is skipped."""

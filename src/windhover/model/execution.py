@@ -184,6 +184,18 @@ class Breakpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     value: str | None = None
 
 
+class TaskFixture(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the task ``id`` ends in a test, without having run; in a loop only for the ``value``, if given.
+
+    ``outputs`` may hold expressions.
+    """
+
+    id: str
+    value: str | None = None
+    state: StateType = StateType.SUCCESS
+    outputs: dict[str, JsonValue] | None = None
+
+
 class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     """The header of an execution: everything but its task runs.
 
@@ -216,6 +228,7 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     ordered_end: OrderedEnd | None = None
     broken_slas: tuple[str, ...] = ()
     breakpoints: tuple[Breakpoint, ...] = ()
+    fixtures: tuple[TaskFixture, ...] = ()
     listeners: tuple[int, ...] = ()
     waits_for: str | None = None
     flow_triggers: dict[str, int] | None = None

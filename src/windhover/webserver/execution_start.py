@@ -21,7 +21,7 @@ from windhover.engine.inputs import GivenValue, ResolvedInputs, resolve_inputs
 from windhover.engine.messages import CommandRefused, CreateExecution
 from windhover.engine.spill import StoredValue
 from windhover.model.check import CheckBehavior
-from windhover.model.execution import Breakpoint, Execution, JsonValue, Label
+from windhover.model.execution import Breakpoint, Execution, JsonValue, Label, TaskFixture
 from windhover.model.flow import Flow
 from windhover.model.inputs import FileInput, InputBase
 from windhover.model.inputs.graph import flatten
@@ -42,6 +42,9 @@ logger = logging.getLogger(__name__)
 #: All values of a form together, files apart, in bytes. What is larger belongs into a FILE input.
 MAX_VALUE_BYTES = 16 * 1024 * 1024
 
+#: Executions of this kind try a flow out.
+TEST_KIND = "TEST"
+
 #: The part under which older clients send all files; the name of the file is the id of the input.
 _OLD_FILES_PART = "files"
 _OLD_EXTENSION = ".upl"
@@ -59,6 +62,7 @@ class StartOptions:
     schedule_date: datetime | None = None
     kind: str | None = None
     breakpoints: tuple[Breakpoint, ...] = ()
+    fixtures: tuple[TaskFixture, ...] = ()
 
 
 @dataclass(slots=True)
@@ -80,6 +84,28 @@ def read_breakpoints(text: str | None) -> tuple[Breakpoint, ...]:
     return tuple(points)
 
 
+def read_fixtures(text: str | None, kind: str | None) -> tuple[TaskFixture, ...]:
+    """Read the fixtures of a test: the JSON text of a list of maps with `id`, `value`, `state` and `outputs`.
+
+    Raises:
+        ApiError: 422, they are no such list, or the execution is no test.
+    """
+    if not text:
+        return ()
+    if kind != TEST_KIND:
+        raise invalid_entity(f"Only executions of the kind {TEST_KIND} have fixtures")
+    try:
+        fixtures = msgspec.json.decode(text, type=tuple[TaskFixture, ...])
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise invalid_entity(f"Invalid fixtures: {error}") from None
+    for fixture in fixtures:
+        if not fixture.state.is_terminated:
+            raise invalid_entity(
+                f"Invalid fixtures: {fixture.state.value} is no end of the task '{fixture.id}'"
+            )
+    return fixtures
+
+
 def read_labels(texts: Sequence[str]) -> tuple[Label, ...]:
     """Read labels of the form ``key:value``.
 
@@ -89,6 +115,7 @@ def read_labels(texts: Sequence[str]) -> tuple[Label, ...]:
     labels: dict[str, str] = {}
     for text in texts:
         key, colon, value = text.partition(":")
+        value = value.strip()
         if not colon or not key or not value:
             raise invalid_entity(f"Invalid labels: `{text}` is not of the form key:value")
         if key.startswith(SYSTEM_PREFIX) and key != CORRELATION_ID:
@@ -152,7 +179,7 @@ async def prepare_execution(
         schedule_date=options.schedule_date,
         kind=options.kind,
     )
-    execution.breakpoints = options.breakpoints
+    execution.breakpoints, execution.fixtures = options.breakpoints, options.fixtures
     warnings = [*given.warnings, *resolved.warnings]
     logs = [_warning(execution, message, now) for message in warnings]
     return PreparedExecution(begun(execution, failed, logs), given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -169,3 +170,69 @@ async def test_a_queued_execution_says_why_it_waits(server: Server) -> None:
     assert restarted.status_code == 200, restarted.text
     await server.reached(first["id"], "SUCCESS")
     assert "waitsFor" not in await server.reached(second["id"], "PAUSED")
+
+
+MOCKED = """\
+id: mocked
+namespace: company.team
+tasks:
+  - id: load
+    type: io.kestra.plugin.core.execution.Fail
+  - id: each
+    type: io.kestra.plugin.core.flow.ForEach
+    values: [a, b]
+    tasks:
+      - {id: work, type: io.kestra.plugin.core.debug.Return, format: "{{ taskrun.value }}"}
+  - id: skipped
+    type: io.kestra.plugin.core.debug.Return
+    runIf: "{{ false }}"
+  - id: last
+    type: io.kestra.plugin.core.debug.Return
+    format: "{{ outputs.load.rows }} {{ outputs.work.a.value }} {{ outputs.work.b.value }}"
+"""
+
+
+async def test_a_test_does_not_run_what_it_has_fixtures_of(server: Server) -> None:
+    await server.create_flow(MOCKED)
+    fixtures = [
+        {"id": "load", "outputs": {"rows": "{{ 1 + 1 }} of {{ flow.id }}"}},
+        {"id": "work", "value": "b", "state": "WARNING", "outputs": {"value": "mocked"}},
+        {"id": "skipped", "outputs": {"value": "x"}},
+    ]
+    params = {"kind": "TEST", "fixtures": json.dumps(fixtures)}
+    ended = await server.execute("mocked", params=params)
+    runs = {(run["taskId"], run.get("value")): run for run in ended["taskRunList"]}
+    assert ended["state"]["current"] == "WARNING"
+    assert ended["fixtures"] == fixtures
+    assert runs["last", None]["outputs"] == {"value": "2 of mocked a mocked"}
+    load = runs["load", None]
+    assert [change["state"] for change in load["attempts"][0]["state"]["histories"]] == ["CREATED", "SUCCESS"]
+    assert runs["skipped", None]["state"]["current"] == "SKIPPED"
+    assert ("INFO", "Not run: in this test it ends as SUCCESS.") in await messages(server, ended["id"])
+
+
+@pytest.mark.parametrize(
+    ("params", "problem"),
+    [
+        ({"fixtures": "[]"}, "Only executions of the kind TEST have fixtures"),
+        ({"kind": "TEST", "fixtures": "{"}, "Invalid fixtures"),
+        ({"kind": "TEST", "fixtures": '[{"outputs": {}}]'}, "missing required field `id`"),
+        ({"kind": "TEST", "fixtures": '[{"id": "a", "state": "RUNNING"}]'}, "RUNNING is no end"),
+    ],
+)
+async def test_fixtures_that_are_none(local_server: Server, params: dict[str, str], problem: str) -> None:
+    await local_server.create_flow(MOCKED)
+    refused = await local_server.client.post(f"{EXECUTIONS}/company.team/mocked", params=params)
+    assert refused.status_code == 422
+    assert problem in refused.json()["message"]
+
+
+async def test_a_fixture_that_cannot_be_rendered_fails_its_task(local_server: Server) -> None:
+    await local_server.create_flow(MOCKED)
+    params = {"kind": "TEST", "fixtures": json.dumps([{"id": "load", "outputs": {"a": "{{ nothing }}"}}])}
+    failed = await local_server.execute("mocked", params=params)
+    assert failed["state"]["current"] == "FAILED"
+    told = [text for level, text in await messages(local_server, failed["id"]) if level == "ERROR"]
+    assert told[0].startswith(
+        "The outputs of the fixture cannot be rendered. Cause: Unable to find `nothing`"
+    )

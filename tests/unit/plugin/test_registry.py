@@ -116,7 +116,7 @@ def test_types_of_a_kind_are_listed_by_name(bundled: Registry) -> None:
 
     assert triggers == sorted(triggers)
     assert "io.kestra.plugin.core.trigger.Webhook" in triggers
-    assert all(".trigger." in name or ".http." in name for name in triggers)
+    assert all(".trigger" in name or ".http." in name for name in triggers)
 
 
 def test_every_bundled_type_is_found_by_its_own_name_and_aliases(bundled: Registry) -> None:

@@ -31,6 +31,7 @@ from windhover.webserver.execution_start import (
     check,
     prepare_execution,
     read_breakpoints,
+    read_fixtures,
     read_given_inputs,
     read_labels,
     resolve,
@@ -93,6 +94,9 @@ _START = takes("multipart/form-data", _FORM, required=False, description="The in
         query_parameter("scheduleDate", "Start then and not now."),
         query_parameter("kind", "`NORMAL`, `TEST` or `PLAYGROUND`."),
         query_parameter("breakpoints", "Tasks to stop before, `id` or `id.value`, by commas."),
+        query_parameter(
+            "fixtures", "Tasks that are not run in a `TEST`: JSON maps of `id`, `value`, `state`, `outputs`."
+        ),
     ]
 }
 
@@ -216,11 +220,13 @@ async def create_execution(request: Request) -> Response:
     services = await services_of(request)
     tenant, namespace, flow_id = (request.path_params[name] for name in ("tenant", "namespace", "flowId"))
     query = request.query_params
+    kind = _kind(query.get("kind"))
     options = StartOptions(
         labels=read_labels(query.getlist("labels")),
         schedule_date=read_date("scheduleDate", query.get("scheduleDate")),
-        kind=_kind(query.get("kind")),
+        kind=kind,
         breakpoints=read_breakpoints(query.get("breakpoints")),
+        fixtures=read_fixtures(query.get("fixtures"), kind),
     )
     wait = read_flag("wait", query.get("wait"))
     revision = read_number("revision", query.get("revision"))

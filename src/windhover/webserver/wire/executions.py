@@ -15,6 +15,7 @@ from windhover.model.execution import (
     JsonValue,
     Label,
     Phase,
+    TaskFixture,
     TaskRun,
 )
 from windhover.model.state import State, StateType
@@ -108,6 +109,7 @@ class ExecutionJson(msgspec.Struct, rename="camel", omit_defaults=True):
     schedule_date: Instant | None = None
     kind: str | None = None
     breakpoints: list[Breakpoint] | None = None
+    fixtures: list[TaskFixture] | None = None
     waits_for: str | None = None
     url: str | None = None
 
@@ -164,6 +166,7 @@ def execution_json(
         schedule_date=optional_instant(execution.schedule_date),
         kind=execution.kind,
         breakpoints=list(execution.breakpoints) or None,
+        fixtures=list(execution.fixtures) or None,
         waits_for=_waits_for(execution),
         url=url,
     )
