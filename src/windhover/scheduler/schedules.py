@@ -143,6 +143,7 @@ class Schedules:
         if following is not None or not state.memory.failures:
             outcome.events.append(self._event(state, firing, slot))
         if following is not None:
+            outcome.logs.clear()  # It is not tried again, and the log of the execution says why.
             outcome.evaluation = msgspec.structs.replace(
                 outcome.evaluation,
                 due=following if trigger.allow_concurrent else None,

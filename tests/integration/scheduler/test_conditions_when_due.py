@@ -58,4 +58,5 @@ async def test_it_fails_at_each_date_where_that_is_wanted(bench: Bench) -> None:
     runs = await bench.executions()
     assert [run.state for run in runs] == ["FAILED", "FAILED", "SUCCESS"]
     assert "'go' does not exist" in runs[0].messages("ERROR")[0]
+    assert await bench.log() == []
     assert (await bench.state()).health is Health.HEALTHY
