@@ -95,10 +95,7 @@ class Webhooks:
         if not found:
             raise not_found("Webhook not found.")
         trigger = next((hook for hook in found if not hook.disabled), found[0])
-        if flow.disabled:
-            raise conflict("Cannot execute a disabled flow")
-        if trigger.disabled:
-            raise conflict("Cannot execute a disabled trigger")
+        _refuse_disabled(flow, trigger)
         limit = trigger.rate_limit
         if limit is not None:
             name = (tenant, namespace, flow_id, trigger.id)
@@ -139,6 +136,7 @@ class Webhooks:
             read = await reader.read_all()
             if signature is not None:
                 signature.verify()
+            await self._check_again(flow, trigger)
             return await self._rendered(
                 lambda: self._deliver(flow, trigger, execution_id, read, request.headers.get)
             )
@@ -148,6 +146,18 @@ class Webhooks:
         except BaseException:
             await self._discard(flow, reader.read)
             raise
+
+    async def _check_again(self, flow: Flow, trigger: Webhook) -> None:
+        """A body may take long to come: whoever disabled or deleted the webhook meanwhile wins.
+
+        Raises:
+            ApiError: 404 or 409.
+        """
+        latest = await find_flow(self._services, flow.tenant_id or "", flow.namespace, flow.id)
+        now = latest.trigger_by_id(trigger.id)
+        if not isinstance(now, Webhook):
+            raise not_found("Webhook not found.")
+        _refuse_disabled(latest, now)
 
     async def _signature(self, request: Request, flow: Flow, trigger: Webhook) -> SignatureCheck | None:
         wanted = trigger.signature
@@ -341,6 +351,13 @@ class _ScopeRenderer:
 
     def evaluate(self, template: JsonValue) -> JsonValue:
         return render_value(template, self._scope, typed=True)
+
+
+def _refuse_disabled(flow: Flow, trigger: Webhook) -> None:
+    if flow.disabled:
+        raise conflict("Cannot execute a disabled flow")
+    if trigger.disabled:
+        raise conflict("Cannot execute a disabled trigger")
 
 
 def _trigger_key(delivery: Delivery) -> TriggerKey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -96,12 +97,36 @@ async def test_the_key_is_the_only_credential(sqlite: Database, tmp_path: Any) -
 
 
 async def test_what_cannot_be_called(local_server: Server) -> None:
-    await local_server.create_flow(flow("off", more="disabled: true"))
+    await local_server.create_flow(flow("shut", more="disabled: true"))
     await local_server.create_flow(flow("quiet", "disabled: true"))
-    assert (await call(local_server, "off")).status_code == 409
+    assert (await call(local_server, "shut")).status_code == 409
     assert (await call(local_server, "quiet")).status_code == 409
     assert (await call(local_server, "missing")).status_code == 404
-    assert (await local_server.client.post(f"{PATH}/off/off-key/more")).status_code == 404
+    assert (await local_server.client.post(f"{PATH}/shut/shut-key/more")).status_code == 404
+
+
+@pytest.mark.parametrize(("edit", "status"), [("disabled: true", 409), ("deleted", 404)])
+async def test_a_webhook_that_is_disabled_while_the_body_comes(
+    local_server: Server, edit: str, status: int
+) -> None:
+    source = flow("hook")
+    await local_server.create_flow(source)
+    if edit == "deleted":
+        edited = source[: source.index("triggers:")]
+    else:
+        edited = flow("hook", edit)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"slow": '
+        saved = await local_server.client.put(
+            "/api/v1/main/flows/company.team/hook",
+            content=edited,
+            headers={"Content-Type": "application/x-yaml"},
+        )
+        assert saved.status_code == 200
+        yield b"true}"
+
+    assert (await call(local_server, "hook", content=body())).status_code == status
 
 
 async def test_an_empty_key_opens_nothing(local_server: Server) -> None:
