@@ -37,6 +37,12 @@ RawMap = dict[str, JsonValue]
 
 #: Old names of input types, with the current ones.
 _OLD_INPUT_TYPES = {"ENUM": "SELECT", "BOOLEAN": "BOOL"}
+#: Old properties of inputs, with what has taken their place.
+_OLD_INPUT_PROPERTIES = {
+    "name": "`id`",
+    "options": "`values`",
+    "extension": "`allowedFileExtensions`",
+}
 
 
 class SubflowReference(msgspec.Struct, frozen=True):
@@ -230,8 +236,9 @@ class FlowReader:
             if self._written.get(name) is not None:
                 self._deprecate((name,), f"`{name}` is replaced by {successor}")
         for index, entry in _indexed_maps(self._written.get("inputs")):
-            if entry.get("name") is not None:
-                self._deprecate(("inputs", index, "name"), "`name` is replaced by `id`")
+            for property, successor in _OLD_INPUT_PROPERTIES.items():
+                if entry.get(property) is not None:
+                    self._deprecate(("inputs", index, property), f"`{property}` is replaced by {successor}")
             old = entry.get("type")
             if isinstance(old, str) and (current := _OLD_INPUT_TYPES.get(old)) is not None:
                 self._deprecate(("inputs", index), f"{old} is replaced by {current}")

@@ -73,7 +73,7 @@ def violations(parts: FlowParts) -> Iterator[Violation]:
     outputs = [(_text(raw.get("id")), raw, ("id",)) for raw in parts.maps("outputs")]
     yield from _duplicates("output", outputs)
     yield from _preconditions(parts)
-    yield from _system_labels(parts.raw)
+    yield from _system_labels(parts)
     yield from _dotted_inputs(parts, inputs)
     yield from _dotted_outputs(parts)
 
@@ -167,7 +167,19 @@ def _preconditions(parts: FlowParts) -> Iterator[Violation]:
         yield Violation(message, violation.part, violation.location)
 
 
-def _system_labels(raw: RawMap) -> Iterator[Violation]:
+def _system_labels(parts: FlowParts) -> Iterator[Violation]:
+    yield from _system_labels_of(parts.raw, None, allowed=frozenset({READ_ONLY}))
+    for task in parts.tasks:
+        if task.plugin is not None and task.plugin.kind is PluginKind.EXECUTABLE:
+            yield from _system_labels_of(task.raw, task.raw)
+    for trigger in parts.triggers:
+        yield from _system_labels_of(trigger.raw, trigger.raw)
+
+
+def _system_labels_of(
+    raw: RawMap, part: RawMap | None, allowed: frozenset[str] = frozenset()
+) -> Iterator[Violation]:
+    """The labels written in a part that only the server may set."""
     labels = raw.get("labels")
     written: list[tuple[object, object, PropertyPath]] = []
     if isinstance(labels, dict):
@@ -176,9 +188,9 @@ def _system_labels(raw: RawMap) -> Iterator[Violation]:
         entries = [(index, entry) for index, entry in enumerate(labels) if isinstance(entry, dict)]
         written = [(entry.get("key"), entry.get("value"), ("labels", i, "key")) for i, entry in entries]
     for key, value, location in written:
-        if isinstance(key, str) and key.startswith(SYSTEM_PREFIX) and key != READ_ONLY:
+        if isinstance(key, str) and key.startswith(SYSTEM_PREFIX) and key not in allowed:
             message = f"System labels can only be set by Kestra itself, offending label: {key}={value}"
-            yield Violation(message, None, location)
+            yield Violation(message, part, location)
 
 
 def _dotted_inputs(parts: FlowParts, inputs: Sequence[tuple[str, RawMap]]) -> Iterator[Violation]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from windhover.engine.expression_check import CODES, child_output_warnings
-from windhover.model.problem import FlowInvalid, Problem
+from windhover.model.problem import FlowInvalid, Problem, Severity
 from windhover.plugin.parsing import FlowRefused, ParsedFlow
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
 from windhover.webserver.services import WebServices
@@ -56,9 +56,9 @@ async def validate(services: WebServices, tenant: str, index: int, source: str) 
         return ValidationJson(
             index=index,
             outdated=False,
-            deprecation_paths=[],
+            deprecation_paths=[note.path for note in error.notes if note.severity is Severity.DEPRECATION],
             warnings=[str(note) for note in (*error.notes, *of_children) if note.code in CODES],
-            infos=[],
+            infos=[note.message for note in error.notes if note.severity is Severity.INFO],
             flow=_first(_ID, source),
             namespace=_first(_NAMESPACE, source),
             constraints=error.constraints,

@@ -105,6 +105,18 @@ async def test_each_document_is_validated_for_itself(local_server: Server) -> No
     assert [one["outdated"] for one in results] == [False, False, True]
 
 
+async def test_a_flow_that_is_refused_is_still_told_what_is_old_in_it(local_server: Server) -> None:
+    text = (
+        "id: old\nnamespace: company.team\n"
+        "inputs:\n  - {name: i, type: MULTISELECT, options: [a]}\n"
+        "tasks:\n  - {id: t, type: io.kestra.core.tasks.log.Log}\n"
+    )
+    (found,) = (await local_server.client.post(f"{FLOWS}/validate", content=text)).json()
+    assert found["constraints"] == "t.message: must not be null"
+    assert sorted(found["deprecationPaths"]) == ["inputs[0].name", "inputs[0].options"]
+    assert found["infos"] == ["io.kestra.core.tasks.log.Log is replaced by io.kestra.plugin.core.log.Log"]
+
+
 async def test_flows_are_found(server: Server) -> None:
     client = server.client
     labelled = "labels:\n  team: data\n"

@@ -156,6 +156,6 @@ def test_size_counts_bytes() -> None:
 def test_all_duplicates_are_told_with_both_lines() -> None:
     problems = read_document("a: 1\nb: 2\na: 3\nb: 4\n").problems
     assert [problem.message for problem in problems] == [
-        'Duplicate property "a" at line 3, set already at line 1',
-        'Duplicate property "b" at line 4, set already at line 2',
+        "Duplicate field 'a' at line 3, set already at line 1",
+        "Duplicate field 'b' at line 4, set already at line 2",
     ]

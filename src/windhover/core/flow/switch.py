@@ -57,7 +57,7 @@ class Switch(FlowableTask):
         return {"value": resolved, "defaults": self._case(resolved) is None}
 
     def check(self) -> Iterator[Fault]:
-        if not self.defaults and not any(self.cases.values()):
+        if not self.defaults and not self.cases:
             yield Fault("No task defined, neither cases or default have any tasks")
 
     def _case(self, value: str) -> TaskList | None:

@@ -14,6 +14,7 @@ class Toggle(RunnableTask[None]):
 
     type_name = "io.kestra.plugin.core.trigger.Toggle"
     aliases = ("io.kestra.core.tasks.trigger.Toggle",)
+    deprecated = True
     examples = (
         Example(
             title="Stop a schedule once there is nothing left to do",

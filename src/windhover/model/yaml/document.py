@@ -218,7 +218,7 @@ class _Composer(msgspec.Struct):
             height = max(height, self.height)
             if key in members:
                 first = places[key].key or places[key].value
-                message = f'Duplicate property "{key}" at line {key_position.line}'
+                message = f"Duplicate field '{key}' at line {key_position.line}"
                 message += f", set already at line {first.line}"
                 self._add(message, ProblemCode.YAML_DUPLICATE_KEY, key_position)
             else:
