@@ -20,6 +20,8 @@ class Effects(msgspec.Struct):
     header_changed: bool = False
     #: The flow has its outputs: those too large for the record are to be put into the storage, now.
     has_outputs: bool = False
+    #: Flow-control task runs whose outputs may be too large for their record, as ``has_outputs``.
+    large_outputs: list[str] = msgspec.field(default_factory=list)
     task_runs: dict[str, TaskRun] = msgspec.field(default_factory=dict)
     removed_task_runs: list[str] = msgspec.field(default_factory=list)
     #: What the records above no longer hold in their rows.

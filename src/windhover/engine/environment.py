@@ -21,7 +21,8 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
     executor grants; ``load_stored`` reads an output that is kept in the storage;
     ``namespace_variables`` is what flows of a namespace read as ``namespace``.
     ``encrypt`` and ``decrypt`` are for SECRET values. ``max_flow_outputs`` is how many
-    bytes of JSON the outputs of a flow may come to, ``max_log_lines`` how many lines of tasks the log of an
+    bytes of JSON the outputs of a flow, or of one round of a loop, may come to, ``max_loop_outputs`` those of
+    all rounds of a loop, and ``max_log_lines`` how many lines of tasks the log of an
     execution keeps. ``kill_grace`` is how long a killed task run may take to end before its result is no
     longer waited for, ``finally_limit`` how long ``finally`` branches may take after a kill, and
     ``queue_limit`` how long an execution may wait for its turn where its flow does not say.
@@ -43,6 +44,7 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
     namespace_variables: Callable[[str], Mapping[str, JsonValue]] = lambda namespace: {}
     kill_grace: timedelta = timedelta(seconds=30)
     max_flow_outputs: int = 4 * 1024 * 1024
+    max_loop_outputs: int = 64 * 1024 * 1024
     max_log_lines: int = 2_000_000
     finally_limit: timedelta = timedelta(hours=1)
     queue_limit: timedelta | None = None

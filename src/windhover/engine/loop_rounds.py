@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from windhover.engine.flow_outputs import FlowOutputError, resolve_outputs
 from windhover.engine.frame import Frame, Node
 from windhover.engine.recorder import Recorder
@@ -10,6 +12,9 @@ from windhover.model.execution import JsonValue, Phase
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
 from windhover.plugin.flowable import FlowableTask, soften
+
+#: Bytes of JSON up to which nobody need think about where outputs are kept.
+_SMALL = 4 * 1024
 
 
 def conclude(recorder: Recorder, node: Node, task: FlowableTask, state: StateType) -> StateType:
@@ -23,7 +28,10 @@ def conclude(recorder: Recorder, node: Node, task: FlowableTask, state: StateTyp
     outputs = dict(record.outputs or {})
     try:
         resolved = resolve_outputs(
-            task.declared_outputs(), recorder.renderer(node), encrypt=recorder.environment.encrypt
+            task.declared_outputs(),
+            recorder.renderer(node),
+            encrypt=recorder.environment.encrypt,
+            maximum=recorder.environment.max_flow_outputs,
         )
         for warning in resolved.warnings:
             recorder.log(LogLevel.WARN, warning, node)
@@ -35,7 +43,21 @@ def conclude(recorder: Recorder, node: Node, task: FlowableTask, state: StateTyp
         recorder.log(level, str(error), node)
         state = soften(task, StateType.FAILED)
     children = [child.record for child in frame.nodes if child.record.phase is Phase.TASKS]
-    record.outputs = outputs | task.final_outputs(record.resolved, children)
+    final = task.final_outputs(record.resolved, children)
+    if gathered := final.get("outputs"):
+        size, limit = len(msgspec.json.encode(gathered)), recorder.environment.max_loop_outputs
+        if size > limit:
+            recorder.log(
+                LogLevel.ERROR,
+                f"The outputs of all rounds are {size} bytes of JSON, more than the limit of {limit}."
+                " `fetchType: STORE` writes them to a file instead.",
+                node,
+            )
+            del final["outputs"]
+            state = soften(task, StateType.FAILED)
+        elif size > _SMALL:
+            recorder.effects.large_outputs.append(record.id)
+    record.outputs = outputs | final
     return state
 
 

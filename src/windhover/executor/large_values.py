@@ -8,16 +8,20 @@ Documentation page: ``docs/storage.md``.
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
 import msgspec
 
 from windhover.engine.batches import is_batch_under_way
+from windhover.engine.effects import Effects
 from windhover.engine.events import ChildEnded
 from windhover.engine.live import LiveExecution
 from windhover.engine.spill import StoredValue, holds_stored_values, stored_value, too_large
 from windhover.model.execution import Execution, JsonValue
 from windhover.storage import Storage, StorageError, flow_output_uri, input_uri, task_run_uri
+
+logger = logging.getLogger(__name__)
 
 
 class _NamesFile(Protocol):
@@ -55,6 +59,31 @@ class LargeValues:
         except StorageError as error:
             return f"the storage does not take them: {error}"
         return None
+
+    async def put_away_task_outputs(self, live: LiveExecution, task_run_id: str, effects: Effects) -> None:
+        """Leave markers instead of large outputs of a flow-control task run that has just ended.
+
+        If the storage does not take them they stay in the record.
+        """
+        node = live.nodes.get(task_run_id)
+        if node is None:
+            return
+        own, run = live.record, node.record
+
+        def uri(name: str) -> str:
+            return task_run_uri(
+                own.namespace, own.flow_id, own.id, run.task_id, run.id, f"outputs/{name}.json"
+            )
+
+        try:
+            fitted = await self._fitted(own, run.outputs, self._outputs_above, uri)
+        except StorageError as error:
+            logger.warning("Outputs of execution %s stay in the database: %s", own.id, error)
+            return
+        if fitted is not None and holds_stored_values(fitted):
+            live.outputs_changed(node, fitted)
+            # They were made in the same step, when all outputs were at hand.
+            effects.jobs = [msgspec.structs.replace(job, holds_stored=True) for job in effects.jobs]
 
     async def put_away_inputs(self, execution: Execution) -> None:
         """Leave markers instead of large inputs of an execution that another one has started.

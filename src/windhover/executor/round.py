@@ -154,15 +154,23 @@ class Round:
             logger.exception("Execution %s cannot go on", live.record.id)
             return await self.give_up(change)
         change.effects.append(effects)
-        if effects.has_outputs and self._house.large_values is not None:
-            problem = await self._house.large_values.put_away_outputs(live.record)
-            if problem is not None:
-                # Nobody has been told of the end yet.
-                lost = OutputsNotKept(problem)
-                change.effects.append(advance(live, lost, self._house.clock(), self._house.environment))
+        if effects.has_outputs or effects.large_outputs:
+            await self._put_away_outputs(change, effects)
         if effects.spreads:
             await self._spread(live, effects)
         return change
+
+    async def _put_away_outputs(self, change: Change, effects: Effects) -> None:
+        """Keep large outputs that a step has made in the storage, before anybody is told of them."""
+        live, large_values = change.live, self._house.large_values
+        if large_values is None:
+            return
+        for task_run_id in effects.large_outputs:
+            await large_values.put_away_task_outputs(live, task_run_id, effects)
+        problem = await large_values.put_away_outputs(live.record) if effects.has_outputs else None
+        if problem is not None:
+            lost = OutputsNotKept(problem)
+            change.effects.append(advance(live, lost, self._house.clock(), self._house.environment))
 
     async def end(self, broken: BrokenExecution, state: StateType = StateType.FAILED) -> Change:
         """End an execution that cannot be taken up."""

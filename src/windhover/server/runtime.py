@@ -381,6 +381,7 @@ class Runtime:
             recursive_rendering=settings.recursive_rendering,
             kill_grace=settings.kill_grace,
             max_flow_outputs=settings.max_flow_outputs,
+            max_loop_outputs=settings.worker.outputs.maximum,
             max_log_lines=settings.max_log_lines,
             finally_limit=settings.finally_limit,
             queue_limit=settings.queue_limit,

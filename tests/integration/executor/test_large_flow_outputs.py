@@ -277,3 +277,43 @@ async def test_nothing_is_left_of_outputs_whose_executions_are_deleted(flows: Fl
     await delete(flows, parent.execution.id)
     root = flows.runtime.settings.storage_path / "main"
     assert not list(root.glob("**/executions/*"))
+
+
+LOOP = """
+    id: rounds
+    namespace: company
+    tasks:
+      - id: each
+        type: io.kestra.plugin.core.flow.Loop
+        values: [1, 2, 3]
+        outputs:
+          - {id: rows, type: JSON, value: "{{ range(1, 10000) }}"}
+        tasks:
+          - {id: say, type: io.kestra.plugin.core.log.Log, message: "{{ item.value }}"}
+      - id: reads
+        type: io.kestra.plugin.core.debug.Return
+        format: "{{ outputs.each.outputs[2].outputs.rows | length }} of {{ outputs.each.outputs | length }}"
+      - id: decide
+        type: io.kestra.plugin.core.flow.If
+        condition: "{{ outputs.each.outputs[0].outputs.rows[0] == 1 }}"
+        then:
+          - {id: taken, type: io.kestra.plugin.core.log.Log, message: read}
+"""
+
+
+async def test_large_outputs_of_a_loop_go_to_the_storage(flows: Flows) -> None:
+    ended = await flows.run(LOOP)
+    assert ended.state == "SUCCESS"
+    outputs = ended.run("each").outputs or {}
+    assert outputs["iterationCount"] == 3
+    assert ended.execution.id in marker(outputs["outputs"]).uri
+    assert value(ended, "reads") == "10000 of 3"
+    assert "taken" in ended.states()
+    again = await replay(flows, ended, "reads")
+    assert value(again, "reads") == "10000 of 3"
+
+
+async def test_outputs_of_a_loop_beyond_the_limits_fail_it_and_say_what_to_do(flows: Flows) -> None:
+    one = await flows.run(LOOP.replace("range(1, 10000)", "range(1, 700000)"))
+    assert one.state == "FAILED"
+    assert any("Write large data to a file" in line for line in one.messages("ERROR"))

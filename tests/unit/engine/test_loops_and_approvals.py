@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.unit.engine.flow_run import FlowRun
 
@@ -55,6 +56,16 @@ def _play(run: FlowRun, crash_after: int | None = None) -> None:
 
 def _results(run: FlowRun) -> list[JsonValue]:
     return [each["outputs"]["seen"] for each in (run.run("loop").outputs or {})["outputs"]]
+
+
+def test_outputs_of_all_rounds_beyond_the_limit_fail_the_loop_and_say_what_to_do() -> None:
+    run = FlowRun(LOOP)
+    run.environment = msgspec.structs.replace(run.environment, max_loop_outputs=50)
+    _play(run)
+    assert run.run("loop").state.current is StateType.FAILED
+    assert run.run("loop").outputs == {"iterationCount": 3, "runningIterations": 0, "terminatedIterations": 3}
+    (line,) = [line for line in run.logs if line.startswith("ERROR")]
+    assert "more than the limit of 50. `fetchType: STORE` writes them to a file" in line
 
 
 @pytest.mark.parametrize("crash_after", [None, *range(7)])
