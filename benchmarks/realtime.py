@@ -1,6 +1,6 @@
 """Realtime triggers on real brokers: how fast messages become executions, and whether a crash loses any.
 
-python -m benchmarks.realtime [--messages 10000] [--family mqtt|amqp|redis|nats]
+python -m benchmarks.realtime [--messages 10000] [--family mqtt|mqtt-2|amqp|redis|nats]
 """
 
 from __future__ import annotations

@@ -79,8 +79,9 @@ class Family(ABC):
 class MqttFamily(Family):
     name = "mqtt"
     value = "payload"
-    # Nothing in MQTT tells a message that comes again from another one that says the same.
+    # Nothing tells a message of quality 1 that comes again from another one that says the same.
     exactly_once = False
+    qos: ClassVar[int] = 1
 
     def make_broker(self, folder: Path) -> Mosquitto:
         return Mosquitto(folder)
@@ -92,6 +93,7 @@ class MqttFamily(Family):
             "server": self.broker.url,
             "clientId": "windhover",
             "topic": "numbers",
+            "qos": str(self.qos),
         }
 
     async def prepare(self) -> None:
@@ -109,14 +111,22 @@ class MqttFamily(Family):
             clean_start=False,
             properties=properties,
         ) as client:
-            await client.subscribe("numbers", qos=1)
+            await client.subscribe("numbers", qos=self.qos)
 
     async def publish(self, numbers: Sequence[int]) -> None:
         import aiomqtt
 
         async with aiomqtt.Client("127.0.0.1", self.broker.port) as client:
             for number in numbers:
-                await client.publish("numbers", str(number), qos=1)
+                await client.publish("numbers", str(number), qos=self.qos)
+
+
+class MqttExactlyOnceFamily(MqttFamily):
+    """With quality of service 2, whose two steps tell a message that comes again."""
+
+    name = "mqtt-2"
+    exactly_once = True
+    qos = 2
 
 
 class AmqpFamily(Family):
@@ -215,7 +225,13 @@ class NatsFamily(Family):
         await client.close()
 
 
-FAMILIES: Sequence[type[Family]] = (MqttFamily, AmqpFamily, RedisFamily, NatsFamily)
+FAMILIES: Sequence[type[Family]] = (
+    MqttFamily,
+    MqttExactlyOnceFamily,
+    AmqpFamily,
+    RedisFamily,
+    NatsFamily,
+)
 
 
 class Executions:

@@ -84,6 +84,17 @@ class EventSeen(msgspec.Struct, frozen=True):
     taken: asyncio.Future[None]
 
 
+class KeysForgotten(msgspec.Struct, frozen=True):
+    """The source of a worker that listens may use keys again, those that begin with ``prefix``.
+
+    ``taken`` is done once they are forgotten; it raises :class:`EventRefused`.
+    """
+
+    job: TriggerJob
+    prefix: str
+    taken: asyncio.Future[None]
+
+
 class ListeningEnded(msgspec.Struct, frozen=True):
     """A worker listens no more: it was told to stop, or because of an error."""
 
@@ -111,6 +122,7 @@ SchedulerMessage = (
     LookEnded
     | ListeningStarted
     | EventSeen
+    | KeysForgotten
     | ListeningEnded
     | TriggerLogged
     | TriggeredExecutionEnded

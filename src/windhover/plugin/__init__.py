@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from windhover.plugin.trigger import (
         Event,
         FlowTrigger,
+        Forget,
         PollingTrigger,
         RealtimeTrigger,
         ScheduleTrigger,
@@ -48,6 +49,7 @@ __all__ = [
     "FlowTrigger",
     "FlowableContext",
     "FlowableTask",
+    "Forget",
     "InvalidProperties",
     "Lane",
     "Level",
@@ -86,6 +88,7 @@ _MODULES = {
     "trigger": (
         "Event",
         "FlowTrigger",
+        "Forget",
         "PollingTrigger",
         "RealtimeTrigger",
         "ScheduleTrigger",

@@ -163,6 +163,17 @@ class Event(msgspec.Struct, Generic[OutputT], frozen=True):
     acknowledge: Callable[[], Awaitable[None]] | None = None
 
 
+class Forget(msgspec.Struct, frozen=True):
+    """Keys that their source will not give again for the same event, but may give to another one.
+
+    ``prefix`` is what they begin with; it must not be empty. ``acknowledge`` is awaited once they are
+    forgotten, which outlives the process; if that dies before, the source has to say it again.
+    """
+
+    prefix: str
+    acknowledge: Callable[[], Awaitable[None]] | None = None
+
+
 class WorkerTrigger(BaseModel, Generic[OutputT]):
     """What the triggers that workers run have in common. Subclasses are the typed form, after rendering."""
 
@@ -238,8 +249,10 @@ class RealtimeTrigger(WorkerTrigger[OutputT]):
     ] = None
 
     @abstractmethod
-    def events(self, ctx: RunContext) -> AsyncIterator[Event[OutputT]]:
+    def events(self, ctx: RunContext) -> AsyncIterator[Event[OutputT] | Forget]:
         """Yield each event, as an async generator; every one starts an execution or goes into a batch.
+
+        Where a source uses the keys of its events again, it also yields which of them to forget.
 
         The generator is asked for more before the events it gave are acknowledged, so it limits by itself
         how many may be under way. It is cancelled when the trigger is disabled or changed, and begun anew

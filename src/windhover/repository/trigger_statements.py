@@ -101,6 +101,24 @@ TAKE_EVENTS = BulkStatement(
     ),
     reads=("triggers",),
 )
+_FORGOTTEN_COLUMNS = {**KEY_COLUMNS, "low": "text", "high": "text", "lease": "text"}
+#: Keys of a trigger from ``low`` to before ``high``: those who come with one of them later are other events.
+FORGET_KEYS = BulkStatement(
+    table="trigger_events",
+    sqlite=(
+        "DELETE FROM trigger_events WHERE tenant_id = ?1 AND namespace = ?2 AND flow_id = ?3 "
+        "AND trigger_id = ?4 AND key >= ?5 AND key < ?6 "
+        f"AND EXISTS ({_HELD.format('?1', '?2', '?3', '?4', '?7')})"
+    ),
+    postgresql=(
+        f"DELETE FROM trigger_events AS v USING {unnested(_FORGOTTEN_COLUMNS, 'f')} "
+        "WHERE v.tenant_id = f.tenant_id AND v.namespace = f.namespace AND v.flow_id = f.flow_id "
+        "AND v.trigger_id = f.trigger_id AND v.key >= f.low AND v.key < f.high AND EXISTS "
+        f"({_HELD.format('f.tenant_id', 'f.namespace', 'f.flow_id', 'f.trigger_id', 'f.lease')})"
+    ),
+    reads=("triggers",),
+)
+IS_HELD = sql("SELECT 1 FROM triggers WHERE lease_owner = ? AND active AND NOT disabled")
 INSERT_FIRED = guarded("executions", EXECUTION_COLUMNS, "id")
 INSERT_FIRED_LABELS = guarded("execution_labels", LABEL_COLUMNS, "execution_id")
 INSERT_FIRED_LOGS = guarded("logs", LOG_COLUMNS, "execution_id")

@@ -63,6 +63,17 @@ class TriggerEvent(msgspec.Struct, frozen=True):
     slot: datetime | None = None
 
 
+class ForgottenKeys(msgspec.Struct, frozen=True):
+    """Keys of events that may be used again, those that begin with ``prefix``.
+
+    ``lease`` is that of the listener who says so: if it has lost its trigger, they are remembered.
+    """
+
+    key: TriggerKey
+    prefix: str
+    lease: str
+
+
 class Evaluation(msgspec.Struct, frozen=True):
     """What an evaluation leaves of its trigger.
 
@@ -120,10 +131,11 @@ class TriggerQuery(msgspec.Struct, frozen=True):
 class TriggerBatch(msgspec.Struct, frozen=True):
     """What one round of a scheduler writes in one transaction.
 
-    ``events`` start an execution each, those that are ``gathered`` wait for others. ``logs`` are those of
-    triggers themselves.
+    Keys are ``forgotten`` first. ``events`` start an execution each, those that are ``gathered`` wait for
+    others. ``logs`` are those of triggers themselves.
     """
 
+    forgotten: list[ForgottenKeys] = msgspec.field(default_factory=list)
     events: list[TriggerEvent] = msgspec.field(default_factory=list)
     gathered: list[BatchedEvent] = msgspec.field(default_factory=list)
     evaluations: list[Evaluation] = msgspec.field(default_factory=list)
@@ -131,7 +143,8 @@ class TriggerBatch(msgspec.Struct, frozen=True):
     more: list[Write] = msgspec.field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.events or self.gathered or self.evaluations or self.logs or self.more)
+        events = self.forgotten or self.events or self.gathered
+        return bool(events or self.evaluations or self.logs or self.more)
 
 
 class TriggerRepository:
@@ -195,6 +208,7 @@ class TriggerRepository:
         events = list(seen.values())
         evaluations = list({each.state.key: each for each in batch.evaluations}.values())
         writes = [
+            Write(statements.FORGET_KEYS, [_forgotten_row(keys) for keys in batch.forgotten]),
             Write(
                 statements.TAKE_EVENTS,
                 [
@@ -228,6 +242,10 @@ class TriggerRepository:
             )
             found.update(row[0] for row in rows)
         return found
+
+    async def is_held(self, lease: str) -> bool:
+        """Whether a lease still holds its trigger: then all that was written under it counts."""
+        return bool(await self._database.fetch(statements.IS_HELD, (lease,)))
 
     async def execution_of(self, key: TriggerKey, event: str) -> str | None:
         """The id of the execution that an event has started, or its own while it waits for others.
@@ -382,6 +400,11 @@ def _locked(column: ColumnElement[Any], locked: bool | None) -> ColumnElement[bo
 
 def _event_row(event: TriggerEvent, at: int) -> Row:
     return (*event.key, event.event, event.execution.id, to_micros(event.slot), at, event.lease)
+
+
+def _forgotten_row(keys: ForgottenKeys) -> Row:
+    beyond = keys.prefix[:-1] + chr(ord(keys.prefix[-1]) + 1)
+    return (*keys.key, keys.prefix, beyond, keys.lease)
 
 
 def _evaluation_row(evaluation: Evaluation, at: int) -> Row:

@@ -26,6 +26,7 @@ from windhover.engine.schedule_dates import is_conditional
 from windhover.engine.trigger_messages import (
     EventRefused,
     EventSeen,
+    KeysForgotten,
     ListeningEnded,
     ListeningStarted,
     LookEnded,
@@ -43,7 +44,7 @@ from windhover.repository.batched_events import BatchedEvent, event_name
 from windhover.repository.errors import RepositoryUnavailable
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 from windhover.repository.trigger_changes import Disable
-from windhover.repository.triggers import Ended, TriggerBatch, TriggerEvent, TriggerRepository
+from windhover.repository.triggers import Ended, ForgottenKeys, TriggerBatch, TriggerEvent, TriggerRepository
 from windhover.scheduler.backfills import Backfills
 from windhover.scheduler.foresight import Foresight
 from windhover.scheduler.journal import TriggerJournal
@@ -266,6 +267,7 @@ class Scheduler:
     async def _hear(self, messages: list[SchedulerMessage], now: datetime) -> None:
         batch = TriggerBatch()
         seen: list[tuple[EventSeen, TriggerEvent | BatchedEvent | None]] = []
+        forgotten: list[KeysForgotten] = []
         looks: list[tuple[LookEnded, list[TriggerEvent]]] = []
         ended: list[TriggeredExecutionEnded] = []
         for message in messages:
@@ -279,6 +281,10 @@ class Scheduler:
                         case BatchedEvent():
                             batch.gathered.append(event)
                     seen.append((message, event))
+                case KeysForgotten():
+                    job = message.job
+                    batch.forgotten.append(ForgottenKeys(job.key, message.prefix, job.lease))
+                    forgotten.append(message)
                 case LookEnded():
                     flow = await self._flow_of(message.job.key, message.job.flow)
                     outcome = self._sightings.looked(message, flow, now)
@@ -306,12 +312,10 @@ class Scheduler:
         # What is committed must not be heard again, should the database go away from here on.
         messages[:] = ended
         for sighting, event in seen:
-            if sighting.taken.done():
-                continue
-            if event is None or await self._is_taken(event, taken):
-                sighting.taken.set_result(None)
-            else:
-                sighting.taken.set_exception(EventRefused("the trigger was disabled, changed or taken over"))
+            _settle(sighting.taken, event is None or await self._is_taken(event, taken))
+        held = {lease: await self._is_held(lease) for lease in {each.job.lease for each in forgotten}}
+        for each in forgotten:
+            _settle(each.taken, held[each.job.lease])
         for look, events in looks:
             if all([await self._is_taken(event, taken) for event in events]):
                 self._sightings.acknowledge(look)
@@ -335,6 +339,9 @@ class Scheduler:
             return True
         found = await self._patiently(lambda: self._triggers.execution_of(event.key, name))
         return found is not None
+
+    async def _is_held(self, lease: str) -> bool:
+        return await self._patiently(lambda: self._triggers.is_held(lease))
 
     async def _commit(self, batch: TriggerBatch, now: datetime) -> set[str]:
         """Write a batch, the same one until it is known to be written: an error may have come after that."""
@@ -393,6 +400,16 @@ class Scheduler:
             and ended.state in trigger.stop_after
             for trigger in flow.triggers
         )
+
+
+def _settle(taken: asyncio.Future[None], is_taken: bool) -> None:
+    """Tell whoever listens whether its source may be told that this is dealt with."""
+    if taken.done():
+        return
+    if is_taken:
+        taken.set_result(None)
+    else:
+        taken.set_exception(EventRefused("the trigger was disabled, changed or taken over"))
 
 
 def _identity(event: TriggerEvent | BatchedEvent) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from windhover.engine.messages import (
 )
 from windhover.engine.trigger_messages import (
     EventSeen,
+    KeysForgotten,
     ListeningEnded,
     ListeningStarted,
     LookEnded,
@@ -31,7 +32,7 @@ from windhover.engine.trigger_messages import (
 from windhover.model.execution import JsonValue
 from windhover.model.log import LogLevel
 from windhover.plugin.task import Output, TaskDefinition
-from windhover.plugin.trigger import Event, PollingTrigger, RealtimeTrigger, WorkerTrigger
+from windhover.plugin.trigger import Event, Forget, PollingTrigger, RealtimeTrigger, WorkerTrigger
 from windhover.queue.local import LocalQueue, SchedulerQueue
 from windhover.worker.attempt import remove_directory
 from windhover.worker.context import AttemptContext
@@ -154,16 +155,18 @@ class TriggerRunner:
         assert isinstance(trigger, RealtimeTrigger)
         room = asyncio.Semaphore(_IN_FLIGHT)
         settling: set[asyncio.Task[None]] = set()
-        events = cast("AsyncIterator[Event[Output | None]]", trigger.events(work.context))
+        events = cast("AsyncIterator[Event[Output | None] | Forget]", trigger.events(work.context))
         self._queue.scheduler.send(ListeningStarted(job, self.id))
         try:
             async with aclosing(events) as stream:  # type: ignore[type-var]
                 async for event in stream:
                     await room.acquire()
                     taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                    sighting = await work.sighting(event)
-                    self._queue.scheduler.send(EventSeen(job, sighting, taken))
-                    task = asyncio.create_task(_settle(taken, sighting, room))
+                    if isinstance(event, Forget):
+                        self._queue.scheduler.send(KeysForgotten(job, event.prefix, taken))
+                    else:
+                        self._queue.scheduler.send(EventSeen(job, await work.sighting(event), taken))
+                    task = asyncio.create_task(_settle(taken, event.acknowledge, room))
                     settling.add(task)
                     task.add_done_callback(settling.discard)
                 if settling:
@@ -184,12 +187,14 @@ class TriggerRunner:
                 logger.warning("The lease of trigger %s could not be renewed: %s", job.key, error)
 
 
-async def _settle(taken: asyncio.Future[None], sighting: Sighting, room: asyncio.Semaphore) -> None:
-    """Tell the source that an event is committed."""
+async def _settle(
+    taken: asyncio.Future[None], acknowledge: Callable[[], Awaitable[None]] | None, room: asyncio.Semaphore
+) -> None:
+    """Tell the source that what it gave is committed."""
     try:
         await taken
-        if sighting.acknowledge is not None:
-            await sighting.acknowledge()
+        if acknowledge is not None:
+            await acknowledge()
     except Exception as error:
         logger.warning("An event could not be acknowledged; it may come again: %s", error)
     finally:

@@ -12,6 +12,7 @@ from tests.integration.scheduler.watching import Bench, Source, flow, running
 
 from windhover.engine.messages import ExecutionChanged, FlowChanged, LogsCommitted, TriggersChanged
 from windhover.model.trigger_state import Health
+from windhover.plugin.trigger import Forget
 from windhover.repository.database import Database
 from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.trigger_changes import Disable, Enable
@@ -63,6 +64,50 @@ async def test_an_event_with_a_key_starts_one_execution_however_often_it_comes(b
         bench.source.events.put_nowait((1, key))
     await bench.until(lambda: _true(len(bench.source.acknowledged) == 5))
     assert len(await bench.values(2)) == 2
+
+
+async def test_a_key_that_is_forgotten_is_that_of_another_event(bench: Bench) -> None:
+    """Those that begin with a prefix, of this trigger alone."""
+    await bench.save(flow("test.Listen"))
+    told: list[str] = []
+
+    async def see(*events: tuple[int, str | None]) -> None:
+        wanted = len(bench.source.acknowledged) + len(events)
+        for event in events:
+            bench.source.events.put_nowait(event)
+        await bench.until(lambda: _true(len(bench.source.acknowledged) == wanted))
+
+    async def forget(prefix: str) -> None:
+        async def acknowledge() -> None:
+            told.append(prefix)
+
+        bench.source.events.put_nowait(Forget(prefix, acknowledge))
+        await bench.until(lambda: _true(told[-1:] == [prefix]))
+
+    await see((1, "session/1/"), (2, "session/11/"), (3, "other"))
+    await forget("session/1/")
+    await see((4, "session/1/"), (5, "session/11/"), (6, "other"))
+    assert sorted(await bench.values(4)) == ["1 ", "2 ", "3 ", "4 "]
+    await forget("session/")
+    await see((7, "session/1/"), (8, "session/11/"), (9, "other"))
+    assert sorted(await bench.values(6)) == ["1 ", "2 ", "3 ", "4 ", "7 ", "8 "]
+
+
+async def test_whoever_has_lost_the_trigger_makes_nothing_forgotten(bench: Bench) -> None:
+    await bench.save(flow("test.Listen"))
+    bench.source.events.put_nowait((1, "a"))
+    await bench.values(1)
+    # Nobody is told, so the listener goes on until its next sign of life.
+    await bench.runtime.triggers.change([Disable(bench.key)], bench.runtime.clock())
+    told: list[str] = []
+
+    async def acknowledge() -> None:
+        told.append("a")
+
+    bench.source.events.put_nowait(Forget("a", acknowledge))
+    await bench.until(lambda: _true(bench.source.listeners == 0))
+    assert told == []
+    assert await bench.runtime.triggers.execution_of(bench.key, "a") is not None
 
 
 @pytest.mark.parametrize("kind", ["test.Listen", "test.Look"])

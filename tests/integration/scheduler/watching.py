@@ -19,7 +19,7 @@ from windhover.model.trigger_state import TriggerKey, TriggerState
 from windhover.plugin.context import RunContext
 from windhover.plugin.registry import Registry
 from windhover.plugin.task import Output
-from windhover.plugin.trigger import Event, PollingTrigger, RealtimeTrigger, TriggerContext
+from windhover.plugin.trigger import Event, Forget, PollingTrigger, RealtimeTrigger, TriggerContext
 from windhover.repository.database import Database
 from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.trigger_logs import trigger_log_id
@@ -41,7 +41,7 @@ class Source:
     """What the triggers look at: filled by the test, and it remembers what was acknowledged."""
 
     def __init__(self) -> None:
-        self.events: asyncio.Queue[tuple[int, str | None] | Exception] = asyncio.Queue()
+        self.events: asyncio.Queue[tuple[int, str | None] | Forget | Exception] = asyncio.Queue()
         self.acknowledged: list[int] = []
         self.listeners = 0
         self.most_listeners = 0
@@ -64,7 +64,7 @@ class Listen(RealtimeTrigger[Seen]):
 
     text: str = ""
 
-    async def events(self, ctx: RunContext) -> AsyncIterator[Event[Seen]]:
+    async def events(self, ctx: RunContext) -> AsyncIterator[Event[Seen] | Forget]:
         source = self.source
         source.texts.append(self.text)
         source.listeners += 1
@@ -74,6 +74,9 @@ class Listen(RealtimeTrigger[Seen]):
                 item = await source.events.get()
                 if isinstance(item, Exception):
                     raise item
+                if isinstance(item, Forget):
+                    yield item
+                    continue
                 number, key = item
                 seen = Seen(number=number, text=self.text)
                 yield Event(seen, key, partial(source.acknowledge, number))
@@ -101,6 +104,7 @@ class Look(PollingTrigger[Seen]):
             item = source.events.get_nowait()
             if isinstance(item, Exception):
                 raise item
+            assert not isinstance(item, Forget), "only those that listen say so"
             number, key = item
             ctx.remember({"last": number})
             return Event(Seen(number=number), key, lambda: source.acknowledge(number))

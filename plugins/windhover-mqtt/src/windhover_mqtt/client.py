@@ -1,8 +1,8 @@
 """A client of an MQTT broker that acknowledges messages when it is told to.
 
 aiomqtt acknowledges a message as soon as it has arrived. Here the broker keeps it until the execution that it
-starts is committed, which the library below aiomqtt, paho, can do; this is the one place that reaches down
-to it.
+starts is committed, which the library below aiomqtt, paho, can do; this module and :mod:`handshake` are the
+places that reach down to it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import aiomqtt
@@ -23,6 +23,9 @@ _RECEIVE_MAXIMUM = 1_000
 
 #: How many messages may be on their way to the broker at the same time.
 MAX_PENDING = 20
+
+#: The quality of service that takes two steps.
+_EXACTLY_ONCE = 2
 
 #: Reasons from this number on are refusals.
 _FAILURE = 128
@@ -62,16 +65,33 @@ class Identity:
     session: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A message of quality 2 that the broker will not send again; its number may be that of another one."""
+
+    number: int
+
+
 class MqttClient:
     """A connection, while :func:`connect` is open."""
 
     def __init__(self, client: aiomqtt.Client, *, five: bool) -> None:
         """``five`` is whether version 5 is spoken."""
+        from windhover_mqtt.handshake import Handshake
+
         self._client = client
         self._five = five
+        #: Whether the broker still knows this client; set by the connection.
+        self.is_known = False
         self._refusals: list[str] = []
         self._inform = client._client.on_publish
         client._client.on_publish = self._on_publish
+        self._connected = client._client.on_connect
+        client._client.on_connect = self._on_connect
+        # Among the messages, so that all is received in the order in which it came.
+        self._handshake = Handshake(
+            client._client, lambda number: client._queue.put_nowait(cast("aiomqtt.Message", Released(number)))
+        )
 
     async def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> None:
         """Send a message, and wait until the broker has it (unless ``qos`` is 0).
@@ -83,6 +103,11 @@ class MqttClient:
         await self._client.publish(topic, payload, qos=qos, retain=retain)
         if self._refusals:
             raise PermissionError(f"The broker refuses a message to `{topic}`: {self._refusals[0]}")
+
+    def _on_connect(self, *arguments: Any) -> None:
+        self.is_known = arguments[2].session_present  # nor for this
+        if self._connected is not None:
+            self._connected(*arguments)
 
     def _on_publish(self, *arguments: Any) -> None:
         reason = arguments[3]  # aiomqtt has no eye for it
@@ -120,8 +145,8 @@ class MqttClient:
             if code >= _FAILURE:
                 raise PermissionError(f"The broker refuses a subscription to `{topic}`: {reason}")
 
-    async def receive(self) -> aiomqtt.Message:
-        """Wait for the next message.
+    async def receive(self) -> aiomqtt.Message | Released:
+        """Wait for the next message, or until the broker is done with one of quality 2.
 
         Raises:
             aiomqtt.MqttError: the connection is lost.
@@ -130,7 +155,14 @@ class MqttClient:
 
     def acknowledge(self, message: aiomqtt.Message) -> None:
         """Tell the broker that it need not send a message again. On a lost connection nothing happens."""
-        self._client._client.ack(message.mid, message.qos)
+        if message.qos == _EXACTLY_ONCE:
+            self._handshake.received(message.mid)
+        else:
+            self._client._client.ack(message.mid, message.qos)
+
+    def complete(self, released: Released) -> None:
+        """Tell the broker that it may use a number again. On a lost connection nothing happens."""
+        self._handshake.complete(released.number)
 
 
 @asynccontextmanager
@@ -161,8 +193,9 @@ async def connect(broker: Broker, identity: Identity) -> AsyncIterator[MqttClien
     )
     client._client.manual_ack_set(True)
     client.pending_calls_threshold = MAX_PENDING  # above it, a line is logged for each message
+    connection = MqttClient(client, five=five)
     async with client:
-        yield MqttClient(client, five=five)
+        yield connection
 
 
 def _connect_properties(broker: Broker, identity: Identity) -> Properties:

@@ -16,7 +16,7 @@ from windhover.plugin.records import RecordFile
 from windhover.plugin.serde import Serde, UnreadableMessage
 from windhover.plugin.task import Output, outputs_of
 from windhover.plugin.types import Duration
-from windhover_mqtt.client import Identity, MqttClient, connect
+from windhover_mqtt.client import Identity, MqttClient, Released, connect
 from windhover_mqtt.connection import MqttConnection
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class MqttSubscription(MqttConnection):
         Field(
             ge=0,
             le=2,
-            description="Quality of service: 0 at most once, 1 at least once. 2 is taken as 1: a message "
-            "would be lost with a worker that ends between two steps of the handshake.",
+            description="Quality of service: 0 at most once, 1 at least once, 2 exactly once. A real-time "
+            "trigger keeps to 2; the others take it as 1.",
         ),
     ] = 1
 
@@ -64,9 +64,11 @@ class MqttSubscription(MqttConnection):
         return [self.topic] if isinstance(self.topic, str) else self.topic
 
     @asynccontextmanager
-    async def subscribed(self, client_id: str | None, *, retained_once: bool) -> AsyncIterator[Subscription]:
+    async def subscribed(
+        self, client_id: str | None, *, retained_once: bool, highest_qos: int = 1
+    ) -> AsyncIterator[Subscription]:
         """A subscription, as long as the context lasts; the broker goes on collecting for it afterwards."""
-        qos = min(self.qos, 1)
+        qos = min(self.qos, highest_qos)
         session = int(SESSION.total_seconds()) if qos and client_id is not None else 0
         async with connect(self.broker(), Identity(client_id, session)) as client:
             await client.subscribe(self.topics, qos=qos, retained_once=retained_once)
@@ -74,15 +76,32 @@ class MqttSubscription(MqttConnection):
 
 
 class Subscription:
-    """Gives the messages of some topics, and leaves out those that cannot be read."""
+    """Gives the messages of some topics, and leaves out those that cannot be read.
+
+    Those of quality 2 come as well, and then that they are released, if the subscription asked for them.
+    """
 
     def __init__(self, client: MqttClient, topics: list[str], serde: Serde) -> None:
         self._client = client
         self._topics = topics
         self._serde = serde
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the broker has gone on with a session that it had for this client."""
+        return self._client.is_known
+
     async def receive(self, ctx: RunContext) -> Received:
-        """Wait for the next message.
+        """Wait for the next message, where none has quality 2; else see :meth:`next`."""
+        while True:
+            received = await self.next(ctx)
+            if isinstance(received, Received):
+                return received
+            # Left over from a time when the client subscribed with quality 2.
+            await received.complete()
+
+    async def next(self, ctx: RunContext) -> Received | Freed:
+        """Wait for the next message, or for the next number of a message that is released.
 
         One that cannot be read is acknowledged and told of in the log: MQTT has no place to put it, and it
         would come again for ever.
@@ -92,6 +111,8 @@ class Subscription:
         """
         while True:
             message = await self._client.receive()
+            if isinstance(message, Released):
+                return Freed(self._client, message)
             # The session may still have a topic that the flow named before it was edited.
             if not any(message.topic.matches(topic) for topic in self._topics):
                 self._client.acknowledge(message)
@@ -124,6 +145,19 @@ class Received:
 
     async def acknowledge(self) -> None:
         self._client.acknowledge(self._message)
+
+
+class Freed:
+    """The number of a message of quality 2 that the broker will not send again."""
+
+    def __init__(self, client: MqttClient, released: Released) -> None:
+        self._client = client
+        self._released = released
+        self.number = released.number
+
+    async def complete(self) -> None:
+        """Let the broker use the number for another message."""
+        self._client.complete(self._released)
 
 
 async def collect(
