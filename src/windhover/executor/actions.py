@@ -23,6 +23,8 @@ from windhover.engine.messages import (
     SetLabels,
     UnqueueExecution,
 )
+from windhover.engine.pause_inputs import needs_decision
+from windhover.engine.pauses import asks_for_decision
 from windhover.engine.recorder import Recorder
 from windhover.engine.replay import replay, restart_as
 from windhover.engine.restart import RESTARTED_LABEL, Reworked, change_state, labelled, restart
@@ -93,8 +95,10 @@ class Actions:
                 "Execution must be terminated or paused to be restarted, "
                 f"current state is '{state.value}'{_INSTEAD.get(state, '; it can be replayed')}"
             )
-        if state is StateType.PAUSED and not any(is_paused(node) for node in live.nodes.values()):
-            raise NothingToRestart("It can be resumed.")
+        if state is StateType.PAUSED:
+            if not any(is_paused(node) for node in live.nodes.values()):
+                raise NothingToRestart("It can be resumed.")
+            _check_that_it_may_go_on(live)
         now, runs = self._clock(), [node.record for node in live.nodes.values()]
         if command.revision is not None and command.revision != record.flow_revision:
             flow = await self._revision(live, command.revision)
@@ -175,6 +179,7 @@ class Actions:
         change = Change(live, effects=[effects], reworked=True)
         match record.state.current:
             case StateType.PAUSED:
+                _check_that_it_may_go_on(live)
                 change.forced = Resume(actor=command.actor)
             case StateType.BREAKPOINT:
                 change.forced = LeaveBreakpoint(actor=command.actor)
@@ -230,3 +235,15 @@ def _waits_no_longer(live: LiveExecution) -> Effects:
     """Take an execution out of the queue of its flow, before its turn has come."""
     live.record.waits_for = None
     return Effects(header_changed=True, timers_cleared={QUEUE_TIMER})
+
+
+def _check_that_it_may_go_on(live: LiveExecution) -> None:
+    """See that a paused execution does not wait for a decision, which nobody may pass by.
+
+    Raises:
+        IllegalExecutionState: it does.
+    """
+    paused = [node for node in live.nodes.values() if is_paused(node)]
+    first = min(paused, key=lambda node: node.record.position, default=None)
+    if first is not None and asks_for_decision(first):
+        raise IllegalExecutionState(needs_decision(live.record.id))

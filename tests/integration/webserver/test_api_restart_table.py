@@ -66,8 +66,8 @@ RESTARTS: dict[str, tuple[str | tuple[int, str], str | tuple[int, str]]] = {
     "CREATED": ((409, UNDER_WAY + "'CREATED'; it can be forced to run"),) * 2,
 }
 
-#: Those that a restart of many, by their ids, refuses as a whole.
-REFUSED_IN_BULK = {state for state, (same, _) in RESTARTS.items() if isinstance(same, tuple)}
+#: Those that a restart of many, by their ids, refuses as a whole. Pauses are ended one by one.
+REFUSED_IN_BULK = {state for state, (same, _) in RESTARTS.items() if isinstance(same, tuple)} | {"PAUSED"}
 
 
 async def come_to(server: Server, state: str) -> dict[str, Any]:
@@ -156,10 +156,9 @@ async def test_a_restart_of_many_in_each_state(local_server: Server, state: str)
         if state == "KILLED":
             await server.client.delete(f"{EXECUTIONS}/{execution['id']}/kill")
             await server.reached(execution["id"], state)
-    if state != "PAUSED":  # which has ended by now
-        filters = {"filters[id][EQUALS]": execution["id"]}
-        answer = await server.client.post(f"{EXECUTIONS}/restart/by-query", params=filters)
-        assert (answer.status_code, answer.json()["count"]) == (202, int(state not in REFUSED_IN_BULK))
+    filters = {"filters[id][EQUALS]": execution["id"]}
+    answer = await server.client.post(f"{EXECUTIONS}/restart/by-query", params=filters)
+    assert (answer.status_code, answer.json()["count"]) == (202, int(state not in REFUSED_IN_BULK))
     await end_all(server)
 
 
@@ -196,3 +195,22 @@ async def test_a_replay_of_each_state(server: Server, state: str) -> None:
     now = (await server.client.get(f"{EXECUTIONS}/{execution['id']}")).json()
     assert now["state"] == execution["state"], "the old execution was changed"
     await end_all(server)
+
+
+async def test_a_decision_is_not_passed_by(local_server: Server) -> None:
+    approval = """
+        id: approval
+        namespace: company.team
+        tasks: [{id: ask, type: io.kestra.plugin.core.flow.Approval}]
+        """
+    await local_server.create_flow(approval)
+    started = (await local_server.client.post(f"{EXECUTIONS}/company.team/approval")).json()
+    await local_server.reached(started["id"], "PAUSED")
+    await local_server.client.put("/api/v1/main/flows/company.team/approval", content=approval + "# mended")
+    for action in ("restart", "restart?revision=2", "force-run"):
+        refused = await local_server.client.post(f"{EXECUTIONS}/{started['id']}/actions/{action}")
+        assert refused.status_code == 409, action
+        assert "decision" in refused.json()["message"]
+    assert (await local_server.client.get(f"{EXECUTIONS}/{started['id']}")).json()["state"][
+        "current"
+    ] == "PAUSED"

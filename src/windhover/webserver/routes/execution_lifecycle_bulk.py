@@ -100,11 +100,11 @@ def _is(*states: StateType) -> Callable[[StateType], bool]:
     return lambda state: state in states
 
 
-#: States in which there may be something to take up again.
-_RESTARTABLE = (StateType.FAILED, StateType.KILLED, StateType.CANCELLED, StateType.WARNING, StateType.PAUSED)
+#: Ends after which there may be something to take up again. A pause is for somebody to end, one by one.
+_RESTARTABLE = (StateType.FAILED, StateType.KILLED, StateType.CANCELLED, StateType.WARNING)
 
 RESTART = Action(
-    "restart", _is(*_RESTARTABLE), "execution is under way, or nothing in it failed or was stopped"
+    "restart", _is(*_RESTARTABLE), "execution has not ended, or nothing in it failed or was stopped"
 )
 REPLAY = Action("replay", lambda _: True, "execution cannot be replayed")
 RESUME = Action("resume", _is(StateType.PAUSED), "execution is not paused")
