@@ -13,6 +13,7 @@ from windhover.engine.messages import Accepted
 from windhover.executor.failure import Report
 from windhover.model.execution import TaskRun
 from windhover.model.gathered import GatheringKey, KeptGathering
+from windhover.model.log import LogEntry
 from windhover.repository.batch import CommitBatch, Timer
 
 
@@ -44,6 +45,8 @@ class Change(msgspec.Struct):
     known_states: int = -1
     #: What Flow triggers have gathered of it; None where that is complete and forgotten.
     gatherings: dict[GatheringKey, KeptGathering | None] = msgspec.field(default_factory=dict)
+    #: What Flow triggers that it concerns have to say, in logs of their own.
+    trigger_logs: list[LogEntry] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.known_states < 0:
@@ -80,6 +83,7 @@ class Change(msgspec.Struct):
         record = self.live.record
         batch.gatherings.extend(kept for kept in self.gatherings.values() if kept is not None)
         batch.forgotten_gatherings.extend(key for key, kept in self.gatherings.items() if kept is None)
+        batch.logs.extend(self.trigger_logs)
         if self.deleted:
             batch.deleted_executions.append(record.id)
             if self.delete_logs:

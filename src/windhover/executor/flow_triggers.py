@@ -34,6 +34,7 @@ from windhover.plugin.gathering import Gathering, Interest
 from windhover.plugin.trigger import FlowTrigger
 from windhover.repository.flow_definitions import FlowDefinitions
 from windhover.repository.gatherings import GatheringRepository
+from windhover.repository.trigger_logs import TriggerJournal
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class FlowTriggers:
         self._gathered: dict[GatheringKey, Gathered] = {}
         self._deadlines: dict[GatheringKey, datetime] = {}
         self._warned: set[str] = set()
+        self._journal = TriggerJournal()
 
     # ---------------------------------------------------------------- which flows listen
 
@@ -206,11 +208,12 @@ class FlowTriggers:
                     return None
                 before = gathered
         except ConditionError as error:
-            self._warn_once(listener, error)
+            self._say_once(listener, str(error), change)
             return None
         except Exception:
             # A defect of one trigger type must cost this trigger and not the executor.
             logger.exception("Flow trigger %s cannot be evaluated", listener.key)
+            self._say_once(listener, "an internal error; the server's log has the details", change)
             return None
         if (upstream.record.flow_triggers or {}).get(str(listener.key), 0) >= self._most_repeats:
             return Reaction(listener.flow, warning=self._loop(listener, upstream.record))
@@ -248,11 +251,14 @@ class FlowTriggers:
         logger.error(message)
         return _line(record, LogLevel.ERROR, message, self._clock())
 
-    def _warn_once(self, listener: Listener, error: ConditionError) -> None:
-        message = f"Flow trigger {listener.key} of revision {listener.flow.revision} does not fire: {error}"
+    def _say_once(self, listener: Listener, reason: str, change: Change) -> None:
+        """Tell why a trigger does not fire, in its log and in that of the server."""
+        message = f"Flow trigger {listener.key} of revision {listener.flow.revision} does not fire: {reason}"
         if message not in self._warned and len(self._warned) < _MOST_WARNINGS:
             self._warned.add(message)
             logger.warning(message)
+            line = self._journal.line(listener.key, LogLevel.WARN, f"Not fired: {reason}", self._clock())
+            change.trigger_logs.append(line)
 
     # ---------------------------------------------------------------- what several executions start
 

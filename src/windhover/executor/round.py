@@ -209,6 +209,7 @@ class Round:
             answers=change.answers,
             known_states=known_states,
             gatherings=change.gatherings,
+            trigger_logs=change.trigger_logs,
         )
         self.changes[execution_id] = given_up
         # What else the round has for it meets an execution that is over, and not the records of before.
@@ -472,7 +473,7 @@ class Round:
         if change.execution_id in self.changes:
             earlier = self.changes[change.execution_id]
             change.known_states = min(change.known_states, earlier.known_states)
-            change.gatherings = earlier.gatherings
+            change.gatherings, change.trigger_logs = earlier.gatherings, earlier.trigger_logs
             change.effects = [*earlier.effects, *change.effects]
             change.answers = [*earlier.answers, *change.answers]
         self.changes[change.execution_id] = change

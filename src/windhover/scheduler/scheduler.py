@@ -44,10 +44,10 @@ from windhover.repository.batched_events import BatchedEvent, event_name
 from windhover.repository.errors import RepositoryUnavailable
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 from windhover.repository.trigger_changes import Disable
+from windhover.repository.trigger_logs import TriggerJournal
 from windhover.repository.triggers import Ended, ForgottenKeys, TriggerBatch, TriggerEvent, TriggerRepository
 from windhover.scheduler.backfills import Backfills
 from windhover.scheduler.foresight import Foresight
-from windhover.scheduler.journal import TriggerJournal
 from windhover.scheduler.latest_flows import LatestFlows
 from windhover.scheduler.schedules import Outcome, Schedules, failed_look
 from windhover.scheduler.settings import SchedulerSettings

@@ -18,8 +18,8 @@ from windhover.model.log import LogEntry, LogLevel
 from windhover.model.trigger_state import TriggerState
 from windhover.plugin.condition import ConditionError
 from windhover.plugin.trigger import RecoverMissedSchedules, ScheduleTrigger
+from windhover.repository.trigger_logs import TriggerJournal
 from windhover.repository.triggers import Evaluation, TriggerEvent
-from windhover.scheduler.journal import TriggerJournal
 from windhover.scheduler.slots import Rules, decide
 
 #: After a failure a trigger is looked at again in 2 s, 4 s, 8 s and so on, but at least this often.

@@ -32,8 +32,8 @@ from windhover.plugin.event_batch import EventBatch
 from windhover.plugin.trigger import PollingTrigger, TriggerDefinition
 from windhover.queue.local import LocalQueue
 from windhover.repository.batched_events import BatchedEvent, EventContent
+from windhover.repository.trigger_logs import TriggerJournal
 from windhover.repository.triggers import Evaluation, TriggerEvent
-from windhover.scheduler.journal import TriggerJournal
 from windhover.scheduler.schedules import Outcome, failed_look, numbered
 
 logger = logging.getLogger(__name__)

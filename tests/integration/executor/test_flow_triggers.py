@@ -16,10 +16,13 @@ from windhover.core.trigger.flow import DEFAULT_STATES
 from windhover.engine.creation import new_execution
 from windhover.engine.messages import CreateExecution, FlowChanged
 from windhover.model.flow import Flow
+from windhover.model.log import LogLevel
 from windhover.model.state import StateType
+from windhover.model.trigger_state import TriggerKey
 from windhover.repository.database import Database
 from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.gatherings import GatheringRepository
+from windhover.repository.trigger_logs import trigger_log_id
 from windhover.server.runtime import Runtime, RuntimeSettings
 
 UP = """\
@@ -188,6 +191,17 @@ async def test_what_counts(servers: Servers, trigger: str, expected: int) -> Non
     await flows.declare(listener(trigger))
     await run(flows, "a")
     assert len(await flows.started()) == expected
+
+
+async def test_a_condition_that_fails_is_told_once_in_the_log_of_the_trigger(servers: Servers) -> None:
+    flows = await servers.start()
+    await flows.declare(listener("when: '{{ outputs.nope.value }}'"))
+    for _ in range(2):
+        await run(flows, "a")
+    key = TriggerKey("main", "company.team", "listener", "t")
+    lines = [line async for line in flows.runtime.logs.stream(trigger_log_id(key))]
+    assert [(line.level, line.trigger_id) for line in lines] == [(LogLevel.WARN, "t")]
+    assert "nope" in lines[0].message
 
 
 async def test_a_flow_does_not_listen_to_itself_nor_after_it_was_changed(servers: Servers) -> None:
