@@ -80,7 +80,11 @@ class FileStore(Protocol):
         """Delete a file of this execution; False when there is none."""
 
     async def delete_all(self) -> Sequence[str]:
-        """Delete all files of this execution and return their URIs."""
+        """Delete all files of this execution and return their URIs.
+
+        Outputs and inputs that are kept in the storage because of their size are no files in this sense.
+        Nothing is deleted while another execution, such as a replay of this one, may need the files.
+        """
 
 
 class LogSearch(Protocol):

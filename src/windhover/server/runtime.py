@@ -459,6 +459,7 @@ class Runtime:
             configurations=settings.configurations,
             settings=settings.worker,
             clock=self.clock,
+            files_lent=ReleasedFileRepository(self.database).is_lent,
         )
 
 

@@ -76,7 +76,10 @@ class AttemptContext:
         self._journal: AttemptJournal | None = None
         self._cancelled = asyncio.Event()
         self._files = TaskFiles(
-            environment.storage.for_tenant(job.identity.tenant_id), job, environment.server.namespace_files
+            environment.storage.for_tenant(job.identity.tenant_id),
+            job,
+            environment.server.namespace_files,
+            environment.files_lent,
         )
         stored = StoredOutputs(self._files, bridge, environment.settings.outputs.maximum)
         self.renderer = TaskRenderer(job, environment, stored, bridge, self._directory.path)

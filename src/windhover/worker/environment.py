@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -76,6 +76,10 @@ def _no_port(job: Job) -> ServerPort | None:
     return None
 
 
+async def _not_lent(execution_id: str) -> bool:
+    return False
+
+
 class WorkerEnvironment(msgspec.Struct, frozen=True):
     """What surrounds a worker.
 
@@ -88,6 +92,7 @@ class WorkerEnvironment(msgspec.Struct, frozen=True):
     configurations: the values of ``kestra.plugins.configurations`` by plugin type.
     encrypt: makes a stored secret of a text; None where no key is configured.
     clock: the present instant, in UTC.
+    files_lent: whether another execution may need files of an execution.
     """
 
     storage: Storage
@@ -99,3 +104,4 @@ class WorkerEnvironment(msgspec.Struct, frozen=True):
     settings: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
     encrypt: Callable[[str], JsonValue] | None = None
     clock: Callable[[], datetime] = _now
+    files_lent: Callable[[str], Awaitable[bool]] = _not_lent

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from windhover.engine.messages import Job
+from windhover.engine.spill import stored_value
 from windhover.engine.variables import with_all_outputs
+from windhover.model.execution import JsonValue
 from windhover.plugin.context import NamespaceFileStore
 from windhover.storage import (
     StoragePath,
@@ -23,6 +25,9 @@ from windhover.storage import (
 from windhover.util.ids import new_id
 from windhover.worker.readable_files import ReadableFiles
 
+#: The variables that may hold values which are kept in the storage.
+_VALUES = frozenset({"inputs", "outputs", "trigger"})
+
 #: The folder of a flow for what its tasks keep for later executions.
 _CACHES = "_caches"
 
@@ -30,8 +35,15 @@ _CACHES = "_caches"
 class TaskFiles:
     """Files of a task run; see ``FileStore``. What it may read, ``ReadableFiles`` says."""
 
-    def __init__(self, storage: TenantStorage, job: Job, namespace_files: NamespaceFileStore) -> None:
+    def __init__(
+        self,
+        storage: TenantStorage,
+        job: Job,
+        namespace_files: NamespaceFileStore,
+        files_lent: Callable[[str], Awaitable[bool]],
+    ) -> None:
         self._storage = storage
+        self._files_lent = files_lent
         self._job = job
         self._readable = ReadableFiles(job.identity, with_all_outputs(job.variables), namespace_files)
 
@@ -112,7 +124,25 @@ class TaskFiles:
 
     async def delete_all(self) -> Sequence[str]:
         identity = self._job.identity
+        if await self._files_lent(identity.execution_id):
+            return []
         own = execution_prefix(identity.namespace, identity.flow_id, identity.execution_id)
-        uris = [file.uri for file in await self._storage.list_files(own)]
-        await self._storage.delete_prefix(own)
+        variables = with_all_outputs(self._job.variables)
+        kept = set(_stored_uris({name: variables[name] for name in variables if name in _VALUES}))
+        uris = [file.uri for file in await self._storage.list_files(own) if file.uri not in kept]
+        if not kept:
+            await self._storage.delete_prefix(own)
+        else:
+            for uri in uris:
+                await self._storage.delete(uri)
         return uris
+
+
+def _stored_uris(value: JsonValue) -> Iterator[str]:
+    """The files of values that are too large for a record: to whoever wrote the flow they are no files."""
+    stored = stored_value(value)
+    if stored is not None:
+        yield stored.uri
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _stored_uris(item)

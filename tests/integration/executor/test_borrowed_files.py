@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from tests.integration.executor.flows import Ended, Flows
 
-from windhover.engine.messages import DeleteExecution, ReplayExecution, RestartExecution
+from windhover.engine.messages import ChangeTaskRunState, DeleteExecution, ReplayExecution, RestartExecution
 from windhover.engine.spill import stored_value
 from windhover.model.execution import TaskRun
+from windhover.model.state import StateType
 from windhover.plugin.context import ExecutionPurge, Purged
 from windhover.repository.flows import FlowRepository
 from windhover.repository.metrics import MetricRepository
@@ -233,6 +234,46 @@ async def test_a_folder_that_cannot_be_deleted_waits_for_the_sweep(
     assert folders(flows)
     assert await flows.runtime.released_files.sweep() == 2
     assert not folders(flows)
+
+
+CLEANS = (
+    FLOW.replace("id: report", "id: cleans").split("      - id: fails")[0]
+    + """
+      - {id: clean, type: io.kestra.plugin.core.storage.PurgeCurrentExecutionFiles}
+      - id: counts
+        type: io.kestra.plugin.core.debug.Return
+        format: "{{ outputs.rows.value | length }}"
+      - id: fails
+        type: io.kestra.plugin.core.execution.Fail
+        condition: "{{ inputs.fail }}"
+"""
+)
+
+
+async def test_an_execution_that_deletes_its_files_keeps_its_large_outputs(flows: Flows) -> None:
+    ended = await flows.run(CLEANS)
+    assert ended.state == "SUCCESS"
+    assert (ended.run("clean").outputs or {})["uris"] == [(ended.run("file").outputs or {})["uri"]]
+    assert value(ended.run("counts")) == "108895"
+
+
+async def test_an_execution_deletes_no_files_that_its_replay_needs(flows: Flows) -> None:
+    # It fails before it cleans, and does so after it was replayed.
+    flow = CLEANS.replace(
+        "      - {id: clean,",
+        "      - {id: breaks, type: io.kestra.plugin.core.execution.Fail}\n      - {id: clean,",
+    )
+    first = await flows.run(flow)
+    assert first.state == "FAILED"
+    second = await replay(flows, first)
+    mended = await flows.save(CLEANS)
+    assert mended.revision == 2
+    run = first.run("breaks")
+    await flows.runtime.queue.executor.ask(ChangeTaskRunState(first.execution.id, run.id, StateType.SUCCESS))
+    again = await flows.until(first.execution.id, lambda e: e.state == "SUCCESS")
+    assert (again.run("clean").outputs or {})["uris"] == []
+    third = await replay(flows, second)
+    assert value(third.run("reads")) == WRITTEN
 
 
 async def test_files_are_kept_for_good_where_a_deletion_says_so(flows: Flows) -> None:

@@ -12,7 +12,10 @@ class PurgeCurrentExecutionFilesOutput(Output):
 
 
 class PurgeCurrentExecutionFiles(RunnableTask[PurgeCurrentExecutionFilesOutput]):
-    """Delete all files of the execution: its inputs and what its tasks have written so far."""
+    """Delete all files of the execution: its inputs and what its tasks have written so far.
+
+    While another execution, such as a replay of this one, may need them, they stay until both are deleted.
+    """
 
     type_name = "io.kestra.plugin.core.storage.PurgeCurrentExecutionFiles"
     aliases = (
