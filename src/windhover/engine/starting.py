@@ -118,9 +118,13 @@ class Starting(Agenda):
         """A flow-control task tells what it would have done even when it is skipped."""
         if isinstance(node.task, FlowableTask):
             try:
-                node.record.outputs = node.task.outputs(node.task.resolve(self.renderer(node)))
+                resolved = node.task.resolve(self.renderer(node))
+                node.record.outputs = node.task.outputs(resolved)
             except (ExpressionError, ValueError):
                 node.record.outputs = None
+            else:
+                # Somebody may say later that it has run, or replay from it: what has outputs has a body.
+                node.record.resolved = resolved
 
     def _wanted(self, node: Node) -> bool:
         run_if = node.task.run_if

@@ -467,3 +467,29 @@ def test_a_restart_as_another_revision_goes_on_behind_the_pause() -> None:
         each.execution_id = "execution"
     run.take_up(new)
     assert (run.state, run.worked) == ("SUCCESS", ["work"])
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "type: io.kestra.plugin.core.flow.EachParallel, value: [x]",
+        "type: io.kestra.plugin.core.flow.ForEach, values: [x]",
+        "type: io.kestra.plugin.core.flow.Loop, values: [x]",
+    ],
+)
+def test_a_loop_that_was_skipped_may_be_replayed_and_declared_done(loop: str) -> None:
+    tasks = f"""
+    - {{id: each, {loop}, runIf: "false", tasks: [{{id: a, type: io.kestra.plugin.core.log.Log, message: x}}]}}
+    - {{id: last, type: io.kestra.plugin.core.log.Log, message: x}}
+    """
+    run = Run(tasks).begin("last")
+    execution, runs = run.records()
+    skipped = next(each for each in runs if each.task_id == "each")
+    assert skipped.state.current is StateType.SKIPPED
+    run.take_up(replayed(run, "each"))
+    assert run.worked == ["last"]
+
+    again = Run(tasks).begin("last")
+    execution, runs = again.records()
+    again.take_up(change_state(execution, runs, again.flow, skipped.id, StateType.WARNING, again.now()))
+    assert again.live.record.state.current is StateType.FAILED
