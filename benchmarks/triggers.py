@@ -35,6 +35,8 @@ _CALM = timedelta(seconds=50)
 _IDLE_SECONDS = 20
 
 _NEVER_LOOKED_AT = sql("SELECT count(*) FROM triggers WHERE next_date IS NULL")
+#: As it is with triggers whose first dates their definitions alone do not tell.
+_FORGET_DATES = sql("UPDATE triggers SET next_date = NULL, due = updated")
 _STARTED = sql("SELECT count(*), count(end_date) FROM executions WHERE start_date >= ?")
 
 
@@ -99,16 +101,22 @@ class TriggerBenchmark:
 
     async def _prepare(self, database: Database) -> None:
         _say(f"saving {self._size}")
-        # Without a time zone for them, so that every trigger has to be looked at.
-        definitions = FlowDefinitions(FlowRepository(database), Registry(), capacity=1)
+        definitions = FlowDefinitions(FlowRepository(database), Registry(), capacity=1, zone="UTC")
         away = datetime.now(UTC).hour + 3
+        began = time.process_time()
         for number in range(self._size.flows):
             parsed = definitions.parse(flow_source(number, self._size.triggers, away))
             await definitions.save("main", parsed)
+        each = (time.process_time() - began) / (self._size.flows * self._size.triggers) * 1e6
+        self._add(
+            "saving a trigger with its flow, its first date included", f"{each:.0f} µs", each, None, "", "",
+            "processor time: reading and checking the flow, finding the dates, writing both",
+        )  # fmt: skip
 
     async def _first_look(self, database: Database) -> None:
-        """All triggers are new: the server has to find out when each of them is due."""
+        """No trigger has a date: the server has to find out when each of them is due."""
         _say("first look at every trigger")
+        await database.execute(_FORGET_DATES)
         await _calm(timedelta(minutes=3))
         began = time.perf_counter()
         ready = self._server.start()
@@ -120,7 +128,7 @@ class TriggerBenchmark:
         each = processor / (self._size.flows * self._size.triggers) * 1e6
         self._add(
             "first start, triggers never looked at: ready", f"{ready:.2f} s", ready, 5, "5 s", "8 s",
-            "from the call of the program to the line that says it answers; the flows were just saved",
+            "from the call of the program to the line that says it answers; all are due to be looked at",
         )  # fmt: skip
         self._add(
             "and the next date of each trigger known", f"{seconds:.1f} s", seconds, None, "", "",
