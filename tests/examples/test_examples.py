@@ -246,12 +246,16 @@ TOGETHER = {
     "mqtt.yaml",
     "nats.yaml",
     "redis.yaml",
+    "schedules/dates.yaml",
     *(f"schedules/{name}.yaml" for name in ("http-trigger", "last-working-day", "schedule")),
+    "schedules/while-open.yaml",
     "secrets.yaml",
     "subflow/clean_orders.yaml",
     "subflow/report_orders.yaml",
     "template/greeting.yaml",
     "template/welcome.yaml",
+    "triggers/dependencies.yaml",
+    "triggers/gather-messages.yaml",
     *(f"triggers/{name}.yaml" for name in ("alert", "extract", "gather", "load", "report", "webhook")),
 }
 

@@ -15,9 +15,11 @@ from tests.integration.executor.flows import Ended, Flows
 from tests.integration.scheduler.conftest import Clock
 
 from windhover.engine.messages import ExecutionChanged
+from windhover.model.kv import KvType, KvValue
 from windhover.model.trigger_state import Backfill, TriggerKey
 from windhover.repository.database import open_database
 from windhover.repository.execution_query import ExecutionQuery
+from windhover.repository.kv import KvRepository
 from windhover.scheduler.scheduler import Scheduler
 from windhover.scheduler.settings import SchedulerSettings
 from windhover.server.runtime import Runtime, RuntimeSettings, utc_now
@@ -112,6 +114,35 @@ async def test_the_last_working_day(tmp_path: Path) -> None:
         # 31 May 2026 is a Sunday.
         run = await fired(runtime, clock, "last-working-day.yaml", datetime(2026, 5, 29, 18, tzinfo=UTC))
     assert run.messages("INFO") == ["Closing the books of May 2026."]
+
+
+async def test_dates_that_are_listed(tmp_path: Path) -> None:
+    clock = Clock()
+    async with runtime_at(tmp_path, clock) as runtime:
+        run = await fired(runtime, clock, "dates.yaml", datetime(2030, 1, 1, 8, tzinfo=UTC))
+    assert run.messages("INFO") == ["It is 1 January 2030, 09:00 in Paris. Next: 2030-06-01T09:00:00+02:00."]
+
+
+async def test_while_the_shop_is_open(tmp_path: Path) -> None:
+    clock = Clock()
+    async with runtime_at(tmp_path, clock) as runtime:
+        await Flows(runtime).save((EXAMPLES / "while-open.yaml").read_text())
+        scheduler = scheduler_of(runtime, clock)
+        await scheduler.start()
+        stored = KvRepository(runtime.database)
+        for minute, shop, stock in ((0, "closed", "12"), (15, "open", "12"), (30, "open", "a lot")):
+            clock.now = datetime(2026, 6, 30, 8, minute, tzinfo=UTC)
+            for key, value in (("shop", shop), ("stock", stock)):
+                content = KvValue(KvType.STRING, value)
+                await stored.put("main", "examples.schedules", key, content, now=clock())
+            await scheduler.refresh()
+            await scheduler.work()
+            runs = await ended(runtime)
+    counted, refused = runs
+    assert counted.messages("INFO") == ["12 are left."]
+    assert refused.state == "FAILED"
+    assert refused.messages("WARN") == ["Nobody knows what is left."]
+    assert "`stock`" in refused.messages("ERROR")[0]
 
 
 class _Ready(http.server.BaseHTTPRequestHandler):

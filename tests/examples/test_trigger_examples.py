@@ -48,6 +48,12 @@ async def test_the_report_waits_for_both(server: Server) -> None:
     assert "42 rows are in the warehouse." in await logs_of(server, "examples.triggers", "report")
 
 
+async def test_what_depends_on_both_is_delivered(server: Server) -> None:
+    await run(server, "extract")
+    await run(server, "load")
+    assert "load was the last that was waited for." in await logs_of(server, "examples.triggers", "delivery")
+
+
 async def test_failures_are_told(server: Server) -> None:
     source = (EXAMPLES / "extract.yaml").read_text().replace("42", "{{ nope }}")
     await server.client.put("/api/v1/main/flows/examples.triggers/extract", content=source)
