@@ -42,8 +42,12 @@ class Ending(Starting):
             record.attempts[-1].state.become(state, at)
         if record.stage in (Stage.WAITING, Stage.HOLDING):
             self.clear_timer(LOOP_TIMER + record.id)
-            self.live.held_by = None if self.live.held_by == record.id else self.live.held_by
             record.stage = Stage.BODY
+            if self.live.held_by == record.id:
+                self.live.held_by = None
+                if self.live.record.state.current is StateType.PAUSED:
+                    # Nobody could resume it: what follows its end, a `finally` branch, is to start.
+                    self.header_state(StateType.RUNNING)
         if node.body_frame is not None and node.body_frame.body.pause is not None:
             self.clear_timer(PAUSE_TIMER + record.id)
         if node.directory is node:
@@ -111,6 +115,7 @@ class Ending(Starting):
             if not self.live.record.state.current.is_terminated:
                 # It was replayed from one of these tasks.
                 self.header_state(self._end_state(frame))
+                self.execution_ends()
             self.effects.ended = True
             return
         frame.closing = True

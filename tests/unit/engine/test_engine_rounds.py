@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from windhover.engine.events import KillRequested, PauseRequested, Resume
+from windhover.engine.events import KillRequested, PauseRequested, Resume, TimerFired
 from windhover.model.state import StateType
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -219,3 +219,43 @@ tasks:
     run.end()
     assert run.ended
     assert run.live.outputs.root["loop"] == {"x": {"iterationCount": 3}}
+
+
+CLEANED = "finally: [{id: clean, type: io.kestra.plugin.core.debug.Return}]"
+
+
+@pytest.mark.parametrize("behavior", ["FAIL", "CANCEL"])
+def test_a_broken_agreement_ends_a_loop_that_waits_and_finally_runs(behavior: str) -> None:
+    agreement = f"sla: [{{id: soon, type: MAX_DURATION, duration: PT1H, behavior: {behavior}}}]\n"
+    run = FlowRun(agreement + LOOP % ("", CLEANED))
+    run.end(outputs={"value": "no"})
+    assert run.state is StateType.PAUSED
+    run.apply(TimerFired("sla:soon"))
+    assert run.waiting() == ["clean"]
+    run.crash()
+    run.end()
+    assert (
+        run.history() == f"CREATED RUNNING PAUSED RUNNING {'FAILED' if behavior == 'FAIL' else 'CANCELLED'}"
+    )
+
+
+def test_a_time_limit_around_a_loop_that_waits_lets_what_follows_run() -> None:
+    run = FlowRun(f"""
+tasks:
+  - id: outer
+    type: io.kestra.plugin.core.flow.Sequential
+    timeout: PT1H
+    tasks:
+      - id: loop
+        type: io.kestra.plugin.core.flow.LoopUntil
+        condition: "{{{{ false }}}}"
+        checkFrequency: {{interval: PT2H}}
+        tasks: [{{id: ask, type: io.kestra.plugin.core.debug.Return}}]
+    {CLEANED}
+""")
+    run.end()
+    assert run.state is StateType.PAUSED
+    assert run.fire().startswith("timeout:")
+    assert run.waiting() == ["clean"]
+    run.end()
+    assert run.history() == "CREATED RUNNING PAUSED RUNNING FAILED"
