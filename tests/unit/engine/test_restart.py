@@ -472,14 +472,17 @@ def test_a_restart_as_another_revision_goes_on_behind_the_pause() -> None:
 @pytest.mark.parametrize(
     "loop",
     [
-        "type: io.kestra.plugin.core.flow.EachParallel, value: [x]",
-        "type: io.kestra.plugin.core.flow.ForEach, values: [x]",
-        "type: io.kestra.plugin.core.flow.Loop, values: [x]",
+        "type: io.kestra.plugin.core.flow.EachParallel\n      value: [x]",
+        "type: io.kestra.plugin.core.flow.ForEach\n      values: [x]",
+        "type: io.kestra.plugin.core.flow.Loop\n      values: [x]",
     ],
 )
 def test_a_loop_that_was_skipped_may_be_replayed_and_declared_done(loop: str) -> None:
     tasks = f"""
-    - {{id: each, {loop}, runIf: "false", tasks: [{{id: a, type: io.kestra.plugin.core.log.Log, message: x}}]}}
+    - id: each
+      {loop}
+      runIf: "false"
+      tasks: [{{id: a, type: io.kestra.plugin.core.log.Log, message: x}}]
     - {{id: last, type: io.kestra.plugin.core.log.Log, message: x}}
     """
     run = Run(tasks).begin("last")
