@@ -6,15 +6,18 @@ a person, a time, another round, another execution or another try.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
+from windhover.core.condition.execution_flow import ExecutionFlow
 from windhover.core.execution.exit import Exit
 from windhover.core.flow.allow_failure import AllowFailure
 from windhover.core.flow.approval import Approval
 from windhover.core.flow.dag import Dag
+from windhover.core.flow.each_parallel import EachParallel
+from windhover.core.flow.each_sequential import EachSequential
 from windhover.core.flow.for_each import ForEach
 from windhover.core.flow.for_each_item import ForEachItem
 from windhover.core.flow.if_ import If
@@ -25,9 +28,11 @@ from windhover.core.flow.pause import Pause
 from windhover.core.flow.sequential import Sequential
 from windhover.core.flow.subflow import Subflow
 from windhover.core.flow.switch import Switch
+from windhover.core.flow.template import Template
 from windhover.core.flow.working_directory import WorkingDirectory
+from windhover.model.flow import Listener
 from windhover.model.retry import ConstantRetry, ExponentialRetry, RandomRetry, Retry
-from windhover.model.sla import Sla
+from windhover.model.sla import ExecutionAssertionSla, MaxDurationSla, Sla
 from windhover.model.task import Task
 from windhover.plugin.context import RunContext
 from windhover.plugin.flowable import FlowableTask
@@ -50,7 +55,7 @@ class FlowTree:
     errors: tuple[Task, ...] = ()
     finally_: tuple[Task, ...] = ()
     after_execution: tuple[Task, ...] = ()
-    listeners: tuple[object, ...] = ()
+    listeners: tuple[Listener, ...] = ()
     inputs: tuple[object, ...] = ()
     outputs: tuple[object, ...] = field(default=())
     retry: Retry | None = None
@@ -61,14 +66,16 @@ class FlowTree:
 
     def task_by_id(self, task_id: str) -> Task | None:
         """The task of this id at any depth, or None."""
+        return next((task for task in self.all_tasks() if task.id == task_id), None)
+
+    def all_tasks(self) -> Iterator[Task]:
         left = [*self.tasks, *self.errors, *self.finally_, *self.after_execution]
+        left += [task for listener in self.listeners for task in listener.tasks]
         while left:
             task = left.pop()
-            if task.id == task_id:
-                return task
+            yield task
             if isinstance(task, FlowableTask):
                 left.extend(task.nested())
-        return None
 
 
 class Namer:
@@ -84,10 +91,13 @@ class Namer:
         return f"{kind}{self.count}"
 
 
-KINDS = ["sequential", "allow_failure", "parallel", "for_each", "if", "switch", "dag", "directory"]
+KINDS = [
+    "sequential", "allow_failure", "parallel", "for_each", "each_sequential", "each_parallel", "loop",
+    "if", "switch", "dag", "template", "directory",
+]  # fmt: skip
 
 #: What waits for something other than workers, or ends by a rule of its own.
-WAITING = ["pause", "approval", "loop_until", "loop", "subflow", "for_each_item", "exit"]
+WAITING = ["pause", "approval", "loop_until", "subflow", "for_each_item", "exit"]
 
 
 @st.composite
@@ -99,6 +109,37 @@ def flows(draw: st.DrawFn, kinds: Sequence[str] = KINDS) -> FlowTree:
         finally_=draw_branch(draw, namer),
         after_execution=draw_branch(draw, namer),
         retry=draw_retry(draw, namer),
+        sla=draw_slas(draw) if namer.waits else (),
+        listeners=draw_listeners(draw, namer) if namer.waits else (),
+    )
+
+
+#: Holds until a task is done that most flows have.
+_NOT_DONE = "{{ (outputs.work1 ?? 'no') == 'no' }}"
+
+
+def draw_slas(draw: st.DrawFn) -> tuple[Sla, ...]:
+    """Agreements; usually none."""
+    behavior = draw(st.sampled_from(["FAIL", "CANCEL", "NONE"]))
+    match draw(st.integers(0, 7)):
+        case 0:
+            return (MaxDurationSla(id="soon", type="MAX_DURATION", duration="PT1H", behavior=behavior),)
+        case 1:
+            said = {"type": "EXECUTION_ASSERTION", "assert": _NOT_DONE, "behavior": behavior}
+            return (ExecutionAssertionSla.model_validate({"id": "holds", **said}),)
+    return ()
+
+
+def draw_listeners(draw: st.DrawFn, namer: Namer) -> tuple[Listener, ...]:
+    """Listeners, some of which do not listen to an execution of this flow; usually none."""
+    other = ExecutionFlow(type="ExecutionFlow", namespace="test", flow_id="other")
+    count = draw(st.sampled_from([0, 0, 0, 0, 1, 2]))
+    return tuple(
+        Listener(
+            conditions=() if draw(st.booleans()) else (other,),
+            tasks=draw_tasks(draw, namer, depth=1, least=1, most=1),
+        )
+        for _ in range(count)
     )
 
 
@@ -113,10 +154,18 @@ def draw_tasks(draw: st.DrawFn, namer: Namer, depth: int, least: int = 0, most: 
     return tuple(draw_task(draw, namer, depth) for _ in range(draw(st.integers(least, most))))
 
 
+def draw_run_if(draw: st.DrawFn, namer: Namer) -> str:
+    """Usually true; what cannot be rendered fails in the step in which others begin, where models differ."""
+    drawn = draw(st.integers(0, 9 + 10 * namer.waits))
+    if drawn == 10:
+        return "{{ nothing.of.the.kind }}"
+    return "false" if drawn in (0, 11) else "true"
+
+
 def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
     common = {
         "disabled": draw(st.integers(0, 9)) == 0,
-        "run_if": "false" if draw(st.integers(0, 9)) == 0 else "true",
+        "run_if": draw_run_if(draw, namer),
         "allow_failure": draw(st.integers(0, 5)) == 0,
         "allow_warning": draw(st.integers(0, 5)) == 0,
     }
@@ -161,7 +210,15 @@ def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
     if kind == "loop":
         values = [f"v{i}" for i in range(draw(st.integers(0, 3)))]
         limit, transmit = draw(st.integers(0, 2)), draw(st.booleans())
+        common["break_when"] = draw(st.sampled_from([None, None, "true"]))
         return Loop(**common, tasks=inside, values=values, concurrency_limit=limit, transmit_failed=transmit)
+    if kind == "each_sequential":
+        return EachSequential(**common, tasks=inside, value=[f"v{i}" for i in range(draw(st.integers(0, 3)))])
+    if kind == "each_parallel":
+        values = [f"v{i}" for i in range(draw(st.integers(0, 3)))]
+        return EachParallel(**common, tasks=inside, value=values, concurrent=draw(st.integers(0, 3)))
+    if kind == "template":
+        return Template(**common, tasks=inside, namespace="test", template_id="steps")
     if kind == "directory":
         return WorkingDirectory(**common, tasks=inside)
     if kind == "sequential":
@@ -211,7 +268,7 @@ def draw_retry(draw: st.DrawFn, namer: Namer) -> Retry | None:
 
 def draw_pause(draw: st.DrawFn, namer: Namer, common: dict[str, object]) -> Task:
     if draw(st.booleans()):
-        common["pause_duration"] = "PT1M"
+        common[draw(st.sampled_from(["pause_duration", "delay"]))] = "PT1M"
         common["behavior"] = draw(st.sampled_from(["RESUME", "WARN", "FAIL", "CANCEL"]))
     if draw(st.integers(0, 2)) == 0:
         common["on_pause"] = TaskDefinition(id=namer.next("meanwhile"), type="work", plugin=Work)

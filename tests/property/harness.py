@@ -142,7 +142,7 @@ class Harness:
         record = self.live.nodes[run_id].record
         place = [record.task_id]
         parent = record.parent_task_run_id
-        if record.phase is Phase.TASKS and parent and self.live.nodes[parent].task.type == "for_each":
+        if record.phase is Phase.TASKS and parent and self.live.nodes[parent].task.repeats:  # type: ignore[attr-defined]
             place.append(f"#{record.lane}")
         return (*self.path(parent), *place)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from windhover.core.flow.for_each import ForEach
+from windhover.core.flow.loop import Loop
 from windhover.model.execution import Phase
 from windhover.model.state import TERMINATED, StateType
 from windhover.model.task import Task
-from windhover.plugin.flowable import FlowableTask
+from windhover.plugin.flowable import FlowableTask, OnFailure
 
 Path = tuple[str, ...]
 
@@ -69,7 +69,14 @@ class Model:
     def lanes(self, container: Run) -> list[list[Task]]:
         if container is self.top:
             return [active(self.flow.tasks)]
-        return [active(lane.tasks) for lane in container.task.body(container.resolved).lanes]
+        lanes = [active(lane.tasks) for lane in container.task.body(container.resolved).lanes]
+        if isinstance(container.task, Loop) and container.task.break_when == "true":
+            # It is looked at when a round has ended: those that have not begun by then never do.
+            children = self.children(container, Phase.TASKS)
+            begun = max((r.lane for r in children), default=-1) + 1
+            if any(self.lane_done(children, i, lane) for i, lane in enumerate(lanes)):
+                return lanes[:begun]
+        return lanes
 
     def branch(self, container: Run, phase: Phase) -> list[Task]:
         holder = self.flow if container is self.top else container.task
@@ -83,9 +90,18 @@ class Model:
         return [r for r in self.runs if r.parent is container and phase in (None, r.phase)]
 
     def failed(self, container: Run) -> bool:
-        return container.expired or any(
-            r.state is StateType.FAILED for r in self.children(container, Phase.TASKS)
-        )
+        """What has not started in its normal branch never does."""
+        if container.expired:
+            return True
+        children = self.children(container, Phase.TASKS)
+        on_failure = OnFailure.STOP
+        if container is not self.top:
+            on_failure = container.task.body(container.resolved).on_failure
+        if on_failure is OnFailure.CARRY_ON:
+            lanes = self.lanes(container)
+            if not all(self.lane_done(children, i, lane) for i, lane in enumerate(lanes)):
+                return False
+        return on_failure is not OnFailure.IGNORE and any(r.state is StateType.FAILED for r in children)
 
     def outcome(self, container: Run) -> StateType:
         states = [r.state for r in self.children(container, Phase.TASKS)]
@@ -332,7 +348,7 @@ class Model:
     def create(self, container: Run, phase: Phase, lane: int, index: int, tasks: list[Task]) -> None:
         task = tasks[index]
         place = [task.id]
-        if phase is Phase.TASKS and isinstance(container.task, ForEach):
+        if phase is Phase.TASKS and container is not self.top and container.task.repeats:
             place.append(f"#{lane}")
         run = Run((*container.path, *place), task, container, phase, lane, index)
         self.runs.append(run)

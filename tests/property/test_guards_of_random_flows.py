@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path as FilePath
 
@@ -16,8 +15,6 @@ from windhover.engine.events import Begin, KillRequested, LeaveBreakpoint, Timer
 from windhover.model.execution import Breakpoint, Stage
 from windhover.model.sla import MaxDurationSla
 from windhover.model.state import TERMINATED, StateType
-from windhover.model.task import Task
-from windhover.plugin.flowable import FlowableTask
 
 sys.path.insert(0, str(FilePath(__file__).parent))
 from flow_trees import FlowTree, flows
@@ -61,17 +58,8 @@ def stops(flow: FlowTree) -> list[str]:
     see the test that compares with an execution without breakpoints.
     """
     return sorted(
-        task.id for task in tasks_of(flow) if task.run_if == "true" and int(re.sub(r"\D", "", task.id)) < 6
+        task.id for task in flow.all_tasks() if task.run_if == "true" and int(re.sub(r"\D", "", task.id)) < 6
     )
-
-
-def tasks_of(flow: FlowTree) -> Iterator[Task]:
-    left = [*flow.tasks, *flow.errors, *flow.finally_, *flow.after_execution]
-    while left:
-        task = left.pop()
-        yield task
-        if isinstance(task, FlowableTask):
-            left.extend(task.nested())
 
 
 def one_thing(harness: Harness, model: Model, data: st.DataObject, behavior: str) -> None:
@@ -149,7 +137,7 @@ def played(harness: Harness, data: st.DataObject, ends: dict[Path, StateType], *
 @given(flow=flows(), data=st.data(), crashes=st.booleans())
 def test_breakpoints_change_no_end(flow: FlowTree, data: st.DataObject, crashes: bool) -> None:
     """Wherever they are, also at tasks that are skipped. Without failures no end depends on an order."""
-    names = sorted(task.id for task in tasks_of(flow))
+    names = sorted(task.id for task in flow.all_tasks())
     points = data.draw(st.lists(st.sampled_from(names), unique=True, max_size=4))
     ends: dict[Path, StateType] = {}
     stopped = Harness(flow, [Breakpoint(name) for name in points])

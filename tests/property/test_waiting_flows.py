@@ -14,12 +14,23 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from windhover.engine.events import Begin, KillRequested, PauseRequested, Restarted, Resume, TimerFired
+from windhover.engine.events import (
+    Begin,
+    KillRequested,
+    LeaveBreakpoint,
+    PauseRequested,
+    Queued,
+    Refused,
+    Released,
+    Restarted,
+    Resume,
+    TimerFired,
+)
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import NothingToRestart, TaskEnded
 from windhover.engine.replay import replay
 from windhover.engine.restart import Reworked, restart
-from windhover.model.execution import Execution, TaskRun
+from windhover.model.execution import Breakpoint, Execution, TaskRun
 from windhover.model.state import TERMINATED, StateType
 from windhover.plugin.flowable import Decision
 
@@ -53,9 +64,14 @@ def waits_for_person(harness: Harness) -> bool:
     return record.state.current is StateType.PAUSED and harness.live.held_by is None
 
 
+def stands_at_breakpoint(harness: Harness) -> bool:
+    return harness.live.record.state.current is StateType.BREAKPOINT
+
+
 def next_thing(harness: Harness, data: st.DataObject, *, crashes: bool, kills: bool) -> str:
     things = ["job"] * 4 * bool(harness.jobs) + ["child"] * 4 * bool(harness.running_children())
     things += ["timer"] * 4 * bool(timers(harness)) + ["resume"] * 4 * waits_for_person(harness)
+    things += ["leave"] * 4 * stands_at_breakpoint(harness)
     assert things, "nothing can happen any more, and the execution has not ended"
     things += ["begin"] * bool(harness.jobs) + ["crash"] * crashes + ["kill"] * kills
     things += ["give up"] * bool(harness.timers & set(GIVING_UP))
@@ -80,7 +96,10 @@ def do(harness: Harness, data: st.DataObject, thing: str, worked: set[str]) -> N
         case "give up":
             harness.fire(data.draw(st.sampled_from(sorted(harness.timers & set(GIVING_UP)))))
         case "resume":
-            harness.apply(Resume(decision=data.draw(st.sampled_from(list(Decision)[:2]))))
+            decision = data.draw(st.sampled_from(list(Decision)[:2]))
+            harness.apply(Resume(inputs=data.draw(st.sampled_from([{}, {"n": 1}])), decision=decision))
+        case "leave":
+            harness.apply(LeaveBreakpoint(data.draw(st.sampled_from([None, ()]))))
         case "pause":
             harness.apply(PauseRequested())
         case "kill":
@@ -127,9 +146,19 @@ def run_to_end(
     raise AssertionError("the execution never ended")
 
 
-def begun(flow: FlowTree) -> Harness:
-    harness = Harness(flow)
-    harness.apply(Begin())
+def begun(flow: FlowTree, data: st.DataObject) -> Harness:
+    """An execution that has begun, perhaps with breakpoints, perhaps after it has waited for its turn."""
+    points = st.lists(st.sampled_from(sorted(task.id for task in flow.all_tasks())), max_size=2)
+    stops = data.draw(points) if data.draw(st.integers(0, 2)) == 0 else []
+    harness = Harness(flow, [Breakpoint(task_id) for task_id in stops])
+    if data.draw(st.integers(0, 5)):
+        harness.apply(Begin())
+        return harness
+    harness.apply(Queued(1))
+    if data.draw(st.booleans()):
+        harness.crash()
+    turns = [Released()] * 3 + [Refused(StateType.CANCELLED), KillRequested()]
+    harness.apply(data.draw(st.sampled_from(turns)))
     return harness
 
 
@@ -138,7 +167,7 @@ def begun(flow: FlowTree) -> Harness:
 def test_whatever_happens_every_flow_ends(
     flow: FlowTree, data: st.DataObject, crashes: bool, kills: bool
 ) -> None:
-    harness = begun(flow)
+    harness = begun(flow, data)
     run_to_end(harness, data, crashes=crashes, kills=kills)
     state = harness.live.record.state.current
     assert state in TERMINATED
@@ -173,7 +202,7 @@ def take_up(harness: Harness, reworked: Reworked) -> None:
 def test_a_restart_runs_nothing_again_that_ended_well(
     flow: FlowTree, data: st.DataObject, crashes: bool, kills: bool
 ) -> None:
-    harness = begun(flow)
+    harness = begun(flow, data)
     run_to_end(harness, data, kills=kills)
     for _ in range(2):
         execution, runs = records_of(harness)
@@ -199,7 +228,7 @@ def test_a_restart_runs_nothing_again_that_ended_well(
 def test_a_replay_goes_on_from_any_task_run(
     flow: FlowTree, data: st.DataObject, crashes: bool, kills: bool
 ) -> None:
-    harness = begun(flow)
+    harness = begun(flow, data)
     run_to_end(harness, data, kills=kills)
     execution, runs = records_of(harness)
     if not runs:
