@@ -34,9 +34,7 @@ class Subflows(BatchSteps):
 
     def start_child(self, node: Node, task: TaskDefinition) -> None:
         restarted = node.record.state.current is StateType.RESTARTED
-        node.record.state.become(StateType.RUNNING, self.now)
         node.record.outcome = None
-        self.changed(node)
         try:
             bound = task.bind(self.rendered(node, task))
             assert isinstance(bound, ExecutableTask)
@@ -44,6 +42,8 @@ class Subflows(BatchSteps):
         except (ExpressionError, InvalidProperties, ValueError) as error:
             self.refuse_task(node, error)
             return
+        node.record.state.become(StateType.RUNNING, self.now)
+        self.changed(node)
         node.record.dispatch += 1
         said = {"taskRunValue": node.record.value, "taskRunIteration": node.record.iteration}
         run_variables = {name: value for name, value in said.items() if value is not None}
@@ -77,6 +77,8 @@ class Subflows(BatchSteps):
         if is_batch_under_way(node):
             self.batch_refused(node, event.message)
         else:
+            if node.record.state.current is StateType.RUNNING:
+                node.record.state.take_back()
             self.refuse_task(node, ValueError(event.message))
 
     def child_ended(self, event: ChildEnded) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import cast
 
-from windhover.engine.creation import CORRELATION_ID, FlowInputRenderer, new_execution
+from windhover.engine.creation import FlowInputRenderer, new_execution
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import ChildEnded
 from windhover.engine.inputs import resolve_inputs
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import StartChild
 from windhover.engine.rendering import Renderer
+from windhover.engine.replay import REPLAYED_LABEL
 from windhover.model.execution import (
     AwaitedBy,
     Execution,
@@ -126,13 +127,17 @@ def started_by(execution: Execution) -> str | None:
 
 
 def _labels(parent: Execution, flow: Flow, request: ChildRequest) -> list[Label]:
-    """What is added to the labels of the child's own flow: the parent's, then those that were asked for."""
+    """What is added to the labels of the child's own flow: the parent's, then those that were asked for.
+
+    Those that the server has set tell of the whole line of executions, but for the one that says that others
+    are replays of this one.
+    """
     own = {label.key for label in flow.labels}
     inherited = [
         label
         for label in parent.labels
-        if label.key == CORRELATION_ID
-        or (request.inherit_labels and label.key not in own and not label.key.startswith(SYSTEM_PREFIX))
+        if (label.key.startswith(SYSTEM_PREFIX) and label.key != REPLAYED_LABEL.key)
+        or (request.inherit_labels and label.key not in own)
     ]
     return [*inherited, *request.labels]
 

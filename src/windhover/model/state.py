@@ -81,6 +81,12 @@ class State(msgspec.Struct, gc=False):
         self.histories.append(StateChange(state, now))
         return True
 
+    def take_back(self) -> None:
+        """Forget the last change: what it announced did not come."""
+        if len(self.histories) > 1:
+            self.histories.pop()
+            self.current = self.histories[-1].state
+
     def copy(self) -> State:
         return State(self.current, list(self.histories))
 

@@ -154,6 +154,25 @@ async def test_a_subflow_gives_its_outputs_and_takes_labels(flows: Flows) -> Non
     assert child.execution.trigger.variables["taskRunId"] == parent.run("sub").id
 
 
+async def test_what_the_server_says_of_an_execution_it_says_of_its_subflows(flows: Flows) -> None:
+    await flows.save(CHILD.format(task="io.kestra.plugin.core.debug.Return"))
+    first = await flows.run(PARENT)
+    replayed = await flows.runtime.queue.executor.ask(ReplayExecution(first.execution.id))
+    again = await flows.ended(replayed.id)
+
+    child = await flows.load((again.run("sub").outputs or {})["executionId"])
+
+    labels = {label.key: label.value for label in child.execution.labels}
+    assert labels["system.replay"] == "true"
+
+
+async def test_a_subflow_that_cannot_be_started_has_not_run(flows: Flows) -> None:
+    parent = await flows.run(PARENT.replace("flowId: child", "flowId: nobody"))
+
+    states = [change.state.value for change in parent.run("sub").state.histories]
+    assert states == ["CREATED", "FAILED"]
+
+
 async def test_a_subflow_takes_its_default_for_what_the_parent_has_not(flows: Flows) -> None:
     await flows.save("""
         id: child

@@ -36,6 +36,9 @@ class SetVariables(ExecutionUpdateTask):
 def _merged(present: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     result = dict(present)
     for name, value in new.items():
+        if value is None:
+            # Nothing to merge; UnsetVariables takes variables away.
+            continue
         old = result.get(name)
         if isinstance(old, Mapping) and isinstance(value, Mapping):
             result[name] = _merged(old, value)

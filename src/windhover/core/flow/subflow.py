@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from windhover.core.labels import read_labels
 from windhover.model.execution import JsonValue
@@ -61,6 +61,14 @@ class Subflow(ExecutableTask):
             ),
         ]
     ] = None
+
+    @field_validator("labels")
+    @classmethod
+    def _without_system_labels(
+        cls, labels: dict[str, JsonValue] | list[JsonValue] | None
+    ) -> dict[str, JsonValue] | list[JsonValue] | None:
+        read_labels(labels or {}, allow_empty=True)
+        return labels
 
     def child(self) -> ChildRequest:
         return ChildRequest(

@@ -8,6 +8,7 @@ from windhover.core.execution.assert_ import Assert
 from windhover.core.execution.count import Count
 from windhover.core.execution.fail import Fail
 from windhover.core.execution.kill import Kill
+from windhover.core.execution.set_variables import SetVariables
 from windhover.core.execution.unset_variables import UnsetVariables
 from windhover.model.execution import Execution, ExecutionMetadata, JsonValue
 from windhover.model.log import LogLevel
@@ -127,3 +128,22 @@ def test_variables_are_removed(
     else:
         assert task.update(execution).variables == left
     assert execution.variables == {"a": 1, "m": {"x": 1, "y": 2}}
+
+
+def test_what_is_set_to_nothing_stays() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    execution = Execution(
+        id="e",
+        tenant_id="main",
+        namespace="n",
+        flow_id="f",
+        flow_revision=1,
+        state=State.created(now),
+        original_id="e",
+        metadata=ExecutionMetadata(1, now),
+        variables={"a": 1, "m": {"x": 1}},
+    )
+
+    update = SetVariables(variables={"a": None, "m": {"x": None, "y": 2}, "b": 3}).update(execution)
+
+    assert update.variables == {"a": 1, "m": {"x": 1, "y": 2}, "b": 3}
