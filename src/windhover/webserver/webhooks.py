@@ -32,7 +32,8 @@ from windhover.model.trigger_state import TriggerKey
 from windhover.plugin.condition import ConditionContext, ConditionError
 from windhover.plugin.event_batch import EventBatch
 from windhover.repository.batched_events import BatchedEvent, BatchedEventRepository, EventContent, Kept
-from windhover.repository.errors import RepositoryError
+from windhover.repository.errors import RepositoryError, RepositoryUnavailable
+from windhover.repository.trigger_logs import TriggerJournal
 from windhover.repository.triggers import TriggerBatch, TriggerEvent, TriggerRepository
 from windhover.util.ids import new_id
 from windhover.webserver.commands import ask
@@ -48,12 +49,23 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+#: Of the requests to a webhook that are refused so many a minute are told in the log of the trigger.
+_MOST_TOLD = 10
+
 #: Longer keys of deliveries are told apart by a digest, so that any fits an index.
 _LONGEST_KEY = 200
 
 
 class NotWanted(Exception):
     """The `when` of a webhook does not hold: there is nothing to do, and nothing wrong."""
+
+
+class Undeliverable(Exception):
+    """A request that the webhook is for, and that can start nothing. ``answer`` is for its sender."""
+
+    def __init__(self, reason: str, answer: Callable[[str], ApiError]) -> None:
+        super().__init__(reason)
+        self.answer = answer(reason)
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -75,6 +87,8 @@ class Webhooks:
         self._triggers = TriggerRepository(services.database)
         self._batched = BatchedEventRepository(services.database)
         self._limits = RateLimiter(monotonic)
+        self._told = RateLimiter(monotonic)
+        self._journal = TriggerJournal()
 
     # ---------------------------------------------------------------- who is called
 
@@ -130,7 +144,10 @@ class Webhooks:
                 are wrong; 413, the body is too large.
         """
         execution_id = new_id()
-        signature = await self._signature(request, flow, trigger)
+        try:
+            signature = await self._signature(request, flow, trigger)
+        except (ExpressionError, SignatureRefused) as error:
+            raise await self._unsigned(flow, trigger, error) from None
         reader = WebhookReader(self._services, request, flow, trigger, execution_id, signature)
         try:
             read = await reader.read_all()
@@ -142,7 +159,11 @@ class Webhooks:
             )
         except SignatureRefused as error:
             await self._discard(flow, reader.read)
-            raise self._unsigned(flow, trigger, error) from None
+            raise await self._unsigned(flow, trigger, error) from None
+        except Undeliverable as error:
+            await self._discard(flow, reader.read)
+            await self._tell(flow, trigger, str(error))
+            raise error.answer from None
         except BaseException:
             await self._discard(flow, reader.read)
             raise
@@ -160,20 +181,36 @@ class Webhooks:
         _refuse_disabled(latest, now)
 
     async def _signature(self, request: Request, flow: Flow, trigger: Webhook) -> SignatureCheck | None:
+        """What checks the signature, if the webhook wants one.
+
+        Raises:
+            SignatureRefused: it cannot be right.
+            ExpressionError: the secret cannot be rendered.
+        """
         wanted = trigger.signature
         if wanted is None:
             return None
         renderer = FlowInputRenderer(self._services.environment, flow, "")
-        try:
-            secret = str(await self._rendered(lambda: renderer.render(wanted.secret, {})))
-            if not secret:
-                raise SignatureRefused("the secret of the webhook is empty")
-            return SignatureCheck(wanted, secret, request.headers, self._services.clock())
-        except (ExpressionError, SignatureRefused) as error:
-            raise self._unsigned(flow, trigger, error) from None
+        secret = str(await self._rendered(lambda: renderer.render(wanted.secret, {})))
+        if not secret:
+            raise SignatureRefused("the secret of the webhook is empty")
+        return SignatureCheck(wanted, secret, request.headers, self._services.clock())
 
-    def _unsigned(self, flow: Flow, trigger: Webhook, error: Exception) -> ApiError:
+    async def _tell(self, flow: Flow, trigger: Webhook, reason: str) -> None:
+        """Say in the log of the trigger why a request was refused: many senders look at no answer."""
+        key = TriggerKey(flow.tenant_id or "", flow.namespace, flow.id, trigger.id)
+        if self._told.take(key, _MOST_TOLD, 60.0):
+            return
+        now = self._services.clock()
+        line = self._journal.line(key, LogLevel.ERROR, f"A request is refused: {reason}", now)
+        try:
+            await self._triggers.commit(TriggerBatch(logs=[line]), now)
+        except (RepositoryUnavailable, RepositoryError) as error:
+            logger.warning("That a request to %s is refused (%s) cannot be logged: %s", key, reason, error)
+
+    async def _unsigned(self, flow: Flow, trigger: Webhook, error: Exception) -> ApiError:
         # Whoever cannot sign learns no more than that.
+        await self._tell(flow, trigger, str(error))
         logger.warning(
             "A request to webhook %s.%s.%s is refused: %s", flow.namespace, flow.id, trigger.id, error
         )
@@ -210,9 +247,8 @@ class Webhooks:
         try:
             holds = conditions_hold(trigger, context)
         except ConditionError as error:
-            if error.condition == "when":
-                raise invalid_entity(str(error)) from None
-            raise conflict(str(error)) from None
+            answer = invalid_entity if error.condition == "when" else conflict
+            raise Undeliverable(str(error), answer) from None
         if holds:
             return
         if trigger.conditions:
@@ -228,7 +264,8 @@ class Webhooks:
             try:
                 given[name] = render_value(template, scope, typed=True)
             except ExpressionError as error:
-                raise refused(f"Input `{name}` of the webhook cannot be rendered: {error}") from None
+                reason = f"Input `{name}` of the webhook cannot be rendered: {error}"
+                raise Undeliverable(reason, refused) from None
         resolved = resolve_inputs(
             flow.inputs,
             given,
@@ -237,7 +274,7 @@ class Webhooks:
             encrypt=self._services.encrypt,
         )
         if resolved.problems:
-            raise refused("\n".join(problem.message for problem in resolved.problems))
+            raise Undeliverable("\n".join(problem.message for problem in resolved.problems), refused)
         return resolved.values, resolved.warnings
 
     # ---------------------------------------------------------------- what it starts
@@ -369,7 +406,7 @@ def _event(trigger: Webhook, scope: Scope, header: Callable[[str], str | None]) 
     """The name of a delivery; None when nothing names it.
 
     Raises:
-        ApiError: 422, the expression cannot be rendered.
+        Undeliverable: the expression cannot be rendered.
     """
     name: str | None = None
     if trigger.idempotency_header is not None:
@@ -378,7 +415,8 @@ def _event(trigger: Webhook, scope: Scope, header: Callable[[str], str | None]) 
         try:
             name = str(render_value(trigger.idempotency_key, scope))
         except ExpressionError as error:
-            raise invalid_entity(f"The idempotencyKey of the webhook cannot be rendered: {error}") from None
+            reason = f"The idempotencyKey of the webhook cannot be rendered: {error}"
+            raise Undeliverable(reason, invalid_entity) from None
     if not name:
         return None
     if len(name) > _LONGEST_KEY:

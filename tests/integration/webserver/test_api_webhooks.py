@@ -178,6 +178,47 @@ async def test_inputs_are_checked_before_anything_starts(
         assert (await local_server.client.get("/api/v1/main/executions/search")).json()["total"] == 0
 
 
+async def told(server: Server, flow_id: str) -> list[str]:
+    """The log of the webhook of a flow."""
+    query = {"triggerId": "hook", "flowId": flow_id, "size": "100"}
+    found = (await server.client.get("/api/v1/main/logs/search", params=query)).json()["results"]
+    assert {line["level"] for line in found} <= {"ERROR"}
+    return [line["message"] for line in found]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("inputs: {n: '{{ trigger.body.n }}'}", "Invalid value for input `n`"),
+        ("inputs: {n: '{{ trigger.body.nope }}'}", "Input `n` of the webhook cannot be rendered"),
+        ("when: '{{ trigger.body.nope }}'", "Condition `when` cannot be evaluated"),
+        ("idempotencyKey: '{{ trigger.body.nope }}'", "The idempotencyKey of the webhook"),
+        ("signature: {type: GITHUB, secret: s}", "X-Hub-Signature-256"),
+    ],
+)
+async def test_the_log_of_the_webhook_says_what_was_refused(
+    server: Server, options: str, reason: str
+) -> None:
+    await server.create_flow(flow("hook", options, more="inputs:\n  - {id: n, type: INT}"))
+    assert (await call(server, "hook", json={"n": "many"})).status_code in (401, 409, 422)
+    (line,) = await told(server, "hook")
+    assert line.startswith("A request is refused: ")
+    assert reason in line
+
+
+async def test_a_flood_of_wrong_requests_does_not_fill_the_log(local_server: Server) -> None:
+    await local_server.create_flow(flow("hook", "signature: {type: GITHUB, secret: s}"))
+    for _ in range(30):
+        await call(local_server, "hook")
+    assert len(await told(local_server, "hook")) == 10
+
+
+async def test_what_conditions_keep_away_is_not_told(local_server: Server) -> None:
+    await local_server.create_flow(flow("hook", "when: '{{ trigger.body.go }}'"))
+    assert (await call(local_server, "hook", json={"go": False})).status_code == 204
+    assert await told(local_server, "hook") == []
+
+
 async def test_a_webhook_that_waits_answers_with_the_outputs(server: Server) -> None:
     await server.create_flow(flow("wait", "wait: true"))
     await server.create_flow(
