@@ -33,7 +33,7 @@ class Starting(Agenda):
         task = frame.tasks(phase, lane)[position]
         place = frame.body.lanes[lane] if phase is Phase.TASKS else None
         iteration = None if place is None else place.iteration
-        if frame.body.rounds and phase is Phase.TASKS and frame.owner is not None:
+        if frame.body.rounds and frame.owner is not None:
             iteration = frame.owner.record.rounds
         if phase is Phase.TASKS:
             frame.lanes[lane] = position

@@ -169,9 +169,6 @@ def _preconditions(parts: FlowParts) -> Iterator[Violation]:
 
 def _system_labels(parts: FlowParts) -> Iterator[Violation]:
     yield from _system_labels_of(parts.raw, None, allowed=frozenset({READ_ONLY}))
-    for task in parts.tasks:
-        if task.plugin is not None and task.plugin.kind is PluginKind.EXECUTABLE:
-            yield from _system_labels_of(task.raw, task.raw)
     for trigger in parts.triggers:
         yield from _system_labels_of(trigger.raw, trigger.raw)
 

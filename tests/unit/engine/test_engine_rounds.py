@@ -46,6 +46,25 @@ def test_a_loop_goes_round_until_its_condition_is_true() -> None:
     assert [len(a.state.histories) for a in run.run("loop").attempts or ()] == [3]
 
 
+def test_the_branches_of_a_loop_belong_to_its_last_round() -> None:
+    run = FlowRun("""
+tasks:
+  - id: loop
+    type: io.kestra.plugin.core.flow.LoopUntil
+    condition: "{{ false }}"
+    tasks: [{id: work, type: io.kestra.plugin.core.debug.Return}]
+    errors: [{id: mend, type: io.kestra.plugin.core.debug.Return}]
+    finally: [{id: tidy, type: io.kestra.plugin.core.debug.Return}]
+""")
+    run.end()
+    run.fire()
+    run.end(StateType.FAILED)
+    run.end()
+    run.end()
+    assert run.ended
+    assert [run.run(task).iteration for task in ("work", "mend", "tidy")] == [1, 1, 1]
+
+
 def test_a_wait_between_rounds_survives_a_restart_of_the_server() -> None:
     run = FlowRun(LOOP % ("", ""))
     run.end(outputs={"value": "no"})
