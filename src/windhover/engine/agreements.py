@@ -12,7 +12,7 @@ from windhover.engine.deadlines import Deadlines
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.live import LiveExecution
 from windhover.expression import ExpressionError, truthy
-from windhover.model.execution import Label
+from windhover.model.execution import Label, Phase
 from windhover.model.log import LogLevel
 from windhover.model.sla import ExecutionAssertionSla, MaxDurationSla, Sla, SlaBehavior
 from windhover.model.state import StateType
@@ -80,6 +80,8 @@ class Agreements(Deadlines):
     @property
     def _is_under_way(self) -> bool:
         record = self.live.record
+        if self.live.root.phase is Phase.AFTER_EXECUTION:
+            return False
         return not record.state.current.is_terminated and record.ordered_end is None
 
     def _elapsed(self) -> timedelta:

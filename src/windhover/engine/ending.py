@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from windhover.engine.agenda import DEADLINE_TIMER, LOOP_TIMER, PAUSE_TIMER, is_paused, owners
+from windhover.engine.agenda import DEADLINE_TIMER, PAUSE_TIMER, is_paused, owners
 from windhover.engine.flow_outputs import FlowOutputError, resolve_outputs
 from windhover.engine.frame import Frame, Node
 from windhover.engine.listeners import choose_listeners
@@ -40,14 +40,6 @@ class Ending(Starting):
         record = node.record
         if record.attempts:
             record.attempts[-1].state.become(state, at)
-        if record.stage in (Stage.WAITING, Stage.HOLDING):
-            self.clear_timer(LOOP_TIMER + record.id)
-            record.stage = Stage.BODY
-            if self.live.held_by == record.id:
-                self.live.held_by = None
-                if self.live.record.state.current is StateType.PAUSED:
-                    # Nobody could resume it: what follows its end, a `finally` branch, is to start.
-                    self.header_state(StateType.RUNNING)
         if node.body_frame is not None and node.body_frame.body.pause is not None:
             self.clear_timer(PAUSE_TIMER + record.id)
         if node.directory is node:
@@ -112,10 +104,7 @@ class Ending(Starting):
             self._enter(frame, phase)
             return
         if frame.phase is Phase.AFTER_EXECUTION:
-            if not self.live.record.state.current.is_terminated:
-                # It was replayed from one of these tasks.
-                self.header_state(self._end_state(frame))
-                self.execution_ends()
+            self.end_again()
             self.effects.ended = True
             return
         frame.closing = True
@@ -154,9 +143,10 @@ class Ending(Starting):
 
     def _end_flow(self, state: StateType) -> None:
         root = self.live.root
-        if self.live.record.state.current.is_terminated:
+        if self.live.record.state.current.is_terminated or root.phase is Phase.AFTER_EXECUTION:
             if root.cut_state is not None:
                 # What ran after the end was stopped.
+                self.end_again()
                 self.execution_ends()
                 self.effects.ended = True
             return
@@ -167,6 +157,17 @@ class Ending(Starting):
             self.header_state(StateType.FAILED)
         self.execution_ends()
         self._follow_end()
+
+    def end_again(self) -> None:
+        """Take the end state again that tasks after the end have let the execution leave.
+
+        They pause it, or let it wait for another try; or it was replayed from one of them.
+        """
+        state = self.live.record.state
+        if not state.current.is_terminated:
+            reached = (change.state for change in reversed(state.histories) if change.state.is_terminated)
+            self.header_state(next(reached, self._end_state(self.live.root)))
+            self.execution_ends()
 
     def end_unstarted(self, state: StateType) -> None:
         """End an execution of which nothing has run."""

@@ -87,6 +87,23 @@ class Rounds(Cutting):
         self.changed(node)
         self.later(self.fill, node.body_frame)
 
+    def cut(self, frame: Frame, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
+        """End a frame from outside; a loop between two rounds has no other one, though `finally` may run."""
+        super().cut(frame, state, stop=stop, finalize=finalize)
+        node = frame.owner
+        if node is None or not node.waits_for_round:
+            return
+        self.clear_timer(LOOP_TIMER + node.record.id)
+        if self.live.held_by == node.record.id:
+            self.live.held_by = None
+            if self.live.record.state.current is StateType.PAUSED:
+                # Nobody could resume it, and what follows is to start.
+                self.header_state(StateType.RUNNING)
+        node.record.stage = Stage.BODY
+        if frame.finalizes:
+            node.record.state.become(StateType.RUNNING, self.now)
+        self.changed(node)
+
     def _hold(self, node: Node) -> None:
         node.record.stage = Stage.HOLDING
         self.changed(node)

@@ -26,7 +26,7 @@ from windhover.engine.spill import holds_stored_values
 from windhover.engine.subflows import definition_of
 from windhover.engine.variables import execution_variables, revealed_inputs
 from windhover.expression import ExpressionError
-from windhover.model.execution import Attempt, JsonValue, TaskRun
+from windhover.model.execution import Attempt, JsonValue, Phase, TaskRun
 from windhover.model.log import LogLevel
 from windhover.model.retry import Retry
 from windhover.model.state import State, StateChange, StateType
@@ -90,6 +90,8 @@ class Step(Breakpoints):
         """End the execution as KILLED. Its ``finally`` branches run, unless it is killed again meanwhile."""
         record = self.live.record
         by = f" by {actor}" if actor else ""
+        if self.live.root.phase is Phase.AFTER_EXECUTION:
+            self.end_again()
         if record.state.current.is_terminated:
             if self.live.root.open and record.ordered_end is None:
                 self.log(LogLevel.INFO, f"The tasks after the end of the execution are stopped{by}.")

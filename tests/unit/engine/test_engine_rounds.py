@@ -278,3 +278,16 @@ tasks:
     assert run.waiting() == ["clean"]
     run.end()
     assert run.history() == "CREATED RUNNING PAUSED RUNNING FAILED"
+
+
+def test_a_loop_that_was_killed_between_two_rounds_cleans_up_and_has_no_other_round() -> None:
+    run = FlowRun(LOOP % ("", "    " + CLEANED))
+    run.end(outputs={"value": "no"})
+    run.apply(KillRequested())
+    assert run.waiting() == ["clean"]
+    assert not [key for key in run.timers if key.startswith("loop:")]
+    run.crash()
+    assert run.waiting() == ["clean"]
+    run.end()
+    assert run.history("loop") == "CREATED RUNNING PAUSED RUNNING KILLED"
+    assert run.history() == "CREATED RUNNING PAUSED KILLING KILLED"

@@ -18,6 +18,7 @@ from windhover.engine.events import (
     PauseRequested,
     Queued,
     Released,
+    Resume,
 )
 from windhover.model.execution import Breakpoint
 from windhover.model.state import StateType
@@ -485,3 +486,63 @@ def test_the_longest_wait_may_be_that_of_the_server() -> None:
     run = FlowRun("concurrency: {limit: 1}\n" + CLEANED, begin=False, queue_limit=timedelta(hours=2))
     run.apply(Queued(1))
     assert run.timers["queue"] - run.now == timedelta(hours=2)
+
+
+# ---------------------------------------------------------------- tasks after the end that wait
+
+AFTER_END = """
+tasks:
+  - {id: work, type: io.kestra.plugin.core.debug.Return}
+afterExecution:
+  - %s
+  - {id: last, type: io.kestra.plugin.core.debug.Return}
+"""
+AFTER_PAUSE = "{id: wait, type: io.kestra.plugin.core.flow.Pause, pauseDuration: PT1H%s}"
+AFTER_RETRY = (
+    "{id: wait, type: io.kestra.plugin.core.execution.Fail, "
+    "retry: {type: constant, interval: PT1H, maxAttempts: 2}}"
+)
+
+
+@pytest.mark.parametrize("state", [StateType.SUCCESS, StateType.FAILED])
+def test_a_pause_after_the_end_leads_back_to_it(state: StateType) -> None:
+    run = FlowRun(AFTER_END % AFTER_PAUSE % "")
+    run.end(state)
+    run.fire()
+    run.end()
+    assert run.history() == f"CREATED RUNNING {state.value} PAUSED RESTARTED RUNNING {state.value}"
+    assert run.ended
+
+
+@pytest.mark.parametrize("waits", [AFTER_PAUSE % "", AFTER_RETRY])
+def test_a_kill_ends_what_waits_after_the_end(waits: str) -> None:
+    run = FlowRun(AFTER_END % waits)
+    run.end()
+    if run.waiting():
+        run.end(StateType.FAILED)
+    between = run.state.value
+    run.apply(KillRequested("me"))
+    assert run.history() == f"CREATED RUNNING SUCCESS {between} SUCCESS"
+    assert (run.ended, run.run("wait").state.current) == (True, StateType.KILLED)
+    assert "last" not in run.task_ids()
+    assert "INFO The tasks after the end of the execution are stopped by me." in run.logs
+    assert not run.timers
+
+
+def test_a_pause_after_the_end_that_nobody_resumes_cancels_no_more_than_what_follows() -> None:
+    run = FlowRun(AFTER_END % AFTER_PAUSE % ", behavior: CANCEL")
+    run.end()
+    run.fire()
+    assert run.history() == "CREATED RUNNING SUCCESS PAUSED SUCCESS"
+    assert run.ended
+    assert "last" not in run.task_ids()
+
+
+def test_an_agreement_ends_with_the_execution_though_it_waits_again() -> None:
+    agreement = "sla: [{id: holds, type: EXECUTION_ASSERTION, assert: '%s', behavior: FAIL}]\n"
+    holds = agreement % '{{ (outputs.wait.onResume.no ?? "") == "" }}'
+    run = FlowRun(holds + AFTER_END % AFTER_PAUSE % "")
+    run.end()
+    run.apply(Resume(inputs={"no": "x"}))
+    run.end()
+    assert run.history() == "CREATED RUNNING SUCCESS PAUSED RESTARTED RUNNING SUCCESS"
