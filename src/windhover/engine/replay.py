@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from windhover.engine.restart import (
+    RESTARTED_LABEL,
     UNSUCCESSFUL,
     Reworked,
     ancestors,
@@ -96,7 +97,7 @@ def restart_as(
     Raises:
         NothingToRestart: no task run failed of those that the revision still has.
     """
-    header = _replayed_header(execution, flow, now, new_id(), None)
+    header = _replayed_header(execution, flow, now, new_id(), None, RESTARTED_LABEL)
     header.state, header.awaited_by, header.nesting = execution.state.copy(), None, 0
     labels, attempt = header.labels, header.metadata.attempt_number
     known = _still_defined(task_runs, flow)
@@ -125,6 +126,7 @@ def _replayed_header(
     now: datetime,
     execution_id: str,
     inputs: Mapping[str, JsonValue] | None,
+    label: Label = REPLAY_LABEL,
 ) -> Execution:
     another_revision = flow.revision is not None and flow.revision != execution.flow_revision
     return msgspec.structs.replace(
@@ -135,9 +137,7 @@ def _replayed_header(
         flow_revision=flow.revision or execution.flow_revision,
         variables=(dict(flow.variables) or None) if another_revision else execution.variables,
         inputs=dict(inputs) if inputs is not None else execution.inputs,
-        labels=labelled(
-            [label for label in execution.labels if label.key != REPLAYED_LABEL.key], REPLAY_LABEL
-        ),
+        labels=labelled([other for other in execution.labels if other.key != REPLAYED_LABEL.key], label),
         outputs=None,
         schedule_date=None,
         ordered_end=None,

@@ -50,7 +50,8 @@ def restart(execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now:
     if not unsuccessful and not (kept and ended in UNSUCCESSFUL):
         _check_that_it_may_begin(execution)
     kept, inside = take_up(kept, unsuccessful, flow, now)
-    _go_back(execution, RESTARTED_LABEL, now)
+    _go_back(execution, now)
+    execution.labels = labelled(execution.labels, RESTARTED_LABEL)
     if execution.schedule_date is not None and execution.schedule_date > now:
         execution.schedule_date = None
     return Reworked(execution, kept, [*removed, *inside])
@@ -81,7 +82,7 @@ def change_state(
     if run.attempts:
         run.attempts[-1].state.become(state, now)
     run_ancestors(kept, [run], now)
-    _go_back(execution, RESTARTED_LABEL, now)
+    _go_back(execution, now)
     return Reworked(execution, kept, removed)
 
 
@@ -249,11 +250,10 @@ def clear(run: TaskRun) -> None:
     run.stage, run.rounds = Stage.BODY, 0
 
 
-def _go_back(execution: Execution, label: Label, now: datetime) -> None:
+def _go_back(execution: Execution, now: datetime) -> None:
     execution.state.become(StateType.RESTARTED, now)
     execution.ordered_end = None
     execution.broken_slas = ()
-    execution.labels = labelled(execution.labels, label)
     execution.metadata.attempt_number += 1
 
 

@@ -225,12 +225,15 @@ async def test_a_webhook_that_waits_answers_with_the_outputs(server: Server) -> 
         flow("outputs", 'wait: true\nreturnOutputs: true\nresponseCode: "{{ 200 + 1 }}"', format="done")
     )
     await server.create_flow(flow("fails", "wait: true", format="{{ nope }}"))
+    await server.create_flow(flow("coded", "wait: true\nresponseCode: 202", format="{{ nope }}"))
     waited = await call(server, "wait", json={"a": 1})
     assert waited.json()["state"]["current"] == "SUCCESS"
     assert waited.json()["outputs"] == {"seen": '{"a":1}'}
     outputs = await call(server, "outputs")
     assert (outputs.status_code, outputs.json()) == (201, {"seen": "done"})
     assert (await call(server, "fails")).status_code == 500
+    coded = await call(server, "coded")
+    assert (coded.status_code, coded.json()["state"]["current"]) == (202, "FAILED")
 
 
 # ---------------------------------------------------------------- bodies that are large, or forms

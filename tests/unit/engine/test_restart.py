@@ -232,6 +232,19 @@ def test_a_replay_within_something_that_is_run_as_a_whole_begins_it_anew(tasks: 
     assert run.state == "SUCCESS"
 
 
+def test_only_a_restart_is_labelled_as_one() -> None:
+    run = Run(LOOP, {"values": ["1"]}).begin("last")
+    execution, runs = run.records()
+    anew = restart_as(execution, runs, run.flow, run.now(), run.environment.new_id)
+    assert [label.key for label in anew.execution.labels if label.key.startswith("system.re")] == [
+        "system.restarted"
+    ]
+
+    last = run.record("last").id
+    changed = change_state(execution, runs, run.flow, last, StateType.SUCCESS, run.now())
+    assert not [label for label in changed.execution.labels if label.key == "system.restarted"]
+
+
 def test_a_replay_leaves_out_tasks_that_are_gone() -> None:
     run = Run(LOOP, {"values": ["1"]}).begin()
     execution, runs = run.records()

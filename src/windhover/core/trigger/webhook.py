@@ -93,7 +93,7 @@ triggers:
     ] = None
     response_code: Annotated[
         Annotated[Text, readable_as(int)] | None,
-        Field(description="The status of the answer; needs `wait` and `returnOutputs`."),
+        Field(description="The status of the answer; needs `wait`."),
     ] = None
     fetch_type: Annotated[FetchType, Field(description="What becomes of the body of the request.")] = (
         FetchType.FETCH

@@ -115,9 +115,7 @@ async def _answer_ended(
 ) -> Response:
     execution = await find_header(services, delivery.execution.tenant_id, execution_id)
     trigger = delivery.trigger
-    code: int | None = None
-    if trigger.return_outputs:
-        code = await services.webhooks.response_code(delivery, execution_id)
+    code = await services.webhooks.response_code(delivery, execution_id)
     if code is None:
         code = 500 if execution.state.current is StateType.FAILED else 200
     if trigger.return_outputs:
