@@ -24,6 +24,7 @@ PARIS_SUMMER = timezone(timedelta(hours=2))
 @pytest.mark.parametrize(
     ("annotation", "text", "value"),
     [
+        (Duration, 90, timedelta(seconds=90)),
         (Duration, "PT0.5S", timedelta(milliseconds=500)),
         (Duration, "P1DT2H", timedelta(hours=26)),
         (Duration, timedelta(seconds=1), timedelta(seconds=1)),
@@ -54,7 +55,7 @@ def test_values_are_read(annotation: Any, text: object, value: object) -> None:
     ("annotation", "text", "message"),
     [
         (Duration, "5 minutes", "`5 minutes` is not an ISO-8601 duration such as PT30S"),
-        (Duration, 5, "`5` is not an ISO-8601 duration"),
+        (Duration, [5], r"`\[5\]` is not an ISO-8601 duration"),
         (DateTime, "tomorrow", "`tomorrow` is not a date and time with a zone"),
         (DateTime, "2024-05-01T10:00:00Z[Mars/Base]", "is not a date and time with a zone"),
         (LocalTime, "25:00", "`25:00` is not a time of day"),
