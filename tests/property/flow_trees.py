@@ -81,10 +81,11 @@ class FlowTree:
 class Namer:
     """Gives tasks their ids, and knows which kinds there may be."""
 
-    def __init__(self, kinds: Sequence[str]) -> None:
-        self.count = 0
+    def __init__(self, kinds: Sequence[str], count: int = 0) -> None:
+        self.count = count
         self.kinds = kinds
         self.waits = "pause" in kinds
+        self.retries = "loop_until" in kinds
 
     def next(self, kind: str) -> str:
         self.count += 1
@@ -95,6 +96,9 @@ KINDS = [
     "sequential", "allow_failure", "parallel", "for_each", "each_sequential", "each_parallel", "loop",
     "if", "switch", "dag", "template", "directory",
 ]  # fmt: skip
+
+#: What waits and is in the slow model, with retries besides.
+MODELLED = ["loop_until", "subflow"]
 
 #: What waits for something other than workers, or ends by a rule of its own.
 WAITING = ["pause", "approval", "loop_until", "subflow", "for_each_item", "exit"]
@@ -107,8 +111,8 @@ def flows(draw: st.DrawFn, kinds: Sequence[str] = KINDS) -> FlowTree:
         tasks=draw_tasks(draw, namer, depth=3, least=1),
         errors=draw_branch(draw, namer),
         finally_=draw_branch(draw, namer),
-        after_execution=draw_branch(draw, namer),
-        retry=draw_retry(draw, namer),
+        after_execution=draw_branch(draw, namer if namer.waits else Namer(KINDS, namer.count)),
+        retry=draw_retry(draw, namer) if namer.waits else None,
         sla=draw_slas(draw) if namer.waits else (),
         listeners=draw_listeners(draw, namer) if namer.waits else (),
     )
@@ -179,8 +183,10 @@ def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
         state = draw(st.sampled_from(["SUCCESS", "WARNING", "KILLED", "FAILED", "CANCELLED"]))
         return TaskDefinition(**common, plugin=Exit, properties={"state": state})
     if kind == "subflow":
-        said = {"wait": draw(st.integers(0, 3)) > 0, "transmitFailed": draw(st.booleans())}
-        common["timeout"] = draw(st.sampled_from([None, None, "PT1H"]))
+        said = {"wait": True, "transmitFailed": draw(st.booleans())}
+        if namer.waits:
+            said["wait"] = draw(st.integers(0, 3)) > 0
+            common["timeout"] = draw(st.sampled_from([None, None, "PT1H"]))
         return TaskDefinition(**common, plugin=Subflow, properties={**CHILD, **said})
     if draw(st.integers(0, 5)) == 0:
         common["timeout"] = "PT1H"
@@ -253,9 +259,10 @@ CHILD = {"namespace": "test", "flowId": "child"}
 
 def draw_retry(draw: st.DrawFn, namer: Namer) -> Retry | None:
     """A retry; usually none, and never one where nothing waits."""
-    if not namer.waits or draw(st.integers(0, 6)):
+    if not namer.retries or draw(st.integers(0, 6 if namer.waits else 2)):
         return None
-    behavior = "RETRY_FAILED_TASK" if draw(st.integers(0, 3)) else "CREATE_NEW_EXECUTION"
+    anew = namer.waits and draw(st.integers(0, 3)) == 0
+    behavior = "CREATE_NEW_EXECUTION" if anew else "RETRY_FAILED_TASK"
     common = {"max_attempts": draw(st.integers(1, 3)), "behavior": behavior}
     common["warning_on_retry"] = draw(st.booleans())
     match draw(st.integers(0, 2)):

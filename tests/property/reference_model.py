@@ -37,6 +37,12 @@ class Run:
     resolved: object = None
     begun: bool = False
     passed: bool = False
+    #: How often it has been tried, how many rounds are over, whether it waits for the next one, and what it
+    #: comes to whatever its children do.
+    tries: int = 0
+    rounds: int = 0
+    waits: bool = False
+    outcome: StateType | None = None
 
     @property
     def ended(self) -> bool:
@@ -91,7 +97,7 @@ class Model:
 
     def failed(self, container: Run) -> bool:
         """What has not started in its normal branch never does."""
-        if container.expired:
+        if container.expired or container.outcome is StateType.FAILED:
             return True
         children = self.children(container, Phase.TASKS)
         on_failure = OnFailure.STOP
@@ -115,6 +121,8 @@ class Model:
         counts = {s: states.count(s) for s in states}
         if container.expired:
             counts = {StateType.FAILED: 1}
+        elif container.outcome is not None:
+            counts[container.outcome] = 1
         return container.task.end_state(counts)
 
     # -- what happens
@@ -151,7 +159,8 @@ class Model:
         """An agreement is broken: end in this state, with the ``finally`` branches."""
         if self.ending or self.state in TERMINATED:
             return
-        self.state = StateType.RUNNING
+        if self.rests:
+            self.state = StateType.RUNNING
         self.ending = True
         self.cut(self.top, state, stop=True, finalize=True)
         self.settle()
@@ -184,7 +193,7 @@ class Model:
             if self.is_container(child):
                 self.cut(child, StateType.KILLED, stop=True, finalize=True)
         for child in self.runs:
-            if not child.begun and self.told_to_stop(child):
+            if (not child.begun or child.state is StateType.RETRYING) and self.told_to_stop(child):
                 child.state, child.begun = StateType.KILLED, True
         if self.rests and all(child.state is not StateType.BREAKPOINT for child in self.runs):
             self.state = StateType.RUNNING
@@ -206,7 +215,7 @@ class Model:
     def crash(self) -> None:
         """All workers are gone, and with them the directories that tasks have shared: these begin again."""
         for run in self.runs:
-            if not run.ended and not isinstance(run.task, FlowableTask) and self.told_to_stop(run):
+            if run.path in self.open_leaves() and self.told_to_stop(run) and not self.lives_on(run):
                 run.state = StateType.KILLED
         for container in list(self.runs):
             if not self.is_container(container) or container.task.type != "directory":
@@ -216,6 +225,10 @@ class Model:
             if container.phase_now is Phase.TASKS and not container.closing:
                 self.runs = [run for run in self.runs if run.parent is not container]
         self.settle()
+
+    def lives_on(self, run: Run) -> bool:
+        """No worker has it."""
+        return False
 
     def open_leaves(self) -> list[Path]:
         return [r.path for r in self.runs if not r.ended and not isinstance(r.task, FlowableTask)]
@@ -286,9 +299,10 @@ class Model:
                 continue
             self.create(container, Phase.TASKS, i, 0, lane)
             return True
-        if all(done):
-            return self.turn_to(container, Phase.FINALLY)
-        return False
+        return all(done) and self.lanes_are_over(container)
+
+    def lanes_are_over(self, container: Run) -> bool:
+        return self.turn_to(container, Phase.FINALLY)
 
     @staticmethod
     def lane_done(children: list[Run], index: int, lane: list[Task]) -> bool:
@@ -344,6 +358,8 @@ class Model:
             stays = container.finalizes and child.phase is Phase.FINALLY
             if self.is_container(child) and not stays:
                 self.cut(child, state, stop=stop, finalize=finalize)
+            elif child.state is StateType.RETRYING and not stays:
+                child.state = state
 
     def create(self, container: Run, phase: Phase, lane: int, index: int, tasks: list[Task]) -> None:
         task = tasks[index]
