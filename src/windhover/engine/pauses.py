@@ -45,12 +45,15 @@ class Pauses(Subflows):
         self.later(self._rest, node)
         if node.body_frame.has(Phase.MEANWHILE):
             self.create(node.body_frame, Phase.MEANWHILE, 0, 0)
+        waits = "to be resumed" if until.comment is None else "for a decision"
         if until.seconds is not None:
             due = self.now + timedelta(seconds=until.seconds)
+            waits += f", until {instant_text(due)} at most"
             if until.comment is not None:
                 shown: dict[str, JsonValue] = {"due": instant_text(due)}
                 self.live.outputs_changed(node, {**(node.record.outputs or {}), **shown})
             self.effects.timers_set[PAUSE_TIMER + node.record.id] = due
+        self.log(LogLevel.INFO, f"Execution paused: it waits {waits}.", node)
 
     def _rest(self, node: Node) -> None:
         """Let the execution wait with a task run that does."""
