@@ -64,7 +64,7 @@ class Breakpoints(Agreements):
         for node in self.open_leaves():
             if node.record.state.current is StateType.BREAKPOINT:
                 self._pass(node)
-        self.header_state(StateType.RETRYING if self.live.retrying else StateType.RUNNING)
+        self.header_state(self.state_without_breakpoints())
         self.go_on()
 
 

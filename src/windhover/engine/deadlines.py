@@ -123,5 +123,6 @@ class Deadlines(Pauses):
         else:
             gone = False
         if gone:
-            self.header_state(StateType.RUNNING)
+            was_stopped = state is StateType.BREAKPOINT
+            self.header_state(self.state_without_breakpoints() if was_stopped else StateType.RUNNING)
             self.go_on()

@@ -137,6 +137,13 @@ class Pauses(Subflows):
         if not others:
             self.go_on()
 
+    def state_without_breakpoints(self) -> StateType:
+        """What the execution is once nothing stands at a breakpoint any more: a pause may still wait."""
+        frames = [node.body_frame for node in self.open_leaves() if is_paused(node)]
+        if any(frame is not None and frame.cut_state is None for frame in frames):
+            return StateType.PAUSED
+        return StateType.RETRYING if self.live.retrying else StateType.RUNNING
+
     def _resumed(self, record: TaskRun, state: StateType, by: str | None) -> dict[str, JsonValue]:
         resumed: dict[str, JsonValue] = {"on": instant_text(self.now).removesuffix("Z"), "to": state.value}
         if by is not None:

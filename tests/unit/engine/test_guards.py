@@ -546,3 +546,23 @@ def test_an_agreement_ends_with_the_execution_though_it_waits_again() -> None:
     run.apply(Resume(inputs={"no": "x"}))
     run.end()
     assert run.history() == "CREATED RUNNING SUCCESS PAUSED RESTARTED RUNNING SUCCESS"
+
+
+def test_a_pause_still_waits_when_a_breakpoint_beside_it_is_left() -> None:
+    run = FlowRun(
+        """
+tasks:
+  - id: wait
+    type: io.kestra.plugin.core.flow.Pause
+    onPause: {id: notice, type: io.kestra.plugin.core.debug.Return}
+""",
+        breakpoints=[Breakpoint("notice")],
+    )
+    assert run.state is StateType.BREAKPOINT
+    run.apply(LeaveBreakpoint())
+    assert (run.state, run.waiting()) == (StateType.PAUSED, ["notice"])
+    run.crash()
+    run.end()
+    run.apply(Resume())
+    assert run.state is StateType.SUCCESS
+    assert run.ended
