@@ -295,8 +295,10 @@ class Scheduler:
                 case ListeningStarted():
                     batch.evaluations.append(self._sightings.listening(message, now))
                 case ListeningEnded():
-                    outcome = self._sightings.listened(message, now)
+                    flow = await self._flow_of(message.job.key, message.job.flow)
+                    outcome = self._sightings.listened(message, flow, now)
                     batch.evaluations.append(outcome.evaluation)
+                    batch.events.extend(outcome.events)
                     batch.logs.extend(outcome.logs)
                 case TriggerLogged():
                     batch.logs.extend(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -24,6 +24,7 @@ from windhover.engine.trigger_messages import (
     TriggerJob,
 )
 from windhover.expression import ExpressionError
+from windhover.model.execution import JsonValue
 from windhover.model.flow import Flow
 from windhover.model.log import LogEntry, LogLevel
 from windhover.model.trigger_state import TriggerKey, TriggerState
@@ -155,21 +156,30 @@ class Sightings:
             logger.warning("Trigger %s could not acknowledge an event: %s", key, error)
 
     def _look_failed(self, look: LookEnded, flow: Flow, reason: str, now: datetime) -> Outcome:
-        job = look.job
+        return self._job_failed(look.job, flow, reason, now)
+
+    def _job_failed(self, job: TriggerJob, flow: Flow, reason: str, now: datetime) -> Outcome:
+        """A trigger that failed is tried again later; if that is wanted, an execution fails, too."""
         outcome = failed_look(job.state, reason, now, self._journal)
         if job.trigger.fail_on_trigger_error:
-            occasion = Occasion(job.trigger, {}, labels=[FROM_TRIGGER], execution_id=job.execution_id)
-            firing = failed_firing(flow, occasion, reason, self._environment, now)
-            outcome.events.append(
-                TriggerEvent(
-                    job.key,
-                    f"look/{job.execution_id}",
-                    firing.execution,
-                    numbered(firing.logs),
-                    job.lease,
-                )
-            )
+            key = f"look/{job.execution_id}"
+            outcome.events.append(self._failure(job, flow, {}, job.execution_id, key, reason, now))
         return outcome
+
+    def _failure(
+        self,
+        job: TriggerJob,
+        flow: Flow,
+        variables: Mapping[str, JsonValue],
+        execution_id: str,
+        key: str,
+        reason: str,
+        now: datetime,
+    ) -> TriggerEvent:
+        """An execution that fails in place of one that the trigger would have started."""
+        occasion = Occasion(job.trigger, variables, labels=[FROM_TRIGGER], execution_id=execution_id)
+        firing = failed_firing(flow, occasion, reason, self._environment, now)
+        return TriggerEvent(job.key, key, firing.execution, numbered(firing.logs), job.lease)
 
     # ---------------------------------------------------------------- listening
 
@@ -199,6 +209,9 @@ class Sightings:
             if not self._counts(job, flow, seen.sighting):
                 return None
         except ConditionError as error:
+            if job.trigger.fail_on_trigger_error:
+                key = seen.sighting.key or f"event/{event_id}"
+                return self._failure(job, flow, seen.sighting.variables, event_id, key, str(error), now)
             logs.append(self._journal.line(job.key, LogLevel.ERROR, f"An event is passed over: {error}", now))
             return None
         if job.trigger.batch is not None:
@@ -237,11 +250,11 @@ class Sightings:
             lease=job.lease,
         )
 
-    def listened(self, ended: ListeningEnded, now: datetime) -> Outcome:
+    def listened(self, ended: ListeningEnded, flow: Flow, now: datetime) -> Outcome:
         """A worker listens no more."""
         state = ended.job.state
         if ended.error is not None:
-            return failed_look(state, ended.error, now, self._journal)
+            return self._job_failed(ended.job, flow, ended.error, now)
         memory = msgspec.structs.replace(state.memory, evaluated_at=now)
         return Outcome(Evaluation(state, memory, due=now, last_triggered=state.last_triggered))
 

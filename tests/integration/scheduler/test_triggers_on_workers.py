@@ -11,6 +11,7 @@ import pytest_asyncio
 from tests.integration.scheduler.watching import Bench, Source, flow, running
 
 from windhover.engine.messages import ExecutionChanged, FlowChanged, LogsCommitted, TriggersChanged
+from windhover.model.state import StateType
 from windhover.model.trigger_state import Health
 from windhover.plugin.trigger import Forget
 from windhover.repository.database import Database
@@ -157,6 +158,34 @@ async def test_a_source_that_breaks_is_listened_to_again(bench: Bench) -> None:
     bench.source.events.put_nowait((1, None))
     assert await bench.values(1) == ["1 "]
     assert (await bench.state()).health is Health.HEALTHY
+
+
+async def test_a_source_that_breaks_makes_a_failed_execution_where_that_is_wanted(bench: Bench) -> None:
+    await bench.save(flow("test.Listen", "failOnTriggerError: true"))
+    bench.source.events.put_nowait(ConnectionError("the line is dead"))
+
+    async def failed() -> bool:
+        return [run.state.current for run in await bench.executions()] == [StateType.FAILED]
+
+    await bench.until(failed)
+    (run,) = await bench.executions()
+    lines = [line.message async for line in bench.runtime.logs.stream(run.id)]
+    assert lines == ["the line is dead"]
+    assert (await bench.state()).health is Health.FAILING
+
+
+async def test_an_event_whose_condition_fails(bench: Bench) -> None:
+    failing = 'when: "{{ 10 / trigger.number }}"\nfailOnTriggerError: true'
+    await bench.save(flow("test.Listen", failing))
+    bench.source.events.put_nowait((0, None))
+    bench.source.events.put_nowait((1, None))
+
+    async def both() -> bool:
+        states = [run.state.current for run in await bench.executions()]
+        return sorted(states) == [StateType.FAILED, StateType.SUCCESS]
+
+    await bench.until(both)
+    await bench.until(lambda: _true(bench.source.acknowledged == [0, 1]))
 
 
 async def test_disabled_it_listens_no_more_and_enabled_again(bench: Bench) -> None:

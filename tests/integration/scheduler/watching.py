@@ -142,10 +142,15 @@ class Bench:
         self.runtime.queue.broadcasts.publish(FlowChanged("main", "io.test", "seen", saved.revision or 0))
 
     async def kill(self) -> None:
-        """Look at no trigger any more, and let go of none, as a process that is killed."""
-        for task in self.runtime._scheduling:
+        """Look at no trigger any more, and let go of none, as a process that is killed.
+
+        Executions that are written from now on are not for it.
+        """
+        adopting = self.runtime._adopting
+        tasks = [*self.runtime._scheduling, *([adopting] if adopting is not None else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.runtime._scheduling, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.runtime._scheduler = None
 
     async def state(self) -> TriggerState:
