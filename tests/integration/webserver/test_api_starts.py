@@ -135,6 +135,26 @@ async def test_inputs_can_be_checked_without_a_start(local_server: Server, tmp_p
     assert stored_files(tmp_path) == []
 
 
+async def test_checked_inputs_say_whether_they_are_required_and_each_error_stands_alone(
+    local_server: Server,
+) -> None:
+    await local_server.create_flow(
+        "id: chosen\nnamespace: company.team\n"
+        "inputs:\n  - {id: m, type: MULTISELECT, values: [yes, no]}\n"
+        "  - {id: o, type: INT, required: false}\n"
+        "tasks:\n  - {id: t, type: io.kestra.plugin.core.debug.Return}\n"
+    )
+    checked = await local_server.client.post(
+        f"{EXECUTIONS}/company.team/chosen/validate", files={"m": (None, '["yes", "x", "y"]')}
+    )
+    chosen, optional = checked.json()[0]["inputs"]
+    assert (chosen["input"]["required"], optional["input"]["required"]) == (True, False)
+    assert [error["message"] for error in chosen["errors"]] == [
+        f"Invalid value for input `m`. Cause: value `{wrong}` doesn't match the values `[yes, no]`"
+        for wrong in ("x", "y")
+    ]
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [

@@ -56,8 +56,8 @@ def inputs_check_json(
 
 
 def _input_state(resolved: ResolvedInput) -> InputStateJson:
-    definition = resolved.definition.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    definition["id"] = resolved.id
+    written = resolved.definition.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    definition = {"required": True, **written, "id": resolved.id}
     if resolved.options is not None:
         definition["values"] = list(resolved.options)
     problem = resolved.problem
@@ -65,6 +65,6 @@ def _input_state(resolved: ResolvedInput) -> InputStateJson:
         input=definition,
         enabled=resolved.enabled,
         is_default=resolved.is_default,
-        errors=[] if problem is None else [InputErrorJson(problem.message)],
+        errors=[] if problem is None else [InputErrorJson(line) for line in problem.message.split("\n")],
         value=resolved.value,
     )
