@@ -123,14 +123,17 @@ class SplitItems(ItemsWork, RunnableTask[Split]):
 
 
 async def read_rows(chunks: AsyncIterator[bytes], separator: bytes) -> AsyncIterator[bytes]:
-    """The rows of a file, each with the separator that ends it; the last may be without one."""
+    """The rows of a file, each with the separator that ends it.
+
+    The last one may be without one, but a line is always ended.
+    """
     rest = b""
     async for chunk in chunks:
         *rows, rest = (rest + chunk).split(separator)
         for row in rows:
             yield row + separator
     if rest:
-        yield rest
+        yield rest + separator if separator.endswith(b"\n") else rest
 
 
 class _BatchStore:
