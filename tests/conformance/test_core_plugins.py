@@ -34,9 +34,6 @@ MISSING: dict[str, set[str]] = {
     },
 }  # fmt: skip
 
-#: Deprecated there in favour of a type that is not bundled here.
-NOT_DEPRECATED = {"io.kestra.plugin.core.trigger.Toggle"}
-
 #: Defaults that are said otherwise, and mean the same.
 OTHERWISE = {
     "batch": "rows have their default in the splitting, after the other ways to split",
@@ -77,7 +74,7 @@ def test_type_is_complete(registry: Registry, name: str, facts: dict[str, Any]) 
     assert wanted - known == MISSING.get(name, set())
     needed = {key for key, value in facts["props"].items() if value.get("R") and "default" not in value}
     assert needed - set(schema["properties"]["required"]) == set()
-    assert plugin.deprecated == (bool(facts.get("dep")) and name not in NOT_DEPRECATED)
+    assert plugin.deprecated == bool(facts.get("dep"))
     assert {*facts.get("aliases", ())} == {*getattr(plugin.cls, "aliases", ())}
     for alias in facts.get("aliases", ()):
         found = registry.find(alias)
