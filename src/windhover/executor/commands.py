@@ -91,12 +91,15 @@ class Commands:
                 pending.answer.set_exception(CommandRefused(NOT_CARRIED_OUT))
             await self._throw_away(pending.command)
             return
-        change.answers.append(Answer(pending.answer, change.accepted()))
         # Answered as accepted, before what follows begins in the same commit.
+        answer = Answer(pending.answer, change.accepted())
+        change.answers.append(answer)
         if isinstance(pending.command, CreateExecution):
             await self._round.start(change.live, Begin())
         elif change.reworked:
             await self._round.go_ahead(change)
+            if change.forced is not None:  # then that it goes on is all there was to do
+                answer.accepted = change.accepted()
 
     async def _throw_away(self, command: Command) -> None:
         """Let go of an execution on which a command broke off half-way."""

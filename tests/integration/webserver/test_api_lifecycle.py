@@ -267,7 +267,8 @@ async def test_only_what_runs_can_be_paused(local_server: Server) -> None:
 async def test_a_force_run_does_not_wait_for_the_date(local_server: Server) -> None:
     await local_server.create_flow(HELLO)
     waiting = await started(local_server, "hello", "CREATED", params={"scheduleDate": "2100-01-01T00:00:00Z"})
-    assert (await act(local_server, waiting["id"], "force-run")).status_code == 200
+    answer = await act(local_server, waiting["id"], "force-run")
+    assert (answer.status_code, answer.json()["state"]["current"]) == (200, "RUNNING")
     assert states(await reached(local_server, waiting["id"], "SUCCESS")) == {"r": "SUCCESS", "s": "SUCCESS"}
 
 
