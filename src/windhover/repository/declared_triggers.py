@@ -33,6 +33,11 @@ def declared_triggers(flow: Flow, now: datetime, zone: str | None) -> tuple[Decl
     )
 
 
+def keeps_state(trigger: Trigger) -> bool:
+    """Whether the state of a trigger is kept: not of those that an execution or a request fires."""
+    return trigger_kind(trigger) in _KEPT
+
+
 def first_date(trigger: Trigger, now: datetime, zone: str) -> datetime | None:
     """When a schedule that is declared now runs first.
 

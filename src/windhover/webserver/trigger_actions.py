@@ -24,6 +24,7 @@ from windhover.model.trigger_state import Backfill, BackfillMode, TriggerKey, Tr
 from windhover.plugin.condition import ConditionError
 from windhover.plugin.trigger import RecoverMissedSchedules, ScheduleTrigger
 from windhover.repository.backfills import BackfillRepository, StoredBackfill
+from windhover.repository.declared_triggers import keeps_state
 from windhover.repository.filters import Paging
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
 from windhover.repository.trigger_changes import Delete, Disable, Restart, TriggerChange, Unlock
@@ -31,6 +32,7 @@ from windhover.repository.trigger_enabling import enabling
 from windhover.repository.triggers import TriggerQuery, TriggerRepository
 from windhover.util.ids import new_id
 from windhover.webserver.errors import ApiError, conflict, invalid_entity, not_found
+from windhover.webserver.reacting_triggers import reacting_state
 from windhover.webserver.services import WebServices
 
 #: How many triggers are read, or changed in one transaction.
@@ -87,12 +89,47 @@ class TriggerActions:
         """
         state = await self.states.get(key)
         if state is None:
-            raise not_found(f"Trigger '{key.trigger_id}' of flow '{key.namespace}.{key.flow_id}' not found")
+            name = f"'{key.trigger_id}' of flow '{key.namespace}.{key.flow_id}'"
+            found = await self.definition(key)
+            if found is not None and not keeps_state(found[1]):
+                raise not_found(
+                    f"No state is kept of trigger {name}: an execution or a request fires it, "
+                    "and its flow can disable it"
+                )
+            raise not_found(f"Trigger {name} not found")
         return state
+
+    async def shown(self, key: TriggerKey) -> TriggerState:
+        """The state of a trigger, kept or not.
+
+        Raises:
+            ApiError: 404, there is no such trigger.
+        """
+        kept = await self.states.get(key)
+        if kept is not None:
+            return kept
+        found = await self.definition(key)
+        if found is None or keeps_state(found[1]):
+            return await self.state(key)
+        return await reacting_state(self._services, *found)
+
+    async def reacting(self, namespace: str, flow_id: str, text: str | None) -> list[TriggerState]:
+        """The Flow and Webhook triggers of a flow, those that have a text in their id."""
+        flow = await self._flow((self._tenant, namespace, flow_id))
+        return [
+            await reacting_state(self._services, flow, trigger)
+            for trigger in (() if flow is None else flow.triggers)
+            if flow is not None and not keeps_state(trigger) and (text or "") in trigger.id
+        ]
 
     async def definition(self, key: TriggerKey) -> tuple[Flow, Trigger] | None:
         """The flow and the trigger as it declares it now; None when it does not, or cannot be read."""
-        name = (key.tenant_id, key.namespace, key.flow_id)
+        flow = await self._flow((key.tenant_id, key.namespace, key.flow_id))
+        triggers = () if flow is None else flow.triggers
+        trigger = next((trigger for trigger in triggers if trigger.id == key.trigger_id), None)
+        return None if flow is None or trigger is None else (flow, trigger)
+
+    async def _flow(self, name: tuple[str, str, str]) -> Flow | None:
         if name not in self._flows:
             if len(self._flows) == _FLOWS:
                 self._flows.clear()
@@ -100,10 +137,7 @@ class TriggerActions:
                 self._flows[name] = await self._services.definitions.get(*name)
             except (FlowNotFound, FlowUnreadable):
                 self._flows[name] = None
-        flow = self._flows[name]
-        triggers = () if flow is None else flow.triggers
-        trigger = next((trigger for trigger in triggers if trigger.id == key.trigger_id), None)
-        return None if flow is None or trigger is None else (flow, trigger)
+        return self._flows[name]
 
     async def schedule(self, key: TriggerKey) -> tuple[ScheduleTrigger, Dates]:
         """A schedule and its dates.

@@ -219,6 +219,38 @@ async def test_what_conditions_keep_away_is_not_told(local_server: Server) -> No
     assert await told(local_server, "hook") == []
 
 
+async def test_a_webhook_is_shown_as_healthy_or_failing(server: Server) -> None:
+    path = "/api/v1/main/triggers"
+
+    async def health() -> tuple[str, str | None]:
+        state = (await server.client.get(f"{path}/company.team/hook/hook")).json()["state"]
+        (listed,) = (await server.client.get(f"{path}/company.team/hook")).json()["results"]
+        assert listed == state
+        assert state["kind"] == "WEBHOOK"
+        return state["health"], state.get("reason")
+
+    source = flow("hook", "when: '{{ trigger.body.go }}'")
+    await server.create_flow(source)
+    assert await health() == ("HEALTHY", None)
+    await call(server, "hook", json={})
+    assert (await health())[0] == "FAILING"
+    assert "`when` cannot be evaluated" in str((await health())[1])
+    await ended(server, await call(server, "hook", json={"go": True}))
+    assert await health() == ("HEALTHY", None)
+    await call(server, "hook", json={})
+    assert (await health())[0] == "FAILING"
+    edited = source.replace("trigger.body.go", "true")
+    await server.client.put(
+        "/api/v1/main/flows/company.team/hook", content=edited, headers={"content-type": "application/x-yaml"}
+    )
+    assert await health() == ("HEALTHY", None)
+
+    wanted = {"namespace": "company.team", "flowId": "hook", "triggerId": "hook", "disabled": True}
+    refused = await server.client.put(f"{path}/set-disabled", json=wanted)
+    assert refused.status_code == 404
+    assert "its flow can disable it" in refused.json()["message"]
+
+
 async def test_a_webhook_that_waits_answers_with_the_outputs(server: Server) -> None:
     await server.create_flow(flow("wait", "wait: true"))
     await server.create_flow(

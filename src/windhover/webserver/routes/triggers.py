@@ -157,7 +157,10 @@ async def flow_triggers(
     sort: Sort = None,
     q: Annotated[str | None, Query(description="Text that ids of triggers contain.")] = None,
 ) -> Response:
-    """The states of the triggers of one flow, by their ids unless sorted otherwise."""
+    """The states of the triggers of one flow, by their ids unless sorted otherwise.
+
+    Its Flow and Webhook triggers come last: no state of them is kept, but what they did tells how they do.
+    """
     actions = TriggerActions(services, tenant)
     order, descending = trigger_sort(sort)
     query = TriggerQuery(
@@ -170,8 +173,12 @@ async def flow_triggers(
         paging=paging(page, size),
     )
     found = await actions.states.search(query)
-    shown = [await shown_state(services, actions, state) for state in found.results]
-    return JsonResponse(TriggerStatePageJson(shown, found.total))
+    reacting = await actions.reacting(namespace, flow_id, q)
+    first = max(0, query.paging.offset - found.total)
+    room = size - len(found.results)
+    states = [*found.results, *reacting[first : first + room]]
+    shown = [await shown_state(services, actions, state) for state in states]
+    return JsonResponse(TriggerStatePageJson(shown, found.total + len(reacting)))
 
 
 @router.get(
@@ -182,7 +189,7 @@ async def get_trigger(
 ) -> Response:
     """One trigger and its state."""
     actions = TriggerActions(services, tenant)
-    state = await actions.state(actions.key(namespace, flow_id, trigger_id))
+    state = await actions.shown(actions.key(namespace, flow_id, trigger_id))
     return JsonResponse(await with_definition(services, actions, state))
 
 
