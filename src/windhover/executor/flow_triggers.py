@@ -38,8 +38,8 @@ from windhover.repository.trigger_logs import TriggerJournal
 
 logger = logging.getLogger(__name__)
 
-#: How many different warnings about conditions are remembered, so that each is given once.
-_MOST_WARNINGS = 1000
+#: How many reasons why a trigger does not fire are told, each once, until it fires.
+_MOST_COMPLAINTS = 20
 
 
 class Listener(msgspec.Struct, frozen=True):
@@ -81,7 +81,8 @@ class FlowTriggers:
         self._by_interest: dict[tuple[str, Interest], dict[TriggerKey, Listener]] = {}
         self._gathered: dict[GatheringKey, Gathered] = {}
         self._deadlines: dict[GatheringKey, datetime] = {}
-        self._warned: set[str] = set()
+        #: Why triggers do not fire that have not fired since.
+        self._complaints: dict[TriggerKey, set[str]] = {}
         self._journal = TriggerJournal()
 
     # ---------------------------------------------------------------- which flows listen
@@ -146,6 +147,7 @@ class FlowTriggers:
 
     def _remove(self, key: tuple[str, str, str]) -> None:
         for listener in self._of_flow.pop(key, ()):
+            self._complaints.pop(listener.key, None)
             for interest in listener.trigger.interests():
                 listeners = self._by_interest.get((key[0], interest), {})
                 listeners.pop(listener.key, None)
@@ -231,6 +233,7 @@ class FlowTriggers:
             may_lack_inputs=True,
         )
         firing = fire(flow, occasion, self._environment, now)
+        self._complaints.pop(listener.key, None)
         chain = dict(record.flow_triggers or {})
         chain[str(listener.key)] = chain.get(str(listener.key), 0) + 1
         firing.execution.flow_triggers = chain
@@ -252,10 +255,11 @@ class FlowTriggers:
         return _line(record, LogLevel.ERROR, message, self._clock())
 
     def _say_once(self, listener: Listener, reason: str, change: Change) -> None:
-        """Tell why a trigger does not fire, in its log and in that of the server."""
+        """Tell why a trigger does not fire, in its log and in that of the server; again once it has fired."""
         message = f"Flow trigger {listener.key} of revision {listener.flow.revision} does not fire: {reason}"
-        if message not in self._warned and len(self._warned) < _MOST_WARNINGS:
-            self._warned.add(message)
+        told = self._complaints.setdefault(listener.key, set())
+        if message not in told and len(told) < _MOST_COMPLAINTS:
+            told.add(message)
             logger.warning(message)
             line = self._journal.line(listener.key, LogLevel.WARN, f"Not fired: {reason}", self._clock())
             change.trigger_logs.append(line)
