@@ -12,7 +12,6 @@ from windhover.engine.messages import TriggersChanged
 from windhover.model.execution import JsonValue
 from windhover.model.flow import Flow
 from windhover.model.log import LogEntry
-from windhover.model.state import StateType
 from windhover.model.trigger_state import TriggerKey, TriggerState
 from windhover.plugin.trigger import TriggerDefinition
 
@@ -110,12 +109,10 @@ class TriggerLogged(msgspec.Struct, frozen=True):
 
 
 class TriggeredExecutionEnded(msgspec.Struct, frozen=True):
-    """An execution that a trigger has started is over; ``type`` is the trigger's."""
+    """An execution that a trigger has started is over."""
 
     key: TriggerKey
-    type: str
     execution_id: str
-    state: StateType
 
 
 SchedulerMessage = (

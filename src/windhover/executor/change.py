@@ -14,6 +14,7 @@ from windhover.executor.failure import Report
 from windhover.model.execution import TaskRun
 from windhover.model.gathered import GatheringKey, KeptGathering
 from windhover.model.log import LogEntry
+from windhover.model.trigger_state import TriggerKey
 from windhover.repository.batch import CommitBatch, Timer
 
 
@@ -69,6 +70,20 @@ class Change(msgspec.Struct):
         """Timers are set or cleared, so another may be due first."""
         return self.deleted or any(effect.timers_set or effect.timers_cleared for effect in self.effects)
 
+    @property
+    def stopped_trigger(self) -> TriggerKey | None:
+        """The trigger that is disabled since its execution has ended in one of the states of `stopAfter`."""
+        record = self.live.record
+        if record.trigger is None or record.awaited_by is not None or self.deleted:
+            return None
+        if not (record.state.current.is_terminated and self.state_changed):
+            return None
+        for trigger in self.live.flow.triggers:
+            if (trigger.id, trigger.type) == (record.trigger.id, record.trigger.type):
+                key = TriggerKey(record.tenant_id, record.namespace, record.flow_id, trigger.id)
+                return key if record.state.current in trigger.stop_after else None
+        return None
+
     def accepted(self) -> Accepted:
         """The execution as it is now, in copies that do not follow it."""
         record = self.live.record
@@ -100,6 +115,8 @@ class Change(msgspec.Struct):
             batch.created.append(record)
         elif any(effect.header_changed for effect in self.effects):
             batch.updated.append(record)
+        if (stopped := self.stopped_trigger) is not None:
+            batch.stopped_triggers[stopped] = record.state.histories[-1].date
         task_runs = {}
         timers: dict[str, Timer | None] = {}
         for effect in self.effects:

@@ -314,9 +314,7 @@ class Executor:
         record = change.live.record
         if ended and record.trigger is not None and record.awaited_by is None:
             key = TriggerKey(record.tenant_id, record.namespace, record.flow_id, record.trigger.id)
-            queue.scheduler.send(
-                TriggeredExecutionEnded(key, record.trigger.type, record.id, record.state.current)
-            )
+            queue.scheduler.send(TriggeredExecutionEnded(key, record.id))
         for answer in change.answers:
             if not answer.future.done():
                 answer.future.set_result(answer.accepted)

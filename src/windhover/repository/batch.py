@@ -9,6 +9,7 @@ import msgspec
 from windhover.model.execution import Execution, HistoryPage, TaskRun
 from windhover.model.gathered import GatheringKey, KeptGathering
 from windhover.model.log import LogEntry, Metric
+from windhover.model.trigger_state import TriggerKey
 
 
 class Timer(msgspec.Struct, frozen=True):
@@ -34,6 +35,8 @@ class CommitBatch(msgspec.Struct):
     ``deleted_logs`` and ``deleted_metrics`` hold ids of executions. ``gatherings`` are what Flow triggers
     have gathered; those that are also in ``forgotten_gatherings`` are deleted.
 
+    ``stopped_triggers`` are disabled, at the time given.
+
     ``released_files`` are executions whose files may go, once no other execution borrows them; the files of
     those in ``reclaimed_files`` are in use again. What an execution that is created names of the files of
     others is borrowed: that is found in its records, and no list says it.
@@ -53,6 +56,7 @@ class CommitBatch(msgspec.Struct):
     deleted_metrics: list[str] = msgspec.field(default_factory=list)
     released_files: list[Execution] = msgspec.field(default_factory=list)
     reclaimed_files: list[str] = msgspec.field(default_factory=list)
+    stopped_triggers: dict[TriggerKey, datetime] = msgspec.field(default_factory=dict)
     gatherings: list[KeptGathering] = msgspec.field(default_factory=list)
     forgotten_gatherings: list[GatheringKey] = msgspec.field(default_factory=list)
 

@@ -20,6 +20,7 @@ from windhover.repository.records import (
     timer_row,
 )
 from windhover.repository.statement import BulkStatement, Row, Write
+from windhover.repository.trigger_changes import stop_write
 
 #: Labels by the id of their execution.
 Labels = Mapping[str, tuple[Label, ...]]
@@ -101,6 +102,7 @@ class CommitWriter:
             Write(statements.DELETE_FILE_LOANS_TO, _keys(kept_for_good)),
             Write(statements.INSERT_RELEASED_FILES, [released_row(each) for each in released.values()]),
             Write(statements.DELETE_RELEASED_FILES, _keys(batch.reclaimed_files)),
+            stop_write(batch.stopped_triggers),
             Write(UPSERT_GATHERINGS, gathering_rows),
             Write(DELETE_GATHERINGS, list(dict.fromkeys(batch.forgotten_gatherings))),
         ]

@@ -5,7 +5,7 @@ Documentation page: ``docs/triggers.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -108,6 +108,11 @@ def change_writes(changes: Iterable[TriggerChange], now: datetime) -> Sequence[W
         statement, more = _row(change, at)
         rows.setdefault(statement, {})[change.key] = (*change.key, *more)
     return [Write(statement, list(found.values())) for statement, found in rows.items()]
+
+
+def stop_write(stopped: Mapping[TriggerKey, datetime]) -> Write:
+    """The statement that disables triggers, each at its time."""
+    return Write(_DISABLE, [(*key, to_micros(at)) for key, at in stopped.items()])
 
 
 def _row(change: TriggerChange, at: int) -> tuple[BulkStatement, Row]:

@@ -187,7 +187,7 @@ NEXT_DUE = sql("SELECT min(due) FROM triggers WHERE due IS NOT NULL")
 NEXT_DUE_SCHEDULE = sql(f"SELECT min(due) FROM triggers WHERE due IS NOT NULL AND {SCHEDULES_ALONE}")
 #: Triggers whose execution is over, or was never written, or is gone; and its state.
 HELD_BY_ENDED = sql(
-    "SELECT t.tenant_id, t.namespace, t.flow_id, t.trigger_id, t.execution_id, e.state FROM triggers AS t "
+    "SELECT t.tenant_id, t.namespace, t.flow_id, t.trigger_id, t.execution_id FROM triggers AS t "
     "LEFT JOIN executions AS e ON e.id = t.execution_id WHERE t.execution_id IS NOT NULL "
     f"AND (e.id IS NULL OR e.state IN ({ENDED}))"
 )
@@ -196,25 +196,23 @@ _RELEASE_COLUMNS = {
     "execution_id": "text",
     "due": "bigint",
     "updated": "bigint",
-    "stop": "boolean",
 }
-#: The execution that held a trigger is over: it is due again, or, with ``stop``, disabled. A schedule without
-#: a next date counts from when it was updated last, so that stays.
+#: The execution that held a trigger is over: it is due again, unless it is disabled. A schedule without a
+#: next date counts from when it was updated last, so that stays.
 RELEASE = BulkStatement(
     table="triggers",
     sqlite=(
         "UPDATE triggers SET execution_id = NULL, "
         "updated = CASE WHEN next_date IS NULL THEN updated ELSE ?7 END, "
-        "due = CASE WHEN disabled OR NOT active OR ?8 THEN NULL "
-        "ELSE max(?6, coalesce(next_date, ?6)) END, disabled = disabled OR ?8 WHERE tenant_id = ?1 "
-        "AND namespace = ?2 AND flow_id = ?3 AND trigger_id = ?4 AND execution_id = ?5"
+        "due = CASE WHEN disabled OR NOT active THEN NULL ELSE max(?6, coalesce(next_date, ?6)) END "
+        "WHERE tenant_id = ?1 AND namespace = ?2 AND flow_id = ?3 AND trigger_id = ?4 AND execution_id = ?5"
     ),
     postgresql=(
         "UPDATE triggers SET execution_id = NULL, "
         "updated = CASE WHEN triggers.next_date IS NULL THEN triggers.updated ELSE r.updated END, "
-        "due = CASE WHEN triggers.disabled OR NOT triggers.active OR r.stop THEN NULL "
-        "ELSE greatest(r.due, coalesce(triggers.next_date, r.due)) END, "
-        f"disabled = triggers.disabled OR r.stop FROM {unnested(_RELEASE_COLUMNS, 'r')} "
+        "due = CASE WHEN triggers.disabled OR NOT triggers.active THEN NULL "
+        "ELSE greatest(r.due, coalesce(triggers.next_date, r.due)) END "
+        f"FROM {unnested(_RELEASE_COLUMNS, 'r')} "
         f"WHERE {same_trigger('r')} AND triggers.execution_id = r.execution_id"
     ),
 )

@@ -92,11 +92,10 @@ class Evaluation(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A trigger whose execution is over; ``state`` is None when that does not exist (any more)."""
+    """A trigger whose execution is over, or does not exist any more."""
 
     key: TriggerKey
     execution_id: str
-    state: StateType | None
 
 
 class TriggerSort(StrEnum):
@@ -258,15 +257,12 @@ class TriggerRepository:
     async def held_by_ended(self) -> list[Ended]:
         """Triggers that wait for an execution which is over."""
         rows = await self._database.fetch(statements.HELD_BY_ENDED)
-        return [
-            Ended(TriggerKey(*key), execution_id, None if state is None else StateType(state))
-            for *key, execution_id, state in rows
-        ]
+        return [Ended(TriggerKey(*key), execution_id) for *key, execution_id in rows]
 
-    async def release(self, ended: Iterable[tuple[Ended, bool]], now: datetime) -> None:
-        """Let triggers fire again whose execution is over; those marked with True are disabled instead."""
+    async def release(self, ended: Iterable[Ended], now: datetime) -> None:
+        """Let triggers fire again whose execution is over."""
         at = to_micros(now)
-        rows: list[Row] = [(*each.key, each.execution_id, at, at, stop) for each, stop in ended]
+        rows: list[Row] = [(*each.key, each.execution_id, at, at) for each in ended]
         if rows:
             await self._database.write([Write(statements.RELEASE, rows)])
 

@@ -43,7 +43,6 @@ from windhover.repository.backfills import BackfillRepository
 from windhover.repository.batched_events import BatchedEvent, event_name
 from windhover.repository.errors import RepositoryUnavailable
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
-from windhover.repository.trigger_changes import Disable
 from windhover.repository.trigger_logs import TriggerJournal
 from windhover.repository.triggers import Ended, ForgottenKeys, TriggerBatch, TriggerEvent, TriggerRepository
 from windhover.scheduler.backfills import Backfills
@@ -372,36 +371,12 @@ class Scheduler:
 
     async def _executions_ended(self, messages: list[TriggeredExecutionEnded]) -> None:
         await self._backfills.executions_ended({message.execution_id for message in messages})
-        now = self._clock()
-        ended = [Ended(message.key, message.execution_id, message.state) for message in messages]
-        verdicts = [
-            (each, await self._stops_after(each, message.type))
-            for each, message in zip(ended, messages, strict=True)
-        ]
-        await self._triggers.release(verdicts, now)
-        # Also those that did not wait for this execution, as those do not that listen.
-        await self._triggers.change([Disable(each.key) for each, stops in verdicts if stops], now)
+        ended = [Ended(message.key, message.execution_id) for message in messages]
+        await self._triggers.release(ended, self._clock())
 
     async def _release(self) -> None:
         """Let triggers go whose execution is over though nobody said so."""
-        ended = await self._triggers.held_by_ended()
-        if ended:
-            await self._triggers.release(
-                [(each, await self._stops_after(each)) for each in ended], self._clock()
-            )
-
-    async def _stops_after(self, ended: Ended, type: str | None = None) -> bool:
-        key = ended.key
-        try:
-            flow = await self._flows.get(key.tenant_id, key.namespace, key.flow_id)
-        except (FlowNotFound, FlowUnreadable):
-            return False
-        return any(
-            trigger.id == key.trigger_id
-            and type in (None, trigger.type)
-            and ended.state in trigger.stop_after
-            for trigger in flow.triggers
-        )
+        await self._triggers.release(await self._triggers.held_by_ended(), self._clock())
 
 
 def _settle(taken: asyncio.Future[None], is_taken: bool) -> None:

@@ -10,7 +10,8 @@ from textwrap import dedent
 import pytest
 from tests.integration.scheduler.conftest import START, Bench
 
-from windhover.engine.messages import ExecutionStored
+from windhover.engine.messages import ExecutionStored, SetLabels
+from windhover.model.execution import Label
 from windhover.model.flow import Flow
 from windhover.model.state import StateType
 from windhover.model.trigger_state import Health
@@ -132,14 +133,21 @@ async def test_unlock(bench: Bench) -> None:
     assert (await bench.state()).execution_id not in (None, state.execution_id)
 
 
-async def test_stop_after(bench: Bench) -> None:
-    await bench.save(hourly("stopAfter: [SUCCESS]"))
+@pytest.mark.parametrize("concurrent", ["true", "false"])
+async def test_stop_after(bench: Bench, concurrent: str) -> None:
+    await bench.save(hourly(f"stopAfter: [SUCCESS]\nallowConcurrent: {concurrent}"))
     await bench.at(13)
-    await bench.executions()
-    await bench.tick()
+    (ended,) = await bench.executions()
+    # With the end itself: no scheduler has to hear of it.
     assert (await bench.state()).disabled
     await bench.at(14)
     assert await bench.dates() == ["2026-06-01T13:00:00Z"]
+    # Once enabled again, nothing but another end disables it.
+    await bench.triggers.change([Enable((await bench.state()).key)], bench.clock())
+    labels = SetLabels(ended.execution.id, [Label("team", "a")])
+    await bench.runtime.queue.executor.ask(labels)
+    await bench.tick()
+    assert not (await bench.state()).disabled
 
 
 @pytest.mark.parametrize(
