@@ -283,8 +283,9 @@ class Step(Breakpoints):
     def _retry(self, node: Node, retry: Retry, at: datetime) -> bool:
         """Arrange for another try; False when none is left."""
         if retry.behavior == "CREATE_NEW_EXECUTION":
-            if self.live.record.ordered_end is not None:
-                return False
+            header = self.live.record
+            if header.ordered_end is not None or header.state.current.is_terminated:
+                return False  # it ends, or has ended, and nothing takes its place
             due = next_execution(self.live, retry, self.now)
             if due is not None:
                 self._retry_as_new_execution(node, due, at)

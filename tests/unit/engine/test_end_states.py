@@ -163,3 +163,24 @@ def test_a_pause_that_cancels_waits_for_a_shared_directory(end: StateType) -> No
     assert run.run("directory").state.current is end
     assert "mend" not in run.task_ids()
     assert run.state is StateType.CANCELLED
+
+
+@pytest.mark.parametrize("where", ["flow", "task"])
+def test_what_fails_after_the_end_starts_no_other_execution(where: str) -> None:
+    retry = "retry: {type: constant, interval: PT1S, maxAttempts: 2, behavior: CREATE_NEW_EXECUTION}"
+    run = FlowRun(f"""
+{retry if where == "flow" else ""}
+tasks:
+  - {{id: a, type: io.kestra.plugin.core.log.Log, message: hi}}
+afterExecution:
+  - id: z
+    type: io.kestra.plugin.core.log.Log
+    message: hi
+    {retry if where == "task" else ""}
+""")
+    run.end()
+    run.end(StateType.FAILED)
+    assert run.timers == {}
+    assert run.run("z").state.current is StateType.FAILED
+    assert run.history() == "CREATED RUNNING SUCCESS"
+    assert run.ended
