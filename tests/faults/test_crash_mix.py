@@ -98,6 +98,7 @@ def _crash_again_and_again(server: Server, rounds: int = ROUNDS) -> None:
     most = 0
     for _ in range(rounds):
         acknowledged += [server.run("mix") for _ in range(LIMIT + 1)]
+        most = max(most, _running(server))
         threading.Event().wait(chance.uniform(0.0, 1.5))
         most = max(most, _running(server))
         server.process.kill_all()
@@ -110,7 +111,11 @@ def _crash_again_and_again(server: Server, rounds: int = ROUNDS) -> None:
         assert sorted(run["taskId"] for run in runs) == sorted(TASK_RUNS)
         (again,) = [run for run in runs if run["taskId"] == "again"]
         ends = [attempt["state"]["current"] for attempt in again["attempts"]]
-        assert [end for end in ends if end != "RESUBMITTED"] == ["FAILED", "FAILED", "SUCCESS"]
+        # An attempt that was lost with the server counts for the task's condition as one that failed does.
+        *before, last = ends
+        assert last == "SUCCESS"
+        assert len(before) >= 2
+        assert set(before) <= {"FAILED", "RESUBMITTED"}
         (batches,) = [run for run in runs if run["taskId"] == "batches_items"]
         assert batches["outputs"]["iterations"]["SUCCESS"] == 2
     assert 0 < most <= LIMIT
