@@ -1,6 +1,6 @@
 """What it costs to try again, and to go round once more, the more often it has been done.
 
-    python benchmarks/attempts.py [--count 2000]
+    python -m benchmarks.attempts [--count 2000]
 
 One task that fails is tried ``count`` times, then a LoopUntil goes round ``count`` times; on SQLite, and on
 PostgreSQL if its server is installed. For each the processor time of this process, and how much of it the

@@ -50,6 +50,18 @@ RUNS = [
         "server-tasks.yaml",
         logs=['1 executions within a day, flows ["server_tasks"], namespaces ["company.team"]'],
     ),
+    Expected("stored-files.yaml", logs=["1 double, 1 too small", "81 bytes, in parts: 2"]),
+    Expected("stored-files.yaml", ["least=60"], logs=["1 double, 3 too small", "27 bytes, in parts: 1"]),
+    Expected(
+        "key-values.yaml",
+        logs=["import.cursor and import.settings: row 42 in the west, 42 found"],
+        tasks={"forget": 1, "forget_what_was_found": 1},
+    ),
+    Expected(
+        "namespace-files.yaml",
+        logs=["A euro is 1.1 dollars.", "Copied /rates/today.json.", "purged 1 files"],
+    ),
+    Expected("logs.yaml", logs=["1 warning: Two rows were left out."]),
     Expected("scripts.yaml", logs=["The sum of the squares is 55."]),
     Expected("long-run.yaml", ["rounds=2", "wait=PT0S"], logs=["Round 2 of 2 is over."]),
     Expected(
@@ -239,12 +251,15 @@ RUNS = [
 #: These need each other, a server or a message broker; they are run elsewhere.
 TOGETHER = {
     "amqp.yaml",
+    *(f"conditions/{name}.yaml" for name in ("dates", "import", "review")),
     "for-each-item/process_orders.yaml",
     "for-each-item/split_orders.yaml",
     "http.yaml",
     "namespace/price_list.yaml",
     "mqtt.yaml",
     "nats.yaml",
+    "other-executions/pay_day.yaml",
+    "other-executions/payment.yaml",
     "redis.yaml",
     "schedules/dates.yaml",
     *(f"schedules/{name}.yaml" for name in ("http-trigger", "last-working-day", "schedule")),
