@@ -27,7 +27,9 @@ async def test_pay_day(tmp_path: Path) -> None:
         day = await flows.run((EXAMPLES / "pay_day.yaml").read_text())
         assert day.state == "SUCCESS", day.messages()
         started = {
-            run.value: str(run.outputs["executionId"]) for run in day.task_runs if run.task_id == "start"
+            run.value: str((run.outputs or {})["executionId"])
+            for run in day.task_runs
+            if run.task_id == "start"
         }
         assert (await flows.ended(started["wages"])).messages("INFO")[-1] == "Paid 1200."
         assert (await flows.ended(started["loan"])).state == "KILLED"
