@@ -65,7 +65,7 @@ def advance(
         case Queued():
             step.queue(event.limit)
         case Refused():
-            step.refuse(event.state)
+            step.refuse(event)
         case PauseRequested():
             step.pause(event.actor)
         case Resume():

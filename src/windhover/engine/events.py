@@ -35,9 +35,13 @@ class Released(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """There is no room under the concurrency limit of the flow: the execution ends at once in this state."""
+    """There is no room under the concurrency limit of the flow: the execution ends at once in this state.
+
+    ``by_hand``: somebody has ended its wait so, and the log says that already.
+    """
 
     state: StateType
+    by_hand: bool = False
 
 
 class KillRequested(msgspec.Struct, frozen=True):

@@ -157,7 +157,7 @@ class ResumeExecution(msgspec.Struct, frozen=True):
     """Let a paused execution go on. ``inputs`` are those that its pause asks for, checked.
 
     ``task_run_id`` is the pause that they are for; without it, the one that began first is ended.
-    ``decision`` and ``comment`` answer a pause that asks for one.
+    ``decision`` and ``comment`` answer a pause that asks for one. ``logs`` say what is odd about the inputs.
     """
 
     execution_id: str
@@ -166,6 +166,7 @@ class ResumeExecution(msgspec.Struct, frozen=True):
     task_run_id: str | None = None
     decision: Decision = Decision.APPROVED
     comment: str | None = None
+    logs: Sequence[LogEntry] = ()
 
 
 class ResumeFromBreakpoint(msgspec.Struct, frozen=True):

@@ -55,7 +55,7 @@ def resolve_pause_inputs(
 
     They may ask the server: call it off the event loop.
     """
-    if not form.inputs:
+    if not form.inputs and not given:
         return ResolvedInputs({})
     live = LiveExecution.restore(flow, execution, task_runs, 0)
     node = live.nodes[form.task_run_id] if form.task_run_id is not None else None

@@ -19,8 +19,8 @@ from windhover.plugin.flowable import Again, Enough, FlowableTask, Round
 class Rounds(Cutting):
     """What happens between two rounds of a loop.
 
-    The execution is PAUSED while it only waits for a round, and runs on when something else does. Such
-    a pause is the loop's own: nobody can resume it.
+    The execution is PAUSED while it only waits for a round, and runs on when something else does. Who resumes
+    it then does not want to wait: the next round begins at once.
     """
 
     def finish(self) -> Effects:
@@ -86,6 +86,15 @@ class Rounds(Cutting):
             record.iteration = record.rounds
         self.changed(node)
         self.later(self.fill, node.body_frame)
+
+    def wait_no_longer_for_a_round(self) -> None:
+        """Begin a round before its time, of several loops that wait the first."""
+        waiting = [node for node in self.live.nodes.values() if node.waits_for_round and not node.ended]
+        first = min(waiting, key=lambda node: node.record.position)
+        self.live.record.metadata.attempt_number += 1
+        self.clear_timer(LOOP_TIMER + first.record.id)
+        self.header_state(StateType.RESTARTED)
+        self.next_round(first.record.id)
 
     def cut(self, frame: Frame, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
         """End a frame from outside; a loop between two rounds has no other one, though `finally` may run."""

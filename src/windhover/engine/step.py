@@ -10,7 +10,7 @@ from windhover.engine.agreements import SLA_TIMER
 from windhover.engine.batches import BATCH_TIMER, is_batch_task, is_batch_under_way
 from windhover.engine.breakpoints import Breakpoints
 from windhover.engine.cutting import FINALLY_TIMER, KILL_TIMER, QUEUE_TIMER
-from windhover.engine.events import Resume
+from windhover.engine.events import Refused, Resume
 from windhover.engine.frame import Frame, Node
 from windhover.engine.messages import (
     Job,
@@ -115,10 +115,13 @@ class Step(Breakpoints):
 
     def resume(self, event: Resume) -> None:
         """Go on after a pause; what was given for its inputs has been checked."""
-        if self.live.record.state.current is not StateType.PAUSED or not self.resting:
+        if self.live.record.state.current is not StateType.PAUSED:
             return
         by = f" by {event.actor}" if event.actor else ""
         self.log(LogLevel.INFO, f"Execution resumed{by}.")
+        if self.live.held_by is not None:
+            self.wait_no_longer_for_a_round()
+            return
         paused = [node for node in self.open_leaves() if is_paused(node)]
         if not paused:
             self.header_state(StateType.RUNNING)
@@ -170,6 +173,10 @@ class Step(Breakpoints):
         if record.waits_for is not None:
             self.log(LogLevel.INFO, "Execution leaves the queue: its turn has come.")
             self.waits_no_longer()
+        for node in self.open_leaves():
+            if node.record.state.current is StateType.RETRYING:
+                self.clear_timer(RETRY_TIMER + node.record.id)
+                self._try_again(node.record.id)
         self.header_state(StateType.RUNNING)
         self.go_on()
 
@@ -196,9 +203,11 @@ class Step(Breakpoints):
         self.log(LogLevel.ERROR, f"Execution is FAILED because it waited for its turn longer than {longest}.")
         self.end_unstarted(StateType.FAILED)
 
-    def refuse(self, state: StateType) -> None:
-        level = LogLevel.ERROR if state is StateType.FAILED else LogLevel.INFO
-        self.log(level, f"Execution is {state.value} due to concurrency limit exceeded")
+    def refuse(self, event: Refused) -> None:
+        state = event.state
+        if not event.by_hand:
+            level = LogLevel.ERROR if state is StateType.FAILED else LogLevel.INFO
+            self.log(level, f"Execution is {state.value} due to concurrency limit exceeded")
         self.end_unstarted(state)
 
     def _end_refused(self) -> None:

@@ -47,6 +47,9 @@ ReworkCommand = (
 )
 
 
+#: States in which an execution waits for something that it can be forced past; in others it runs already.
+_WAITS = (StateType.CREATED, StateType.QUEUED, StateType.PAUSED, StateType.BREAKPOINT, StateType.RETRYING)
+
 #: How an execution goes on that cannot be restarted where it stands.
 _INSTEAD = {
     StateType.CREATED: "; it can be forced to run",
@@ -96,7 +99,7 @@ class Actions:
                 f"current state is '{state.value}'{_INSTEAD.get(state, '; it can be replayed')}"
             )
         if state is StateType.PAUSED:
-            if not any(is_paused(node) for node in live.nodes.values()):
+            if live.held_by is None and not any(is_paused(node) for node in live.nodes.values()):
                 raise NothingToRestart("It can be resumed.")
             _check_that_it_may_go_on(live)
         now, runs = self._clock(), [node.record for node in live.nodes.values()]
@@ -151,10 +154,10 @@ class Actions:
         return self._noted(change, text, command.actor)
 
     def _change_status(self, command: ChangeStatus, live: LiveExecution) -> Change:
-        if not live.record.state.current.is_terminated:
-            raise IllegalExecutionState("You can only change the status of a terminated execution.")
         if not command.state.is_terminated:
             raise IllegalExecutionState("You can only change the status of an execution to a terminal state.")
+        if not live.record.state.current.is_terminated:
+            raise IllegalExecutionState("You can only change the status of a terminated execution.")
         text = f"Status changed from {live.record.state.current.value} to {command.state.value}"
         live.record.state.become(command.state, self._clock())
         change = Change(live, effects=[Effects(header_changed=True, state_changed=True, ended=True)])
@@ -175,6 +178,8 @@ class Actions:
             raise IllegalExecutionState("Only non terminated executions can be forced run.")
         if record.refusals:
             raise IllegalExecutionState("The execution cannot run: " + "; ".join(record.refusals))
+        if record.state.current not in _WAITS:
+            return Change(live)
         effects = _waits_no_longer(live)
         change = Change(live, effects=[effects], reworked=True)
         match record.state.current:
@@ -195,12 +200,14 @@ class Actions:
         if live.record.state.current is not StateType.QUEUED:
             raise IllegalExecutionState("Only QUEUED execution can be unqueued")
         forced: EngineEvent = Released()
+        text = "Execution taken out of the queue"
         if command.state.is_terminated:
-            forced = Refused(command.state)
+            forced = Refused(command.state, by_hand=True)
+            text += f" as {command.state.value}"
         elif command.state is not StateType.RUNNING:
             raise IllegalExecutionState(f"An execution cannot leave the queue as {command.state.value}")
         change = Change(live, effects=[_waits_no_longer(live)], reworked=True, forced=forced)
-        return self._noted(change, "Execution taken out of the queue", command.actor)
+        return self._noted(change, text, command.actor)
 
     def _noted(self, change: Change, text: str, actor: str | None, more: Sequence[LogEntry] = ()) -> Change:
         """The change, with a line in the log of its execution that says who wanted it, and ``more``."""

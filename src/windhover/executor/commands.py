@@ -186,10 +186,12 @@ class Commands:
         live = await self._round.fetch(command.execution_id)
         if live is None:
             raise ExecutionNotFound(command.execution_id)
-        paused = live.record.state.current is StateType.PAUSED and live.held_by is None
+        paused = live.record.state.current is StateType.PAUSED
         chosen = None if command.task_run_id is None else live.nodes.get(command.task_run_id)
         if not paused or (chosen is not None and not is_paused(chosen)):
             raise IllegalExecutionState(f"Execution '{command.execution_id}' is not paused, can't resume it")
+        if command.logs:
+            await self._round.apply(live, LogsWritten(live.record.id, command.logs))
         resume = Resume(command.inputs, command.actor, command.task_run_id, command.decision, command.comment)
         return await self._round.apply(live, resume)
 

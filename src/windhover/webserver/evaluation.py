@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import JobIdentity
-from windhover.engine.variables import execution_variables
+from windhover.engine.task_views import TaskStates
+from windhover.engine.variables import LayeredVariables, execution_variables
 from windhover.expression import (
     MASK,
     EvaluationError,
@@ -99,7 +100,11 @@ def variables_of(
     live = LiveExecution.restore(flow, execution, task_runs, 0)
     node = live.nodes[task_run_id] if task_run_id is not None else None
     environment = masked(services.environment)
-    return execution_variables(live, environment, node, load=environment.load_stored)
+    variables = execution_variables(live, environment, node, load=environment.load_stored)
+    if node is None:
+        return variables
+    # The task run saw itself as CREATED; who looks at it afterwards sees what came of it.
+    return LayeredVariables({"tasks": TaskStates(live, None)}, variables)
 
 
 def masked(environment: EngineEnvironment) -> EngineEnvironment:

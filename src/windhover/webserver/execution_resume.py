@@ -63,7 +63,7 @@ async def read_resume_inputs(
 
 async def resolve_resume_inputs(services: WebServices, paused: Paused, given: GivenInputs) -> ResolvedInputs:
     """Type and check what was given for the inputs of a pause; expressions are rendered in a thread."""
-    if not paused.form.inputs:
+    if not paused.form.inputs and not given.values:
         return ResolvedInputs({})
     return await asyncio.to_thread(
         resolve_pause_inputs,

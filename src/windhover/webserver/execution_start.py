@@ -181,7 +181,7 @@ async def prepare_execution(
     )
     execution.breakpoints, execution.fixtures = options.breakpoints, options.fixtures
     warnings = [*given.warnings, *resolved.warnings]
-    logs = [_warning(execution, message, now) for message in warnings]
+    logs = [warning_line(execution, message, now) for message in warnings]
     return PreparedExecution(begun(execution, failed, logs), given)
 
 
@@ -414,7 +414,7 @@ async def _delete_files(services: WebServices, tenant: str, uris: Sequence[str])
             logger.warning("The file %s of a refused request cannot be removed: %s", uri, error)
 
 
-def _warning(execution: Execution, message: str, now: datetime) -> LogEntry:
+def warning_line(execution: Execution, message: str, now: datetime) -> LogEntry:
     return LogEntry(
         tenant_id=execution.tenant_id,
         namespace=execution.namespace,

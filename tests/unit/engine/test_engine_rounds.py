@@ -158,13 +158,43 @@ def test_a_condition_that_cannot_be_told_fails_the_loop() -> None:
     assert any("Unable to resolve state from the Flowable task" in line for line in run.logs)
 
 
-def test_nobody_can_resume_the_wait_of_a_loop() -> None:
+def test_who_resumes_a_waiting_loop_begins_its_next_round() -> None:
     run = FlowRun(LOOP % ("", ""))
     run.end(outputs={"value": "no"})
     run.apply(Resume())
+    assert run.state is StateType.RUNNING
+    assert run.waiting() == ["ask"]
+    assert not run.timers
+    run.end(outputs={"value": "no"})
+    assert run.run("loop").outputs == {"iterationCount": 3}
+    history = [change.state.value for change in run.live.record.state.histories]
+    assert history == ["CREATED", "RUNNING", "PAUSED", "RESTARTED", "RUNNING", "PAUSED"]
+
+
+def test_of_several_loops_that_wait_the_first_is_resumed() -> None:
+    run = FlowRun("""
+tasks:
+  - id: both
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - id: first
+        type: io.kestra.plugin.core.flow.LoopUntil
+        condition: "{{ false }}"
+        tasks: [{id: a, type: io.kestra.plugin.core.debug.Return}]
+      - id: second
+        type: io.kestra.plugin.core.flow.LoopUntil
+        condition: "{{ false }}"
+        tasks: [{id: b, type: io.kestra.plugin.core.debug.Return}]
+""")
+    run.end()
+    run.end()
     assert run.state is StateType.PAUSED
-    assert not run.jobs
-    assert len(run.timers) == 1
+    run.apply(Resume())
+    assert run.waiting() == ["a"]
+    run.end()
+    assert run.state is StateType.PAUSED
+    run.fire()
+    assert run.waiting() == ["b"]
 
 
 def test_a_waiting_loop_can_be_killed() -> None:

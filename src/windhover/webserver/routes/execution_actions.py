@@ -5,7 +5,6 @@ Actions are reached under ``/executions/{id}/{action}`` and ``/executions/{id}/a
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -98,8 +97,13 @@ async def delete_by_ids(
         return refused("invalid bulk delete", invalid, 422)
 
     async def remove(execution: Execution) -> None:
-        await _end_and_remove(
-            services, execution, actor_of(request), delete_logs, delete_metrics, delete_storage
+        await remove_execution(
+            services,
+            execution,
+            actor_of(request),
+            logs=delete_logs,
+            metrics=delete_metrics,
+            storage=delete_storage,
         )
 
     return JsonResponse(CountJson(await for_each(each(executions), remove)))
@@ -120,8 +124,13 @@ async def delete_by_query(
     async def remove(execution: Execution) -> None:
         if not execution.state.current.is_terminated and not include_non_terminated:
             raise IllegalExecutionState(f"Execution '{execution.id}' has not ended")
-        await _end_and_remove(
-            services, execution, actor_of(request), delete_logs, delete_metrics, delete_storage
+        await remove_execution(
+            services,
+            execution,
+            actor_of(request),
+            logs=delete_logs,
+            metrics=delete_metrics,
+            storage=delete_storage,
         )
 
     return JsonResponse(CountJson(await for_each(found(request, services, tenant), remove)))
@@ -168,14 +177,3 @@ def _unless_ended(execution: Execution) -> str | None:
 
 def _unless_under_way(execution: Execution) -> str | None:
     return None if execution.state.current.is_terminated else "execution has not ended"
-
-
-async def _end_and_remove(
-    services: WebServices, execution: Execution, actor: str | None, logs: bool, metrics: bool, storage: bool
-) -> None:
-    if not execution.state.current.is_terminated:
-        with services.feed.listen(execution.id) as listener:
-            await ask(services, KillExecution(execution.id, actor))
-            async with asyncio.timeout(services.command_timeout):
-                await listener.wait_for_end()
-    await remove_execution(services, execution, logs=logs, metrics=metrics, storage=storage)

@@ -32,9 +32,10 @@ from windhover.engine.messages import (
     UnqueueExecution,
 )
 from windhover.engine.pause_inputs import needs_decision
-from windhover.model.execution import JsonValue, Label
+from windhover.model.execution import Execution, JsonValue, Label
 from windhover.model.flow import Flow
 from windhover.model.labels import SYSTEM_PREFIX
+from windhover.model.log import LogEntry
 from windhover.model.state import StateType
 from windhover.plugin.flowable import Decision
 from windhover.queue.local import QueueClosed
@@ -54,6 +55,7 @@ from windhover.webserver.execution_start import (
     read_given_inputs,
     refused_inputs,
     resolve,
+    warning_line,
 )
 from windhover.webserver.openapi import answers, takes
 from windhover.webserver.parameters import ExecutionId, Revision, Services, Tenant
@@ -200,7 +202,7 @@ async def replay_with_inputs(
         replayed_id,
         read_breakpoints(breakpoints),
         actor_of(request),
-        check_lines(failed, replayed, services.clock()),
+        [*_warnings(services, replayed, given), *check_lines(failed, replayed, services.clock())],
         refusals(failed),
     )
     return await _change(services, tenant, command, given)
@@ -235,7 +237,13 @@ async def resume(request: Request, services: Services, tenant: Tenant, execution
     inputs = await _checked(
         services, paused.flow, execution_id, given, read_resume_inputs(services, request, paused, given)
     )
-    command = ResumeExecution(execution_id, inputs, actor_of(request), paused.form.task_run_id)
+    command = ResumeExecution(
+        execution_id,
+        inputs,
+        actor_of(request),
+        paused.form.task_run_id,
+        logs=_warnings(services, paused.execution, given),
+    )
     return await _change(services, tenant, command, given)
 
 
@@ -266,6 +274,7 @@ async def review(
         paused.form.task_run_id,
         Decision(decision),
         comment or None,
+        _warnings(services, paused.execution, given),
     )
     return await _change(services, tenant, command, given)
 
@@ -387,6 +396,10 @@ async def _change(
     return JsonResponse(execution_json(*await find_execution(services, tenant, done.execution.id)))
 
 
+def _warnings(services: WebServices, execution: Execution, given: GivenInputs) -> list[LogEntry]:
+    return [warning_line(execution, message, services.clock()) for message in given.warnings]
+
+
 async def _checked(
     services: WebServices,
     flow: Flow,
@@ -396,6 +409,8 @@ async def _checked(
 ) -> dict[str, JsonValue]:
     """Inputs that are all right, large ones in the storage; else what came with them is removed.
 
+    What is to be said of them is added to the warnings of ``given``.
+
     Raises:
         ApiError: 422, inputs are wrong, all of them named; or the body cannot be read.
     """
@@ -403,6 +418,7 @@ async def _checked(
         resolved = await resolving
         if resolved.problems:
             raise refused_inputs(resolved)
+        given.warnings += resolved.warnings
         return await put_away(services, flow, execution_id, resolved.values, given)
     except BaseException:
         await discard_files(services, flow.tenant_id or DEFAULT_TENANT, given)

@@ -6,6 +6,7 @@ and encodes its answer with msgspec, so FastAPI only routes, reads the query and
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -13,16 +14,17 @@ from fastapi import APIRouter, Query, Request
 from msgspec.structs import replace
 from starlette.responses import Response
 
-from windhover.engine.messages import DeleteExecution
+from windhover.engine.messages import DeleteExecution, KillExecution
 from windhover.model.execution import Execution
 from windhover.model.state import StateType
 from windhover.repository.execution_query import ExecutionQuery, ExecutionSort, SortBy
 from windhover.repository.filters import TextMatch
 from windhover.repository.flows import FlowQuery
 from windhover.util.ids import new_id
+from windhover.webserver.authentication import actor_of
 from windhover.webserver.bodies import read_json
 from windhover.webserver.commands import ask
-from windhover.webserver.errors import bad_request
+from windhover.webserver.errors import bad_request, conflict, unavailable
 from windhover.webserver.execution_access import find_execution, find_flow, find_header
 from windhover.webserver.execution_filters import execution_query, execution_sort
 from windhover.webserver.execution_start import (
@@ -278,6 +280,7 @@ async def get_execution(services: Services, tenant: Tenant, execution_id: Execut
 
 @router.delete("/{executionId}", status_code=204, responses=answers_nothing(), operation_id="deleteExecution")
 async def delete_execution(
+    request: Request,
     services: Services,
     tenant: Tenant,
     execution_id: ExecutionId,
@@ -285,10 +288,15 @@ async def delete_execution(
     delete_metrics: Annotated[bool, Query(alias="deleteMetrics")] = True,
     delete_storage: Annotated[bool, Query(alias="deleteStorage")] = True,
 ) -> Response:
-    """Delete an execution that has ended, with its task runs, logs, metrics and files."""
+    """Delete an execution with its task runs, logs, metrics and files; one that still runs is killed first."""
     execution = await find_header(services, tenant, execution_id)
     await remove_execution(
-        services, execution, logs=delete_logs, metrics=delete_metrics, storage=delete_storage
+        services,
+        execution,
+        actor_of(request),
+        logs=delete_logs,
+        metrics=delete_metrics,
+        storage=delete_storage,
     )
     return no_content()
 
@@ -314,12 +322,43 @@ async def get_flow_to_execute(
 
 
 async def remove_execution(
-    services: WebServices, execution: Execution, *, logs: bool, metrics: bool, storage: bool
+    services: WebServices,
+    execution: Execution,
+    actor: str | None,
+    *,
+    logs: bool,
+    metrics: bool,
+    storage: bool,
 ) -> None:
-    """Delete an ended execution, then its files; those that another execution was given stay."""
+    """Delete an execution, then its files; those that another execution was given stay.
+
+    One that has not ended is killed first, so that nothing of it is left running.
+
+    Raises:
+        ApiError: 409, it has not stopped in time; 503, the server is stopping.
+    """
+    if not execution.state.current.is_terminated:
+        await _end(services, execution.id, actor)
     await ask(services, DeleteExecution(execution.id, logs, metrics, storage))
     if storage:
         await services.remove_files([execution.id])
+
+
+async def _end(services: WebServices, execution_id: str, actor: str | None) -> None:
+    """Kill an execution, and wait until it has ended."""
+    with services.feed.listen(execution_id) as listener:
+        killed = await ask(services, KillExecution(execution_id, actor))
+        if killed.state.current.is_terminated:
+            return
+        try:
+            async with asyncio.timeout(services.command_timeout):
+                await listener.wait_for_end()
+        except TimeoutError:
+            raise conflict(
+                f"Execution '{execution_id}' was killed and is being stopped: delete it when it has ended"
+            ) from None
+        if not listener.ended:
+            raise unavailable("The server is stopping; the execution was killed and is not deleted yet.")
 
 
 async def _latest(services: WebServices, tenant: str, key: FlowKey) -> LastExecutionJson | None:

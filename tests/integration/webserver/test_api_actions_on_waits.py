@@ -1,0 +1,176 @@
+"""Acting on executions that wait: for a round, a retry, a turn, a person; and deleting what still runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from tests.integration.webserver.server import Server
+
+EXECUTIONS = "/api/v1/main/executions"
+
+LOOPS = """\
+id: loops
+namespace: company.team
+tasks:
+  - id: loop
+    type: io.kestra.plugin.core.flow.LoopUntil
+    condition: "{{ outputs.loop.iterationCount > 2 }}"
+    checkFrequency: {interval: PT1H}
+    tasks: [{id: round, type: io.kestra.plugin.core.log.Log, message: round}]
+"""
+
+RETRIES = """\
+id: retries
+namespace: company.team
+tasks:
+  - id: flaky
+    type: io.kestra.plugin.core.execution.Fail
+    condition: "{{ taskrun.attemptsCount == 0 }}"
+    retry: {type: constant, interval: PT1H, maxAttempts: 2}
+"""
+
+CLEANS_UP = """\
+id: cleans-up
+namespace: company.team
+tasks:
+  - {id: long, type: io.kestra.plugin.core.flow.Sleep, duration: PT1H}
+finally:
+  - {id: clean, type: io.kestra.plugin.core.flow.Sleep, duration: PT1H}
+"""
+
+ASKS = """\
+id: asks
+namespace: company.team
+tasks:
+  - id: approval
+    type: io.kestra.plugin.core.flow.Pause
+    onResume: [{id: reason, type: STRING}]
+"""
+
+ONE_AT_A_TIME = """\
+id: one-at-a-time
+namespace: company.team
+concurrency: {limit: 1}
+tasks:
+  - {id: pause, type: io.kestra.plugin.core.flow.Pause}
+"""
+
+
+async def act(server: Server, execution_id: str, action: str, **arguments: Any) -> httpx.Response:
+    return await server.client.post(f"{EXECUTIONS}/{execution_id}/actions/{action}", **arguments)
+
+
+async def started(server: Server, source: str, state: str, **arguments: Any) -> str:
+    """Save a flow, start it and follow it to a state."""
+    flow_id = source.split("\n", 1)[0].removeprefix("id: ")
+    if (await server.client.get(f"/api/v1/main/flows/company.team/{flow_id}")).status_code == 404:
+        await server.create_flow(source)
+    response = await server.client.post(f"{EXECUTIONS}/company.team/{flow_id}", **arguments)
+    assert response.status_code == 200, response.text
+    execution_id: str = response.json()["id"]
+    await reached(server, execution_id, state)
+    return execution_id
+
+
+async def reached(server: Server, execution_id: str, *states: str) -> dict[str, Any]:
+    with server.services.feed.listen(execution_id) as listener:
+        async with asyncio.timeout(10):
+            while True:
+                execution = (await server.client.get(f"{EXECUTIONS}/{execution_id}")).json()
+                if execution["state"]["current"] in states:
+                    return execution  # type: ignore[no-any-return]
+                await listener.wait(5.0)
+
+
+async def messages(server: Server, execution_id: str) -> list[str]:
+    return [line["message"] for line in (await server.client.get(f"/api/v1/main/logs/{execution_id}")).json()]
+
+
+@pytest.mark.parametrize("action", ["resume", "force-run", "restart"])
+async def test_a_loop_that_waits_begins_its_next_round_for_whoever_asks(
+    local_server: Server, action: str
+) -> None:
+    waiting = await started(local_server, LOOPS, "PAUSED")
+    answer = await act(local_server, waiting, action)
+    assert answer.status_code == 200, answer.text
+    ended = await reached(local_server, waiting, "SUCCESS")
+    (loop, _) = ended["taskRunList"]
+    assert loop["outputs"] == {"iterationCount": 3}
+
+
+async def test_a_forced_run_does_not_wait_for_the_next_try(local_server: Server) -> None:
+    waiting = await started(local_server, RETRIES, "RETRYING")
+    answer = await act(local_server, waiting, "force-run")
+    assert answer.status_code == 200, answer.text
+    ended = await reached(local_server, waiting, "SUCCESS")
+    (run,) = ended["taskRunList"]
+    assert [attempt["state"]["current"] for attempt in run["attempts"]] == ["FAILED", "SUCCESS"]
+
+
+async def test_what_is_being_killed_cannot_be_forced_to_run(local_server: Server) -> None:
+    execution_id = await started(local_server, CLEANS_UP, "RUNNING")
+    await local_server.client.delete(f"{EXECUTIONS}/{execution_id}/actions/kill")
+    await reached(local_server, execution_id, "KILLING")
+    answer = await act(local_server, execution_id, "force-run")
+    assert answer.json()["state"]["current"] == "KILLING"
+    await local_server.client.delete(f"{EXECUTIONS}/{execution_id}/actions/kill")
+    ended = await reached(local_server, execution_id, "KILLED")
+    history = [one["state"] for one in ended["state"]["histories"]]
+    assert history == ["CREATED", "RUNNING", "KILLING", "KILLED"]
+
+
+async def test_what_a_pause_does_not_ask_for_is_named_in_the_log(local_server: Server) -> None:
+    waiting = await started(local_server, ASKS, "PAUSED")
+    fields = {"reason": (None, "so"), "raeson": (None, "mistyped")}
+    assert (await act(local_server, waiting, "resume", files=fields)).status_code == 200
+    ended = await reached(local_server, waiting, "SUCCESS")
+    assert ended["taskRunList"][0]["outputs"]["onResume"] == {"reason": "so"}
+    warning = "Input raeson was provided for workflow company.team.asks but isn't declared"
+    assert any(message.startswith(warning) for message in await messages(local_server, waiting))
+
+
+async def test_the_log_says_who_ended_the_wait_for_a_turn(local_server: Server) -> None:
+    await started(local_server, ONE_AT_A_TIME, "PAUSED")
+    waiting = await started(local_server, ONE_AT_A_TIME, "QUEUED")
+    answer = await act(local_server, waiting, "unqueue", params={"state": "CANCELLED"})
+    assert answer.json()["state"]["current"] == "CANCELLED"
+    log = await messages(local_server, waiting)
+    assert "Execution taken out of the queue as CANCELLED." in log
+    assert not any("CANCELLED due to" in message for message in log)
+
+
+@pytest.mark.parametrize(
+    ("source", "state", "query"),
+    [
+        (ASKS, "PAUSED", {}),
+        (RETRIES, "RETRYING", {}),
+        (LOOPS, "PAUSED", {}),
+        (ASKS, "CREATED", {"scheduleDate": "2100-01-01T00:00:00Z"}),
+        (ASKS, "BREAKPOINT", {"breakpoints": "approval"}),
+    ],
+)
+async def test_what_has_not_ended_is_killed_when_it_is_deleted(
+    local_server: Server, source: str, state: str, query: dict[str, str]
+) -> None:
+    execution_id = await started(local_server, source, state, params=query)
+    assert (await local_server.client.delete(f"{EXECUTIONS}/{execution_id}")).status_code == 204
+    assert (await local_server.client.get(f"{EXECUTIONS}/{execution_id}")).status_code == 404
+
+
+async def test_deleting_what_holds_a_slot_gives_the_slot_to_the_next(local_server: Server) -> None:
+    holder = await started(local_server, ONE_AT_A_TIME, "PAUSED")
+    first, second = [await started(local_server, ONE_AT_A_TIME, "QUEUED") for _ in range(2)]
+    assert (await local_server.client.delete(f"{EXECUTIONS}/{first}")).status_code == 204
+    assert (await local_server.client.delete(f"{EXECUTIONS}/{holder}")).status_code == 204
+    await reached(local_server, second, "PAUSED")
+
+
+async def test_an_expression_about_a_task_run_sees_what_came_of_it(local_server: Server) -> None:
+    waiting = await started(local_server, ASKS, "PAUSED")
+    execution = (await local_server.client.get(f"{EXECUTIONS}/{waiting}")).json()
+    (run,) = execution["taskRunList"]
+    answer = await act(local_server, waiting, f"eval/{run['id']}", content="{{ tasks.approval.state }}")
+    assert answer.json() == {"result": "PAUSED"}
