@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.executor.flows import Ended, Flows
-from tests.integration.scheduler.conftest import Clock
+from tests.integration.scheduler.bench import Clock
 
 from windhover.engine.messages import ExecutionChanged
 from windhover.model.kv import KvType, KvValue

@@ -51,7 +51,7 @@ async def killed(flows: Flows, execution_id: str) -> Ended:
         assert all(attempt.state.current.is_terminated for attempt in run.attempts or ())
     assert await flows.runtime.executions.next_timer() is None
     # Neither the next start of the server nor a second kill brings anything back.
-    await flows.runtime.executor.start()
+    await flows.lose_server()
     await flows.runtime.queue.executor.ask(KillExecution(execution_id))
     assert (await flows.load(execution_id)).history == ended.history
     return ended
@@ -114,9 +114,7 @@ async def test_a_result_of_an_attempt_that_was_repeated_is_refused(flows: Flows)
     execution_id = await flows.start(await flows.save(flow(SLEEP)))
     first = (await flows.until(execution_id, lambda e: e.states().get("t") == "RUNNING")).run("t")
     # As when the worker was believed to be dead, and was not.
-    await flows.runtime.executor.start()
-    flows.runtime.executor._house.live.clear()
-    await flows.runtime.executor.start()
+    await flows.lose_server()
     again = await flows.until(execution_id, lambda e: e.run("t").dispatch > first.dispatch)
     sender = flows.runtime.queue.executor
     sender.send(TaskStarted(execution_id, first.id, first.dispatch, "lost", flows.runtime.clock()))

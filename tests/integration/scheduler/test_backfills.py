@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from tests.integration.scheduler.conftest import START, Bench
+from tests.integration.scheduler.bench import START, Bench
 from tests.integration.scheduler.test_schedules import HOURLY, WAITING
 
 from windhover.model.execution import Label

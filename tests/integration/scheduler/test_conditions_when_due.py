@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.scheduler.conftest import START, Bench
+from tests.integration.scheduler.bench import START, Bench
 from tests.integration.scheduler.test_schedules import hourly
 
 from windhover.model.kv import KvType, KvValue

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from textwrap import dedent
 
 import pytest
-from tests.integration.scheduler.conftest import START, Bench
+from tests.integration.scheduler.bench import START, Bench
 
 NEW_YEAR = datetime(2030, 1, 1, 8, tzinfo=UTC)
 

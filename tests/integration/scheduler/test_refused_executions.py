@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 import pytest_asyncio
 from tests.integration.executor.flows import Ended, Flows
-from tests.integration.scheduler.conftest import Bench
+from tests.integration.scheduler.bench import Bench
 
 from windhover.engine.messages import (
     CommandRefused,

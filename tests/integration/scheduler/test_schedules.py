@@ -8,7 +8,7 @@ from datetime import timedelta
 from textwrap import dedent
 
 import pytest
-from tests.integration.scheduler.conftest import START, Bench
+from tests.integration.scheduler.bench import START, Bench
 
 from windhover.engine.messages import ExecutionStored, SetLabels
 from windhover.model.execution import Label

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.integration.scheduler.watching import Bench, Source, flow, running
+from tests.integration.scheduler.watching import Source, WatchingServer, flow, running
 
 from windhover.engine.messages import ExecutionChanged, FlowChanged, LogsCommitted, TriggersChanged
 from windhover.model.state import StateType
@@ -21,7 +21,7 @@ from windhover.scheduler.settings import SchedulerSettings
 
 
 @pytest_asyncio.fixture
-async def bench(database: Database, tmp_path: Path, source: Source) -> AsyncIterator[Bench]:
+async def server(database: Database, tmp_path: Path, source: Source) -> AsyncIterator[WatchingServer]:
     settings = SchedulerSettings(
         tick=timedelta(milliseconds=50),
         look_limit=timedelta(seconds=2),
@@ -31,205 +31,211 @@ async def bench(database: Database, tmp_path: Path, source: Source) -> AsyncIter
         yield made
 
 
-async def test_each_event_starts_an_execution(bench: Bench) -> None:
-    await bench.save(flow("test.Listen", 'text: "{{ flow.id }}"'))
+async def test_each_event_starts_an_execution(server: WatchingServer) -> None:
+    await server.save(flow("test.Listen", 'text: "{{ flow.id }}"'))
     for number in range(30):
-        bench.source.events.put_nowait((number, None))
-    assert sorted(await bench.values(30)) == sorted(f"{number} seen" for number in range(30))
+        server.source.events.put_nowait((number, None))
+    assert sorted(await server.values(30)) == sorted(f"{number} seen" for number in range(30))
 
 
-async def test_nothing_is_told_of_executions_that_nobody_follows(bench: Bench) -> None:
+async def test_nothing_is_told_of_executions_that_nobody_follows(server: WatchingServer) -> None:
     """A server that looks at triggers hears of flows and triggers, and of executions only when asked to."""
-    assert bench.runtime.queue.broadcasts.is_heard(FlowChanged)
-    assert not bench.runtime.queue.broadcasts.is_heard(ExecutionChanged)
-    assert not bench.runtime.queue.broadcasts.is_heard(LogsCommitted)
+    assert server.runtime.queue.broadcasts.is_heard(FlowChanged)
+    assert not server.runtime.queue.broadcasts.is_heard(ExecutionChanged)
+    assert not server.runtime.queue.broadcasts.is_heard(LogsCommitted)
 
 
-async def test_an_event_is_acknowledged_once_its_execution_is_committed(bench: Bench) -> None:
+async def test_an_event_is_acknowledged_once_its_execution_is_committed(server: WatchingServer) -> None:
     written: list[int] = []
 
     async def count(number: int) -> None:
-        written.append(len([each async for each in bench.runtime.executions.stream(ExecutionQuery("main"))]))
+        written.append(len([each async for each in server.runtime.executions.stream(ExecutionQuery("main"))]))
 
-    bench.source.on_acknowledge = count
-    await bench.save(flow("test.Listen"))
-    bench.source.events.put_nowait((7, None))
-    await bench.values(1)
-    await bench.until(lambda: _true(bench.source.acknowledged == [7]))
+    server.source.on_acknowledge = count
+    await server.save(flow("test.Listen"))
+    server.source.events.put_nowait((7, None))
+    await server.values(1)
+    await server.until(lambda: _true(server.source.acknowledged == [7]))
     assert written == [1]
 
 
-async def test_an_event_with_a_key_starts_one_execution_however_often_it_comes(bench: Bench) -> None:
-    await bench.save(flow("test.Listen"))
+async def test_an_event_with_a_key_starts_one_execution_however_often_it_comes(
+    server: WatchingServer,
+) -> None:
+    await server.save(flow("test.Listen"))
     for key in ("a", "b", "a", "a", "b"):
-        bench.source.events.put_nowait((1, key))
-    await bench.until(lambda: _true(len(bench.source.acknowledged) == 5))
-    assert len(await bench.values(2)) == 2
+        server.source.events.put_nowait((1, key))
+    await server.until(lambda: _true(len(server.source.acknowledged) == 5))
+    assert len(await server.values(2)) == 2
 
 
-async def test_a_key_that_is_forgotten_is_that_of_another_event(bench: Bench) -> None:
+async def test_a_key_that_is_forgotten_is_that_of_another_event(server: WatchingServer) -> None:
     """Those that begin with a prefix, of this trigger alone."""
-    await bench.save(flow("test.Listen"))
+    await server.save(flow("test.Listen"))
     told: list[str] = []
 
     async def see(*events: tuple[int, str | None]) -> None:
-        wanted = len(bench.source.acknowledged) + len(events)
+        wanted = len(server.source.acknowledged) + len(events)
         for event in events:
-            bench.source.events.put_nowait(event)
-        await bench.until(lambda: _true(len(bench.source.acknowledged) == wanted))
+            server.source.events.put_nowait(event)
+        await server.until(lambda: _true(len(server.source.acknowledged) == wanted))
 
     async def forget(prefix: str) -> None:
         async def acknowledge() -> None:
             told.append(prefix)
 
-        bench.source.events.put_nowait(Forget(prefix, acknowledge))
-        await bench.until(lambda: _true(told[-1:] == [prefix]))
+        server.source.events.put_nowait(Forget(prefix, acknowledge))
+        await server.until(lambda: _true(told[-1:] == [prefix]))
 
     await see((1, "session/1/"), (2, "session/11/"), (3, "other"))
     await forget("session/1/")
     await see((4, "session/1/"), (5, "session/11/"), (6, "other"))
-    assert sorted(await bench.values(4)) == ["1 ", "2 ", "3 ", "4 "]
+    assert sorted(await server.values(4)) == ["1 ", "2 ", "3 ", "4 "]
     await forget("session/")
     await see((7, "session/1/"), (8, "session/11/"), (9, "other"))
-    assert sorted(await bench.values(6)) == ["1 ", "2 ", "3 ", "4 ", "7 ", "8 "]
+    assert sorted(await server.values(6)) == ["1 ", "2 ", "3 ", "4 ", "7 ", "8 "]
 
 
-async def test_whoever_has_lost_the_trigger_makes_nothing_forgotten(bench: Bench) -> None:
-    await bench.save(flow("test.Listen"))
-    bench.source.events.put_nowait((1, "a"))
-    await bench.values(1)
+async def test_whoever_has_lost_the_trigger_makes_nothing_forgotten(server: WatchingServer) -> None:
+    await server.save(flow("test.Listen"))
+    server.source.events.put_nowait((1, "a"))
+    await server.values(1)
     # Nobody is told, so the listener goes on until its next sign of life.
-    await bench.runtime.triggers.change([Disable(bench.key)], bench.runtime.clock())
+    await server.runtime.triggers.change([Disable(server.key)], server.runtime.clock())
     told: list[str] = []
 
     async def acknowledge() -> None:
         told.append("a")
 
-    bench.source.events.put_nowait(Forget("a", acknowledge))
-    await bench.until(lambda: _true(bench.source.listeners == 0))
+    server.source.events.put_nowait(Forget("a", acknowledge))
+    await server.until(lambda: _true(server.source.listeners == 0))
     assert told == []
-    assert await bench.runtime.triggers.execution_of(bench.key, "a") is not None
+    assert await server.runtime.triggers.execution_of(server.key, "a") is not None
 
 
 @pytest.mark.parametrize("kind", ["test.Listen", "test.Look"])
-async def test_the_flow_says_which_events_are_the_same(bench: Bench, kind: str) -> None:
+async def test_the_flow_says_which_events_are_the_same(server: WatchingServer, kind: str) -> None:
     """Whatever key the source gives them."""
     more = "" if kind == "test.Listen" else "\ninterval: PT0.05S\nallowConcurrent: true"
-    await bench.save(flow(kind, 'eventKey: "number {{ trigger.number % 2 }}"' + more))
+    await server.save(flow(kind, 'eventKey: "number {{ trigger.number % 2 }}"' + more))
     for number in range(5):
-        bench.source.events.put_nowait((number, f"key {number}"))
-    await bench.until(lambda: _true(len(bench.source.acknowledged) == 5))
-    assert sorted(await bench.values(2)) == ["0 ", "1 "]
-    assert len([each async for each in bench.runtime.executions.stream(ExecutionQuery("main"))]) == 2
+        server.source.events.put_nowait((number, f"key {number}"))
+    await server.until(lambda: _true(len(server.source.acknowledged) == 5))
+    assert sorted(await server.values(2)) == ["0 ", "1 "]
+    assert len([each async for each in server.runtime.executions.stream(ExecutionQuery("main"))]) == 2
 
 
-async def test_an_event_whose_key_cannot_be_rendered_is_not_lost(bench: Bench) -> None:
-    await bench.save(flow("test.Listen", 'eventKey: "{{ trigger.no_such_name }}"'))
-    bench.source.events.put_nowait((1, None))
+async def test_an_event_whose_key_cannot_be_rendered_is_not_lost(server: WatchingServer) -> None:
+    await server.save(flow("test.Listen", 'eventKey: "{{ trigger.no_such_name }}"'))
+    server.source.events.put_nowait((1, None))
 
     async def failed() -> list[str]:
-        records = [each async for each in bench.runtime.executions.stream(ExecutionQuery("main"))]
+        records = [each async for each in server.runtime.executions.stream(ExecutionQuery("main"))]
         return [record.id for record in records if record.state.current.value == "FAILED"]
 
-    (execution_id,) = await bench.until(failed)
-    (line, *_) = [entry.message async for entry in bench.runtime.logs.stream(execution_id)]
+    (execution_id,) = await server.until(failed)
+    (line, *_) = [entry.message async for entry in server.runtime.logs.stream(execution_id)]
     assert "The eventKey of the trigger cannot be rendered" in line
-    assert bench.source.acknowledged == [1]
+    assert server.source.acknowledged == [1]
 
 
-async def test_conditions_choose_events(bench: Bench) -> None:
-    await bench.save(flow("test.Listen", 'when: "{{ trigger.number > 1 }}"'))
+async def test_conditions_choose_events(server: WatchingServer) -> None:
+    await server.save(flow("test.Listen", 'when: "{{ trigger.number > 1 }}"'))
     for number in range(4):
-        bench.source.events.put_nowait((number, None))
-    await bench.until(lambda: _true(len(bench.source.acknowledged) == 4))
-    assert sorted(await bench.values(2)) == ["2 ", "3 "]
+        server.source.events.put_nowait((number, None))
+    await server.until(lambda: _true(len(server.source.acknowledged) == 4))
+    assert sorted(await server.values(2)) == ["2 ", "3 "]
 
 
-async def test_a_source_that_breaks_is_listened_to_again(bench: Bench) -> None:
-    await bench.save(flow("test.Listen"))
-    bench.source.events.put_nowait(ConnectionError("the line is dead"))
+async def test_a_source_that_breaks_is_listened_to_again(server: WatchingServer) -> None:
+    await server.save(flow("test.Listen"))
+    server.source.events.put_nowait(ConnectionError("the line is dead"))
 
     async def failing() -> bool:
-        return (await bench.state()).health is Health.FAILING
+        return (await server.state()).health is Health.FAILING
 
-    await bench.until(failing)
-    assert (await bench.state()).memory.reason == "the line is dead"
-    assert "the line is dead" in (await bench.log())[0]
-    bench.source.events.put_nowait((1, None))
-    assert await bench.values(1) == ["1 "]
-    assert (await bench.state()).health is Health.HEALTHY
+    await server.until(failing)
+    assert (await server.state()).memory.reason == "the line is dead"
+    assert "the line is dead" in (await server.log())[0]
+    server.source.events.put_nowait((1, None))
+    assert await server.values(1) == ["1 "]
+    assert (await server.state()).health is Health.HEALTHY
 
 
-async def test_a_source_that_breaks_makes_a_failed_execution_where_that_is_wanted(bench: Bench) -> None:
-    await bench.save(flow("test.Listen", "failOnTriggerError: true"))
-    bench.source.events.put_nowait(ConnectionError("the line is dead"))
+async def test_a_source_that_breaks_makes_a_failed_execution_where_that_is_wanted(
+    server: WatchingServer,
+) -> None:
+    await server.save(flow("test.Listen", "failOnTriggerError: true"))
+    server.source.events.put_nowait(ConnectionError("the line is dead"))
 
     async def failed() -> bool:
-        return [run.state.current for run in await bench.executions()] == [StateType.FAILED]
+        return [run.state.current for run in await server.executions()] == [StateType.FAILED]
 
-    await bench.until(failed)
-    (run,) = await bench.executions()
-    lines = [line.message async for line in bench.runtime.logs.stream(run.id)]
+    await server.until(failed)
+    (run,) = await server.executions()
+    lines = [line.message async for line in server.runtime.logs.stream(run.id)]
     assert lines == ["the line is dead"]
-    assert (await bench.state()).health is Health.FAILING
+    assert (await server.state()).health is Health.FAILING
 
 
-async def test_an_event_whose_condition_fails(bench: Bench) -> None:
+async def test_an_event_whose_condition_fails(server: WatchingServer) -> None:
     failing = 'when: "{{ 10 / trigger.number }}"\nfailOnTriggerError: true'
-    await bench.save(flow("test.Listen", failing))
-    bench.source.events.put_nowait((0, None))
-    bench.source.events.put_nowait((1, None))
+    await server.save(flow("test.Listen", failing))
+    server.source.events.put_nowait((0, None))
+    server.source.events.put_nowait((1, None))
 
     async def both() -> bool:
-        states = [run.state.current for run in await bench.executions()]
+        states = [run.state.current for run in await server.executions()]
         return sorted(states) == [StateType.FAILED, StateType.SUCCESS]
 
-    await bench.until(both)
-    await bench.until(lambda: _true(bench.source.acknowledged == [0, 1]))
+    await server.until(both)
+    await server.until(lambda: _true(server.source.acknowledged == [0, 1]))
 
 
-async def test_disabled_it_listens_no_more_and_enabled_again(bench: Bench) -> None:
-    await bench.save(flow("test.Listen"))
-    await bench.until(lambda: _true(bench.source.listeners == 1))
-    await bench.runtime.triggers.change([Disable(bench.key)], bench.runtime.clock())
-    bench.runtime.queue.broadcasts.publish(TriggersChanged())
-    await bench.until(lambda: _true(bench.source.listeners == 0))
-    await bench.runtime.triggers.change([Enable(bench.key)], bench.runtime.clock())
-    bench.runtime.queue.broadcasts.publish(TriggersChanged())
-    await bench.until(lambda: _true(bench.source.listeners == 1))
-    assert bench.source.most_listeners == 1
+async def test_disabled_it_listens_no_more_and_enabled_again(server: WatchingServer) -> None:
+    await server.save(flow("test.Listen"))
+    await server.until(lambda: _true(server.source.listeners == 1))
+    await server.runtime.triggers.change([Disable(server.key)], server.runtime.clock())
+    server.runtime.queue.broadcasts.publish(TriggersChanged())
+    await server.until(lambda: _true(server.source.listeners == 0))
+    await server.runtime.triggers.change([Enable(server.key)], server.runtime.clock())
+    server.runtime.queue.broadcasts.publish(TriggersChanged())
+    await server.until(lambda: _true(server.source.listeners == 1))
+    assert server.source.most_listeners == 1
 
 
-async def test_a_changed_trigger_listens_anew(bench: Bench) -> None:
-    await bench.save(flow("test.Listen", "text: old"))
-    await bench.until(lambda: _true(bench.source.listeners == 1))
-    await bench.save(flow("test.Listen", "text: new"))
+async def test_a_changed_trigger_listens_anew(server: WatchingServer) -> None:
+    await server.save(flow("test.Listen", "text: old"))
+    await server.until(lambda: _true(server.source.listeners == 1))
+    await server.save(flow("test.Listen", "text: new"))
 
-    await bench.until(lambda: _true(bench.source.texts[-1] == "new"))
-    bench.source.events.put_nowait((1, None))
-    assert await bench.values(1) == ["1 new"]
-    assert bench.source.most_listeners == 1
+    await server.until(lambda: _true(server.source.texts[-1] == "new"))
+    server.source.events.put_nowait((1, None))
+    assert await server.values(1) == ["1 new"]
+    assert server.source.most_listeners == 1
 
 
-async def test_an_event_that_comes_too_late_for_its_listener_is_not_acknowledged(bench: Bench) -> None:
+async def test_an_event_that_comes_too_late_for_its_listener_is_not_acknowledged(
+    server: WatchingServer,
+) -> None:
     """The source has to give it to whoever listens next."""
-    await bench.save(flow("test.Listen"))
-    await bench.until(lambda: _true(bench.source.listeners == 1))
+    await server.save(flow("test.Listen"))
+    await server.until(lambda: _true(server.source.listeners == 1))
     # Nobody is told, so the listener goes on until its next sign of life.
-    await bench.runtime.triggers.change([Disable(bench.key)], bench.runtime.clock())
-    bench.source.events.put_nowait((1, "late"))
-    await bench.until(lambda: _true(bench.source.listeners == 0))
-    assert bench.source.acknowledged == []
-    assert [each async for each in bench.runtime.executions.stream(ExecutionQuery("main"))] == []
+    await server.runtime.triggers.change([Disable(server.key)], server.runtime.clock())
+    server.source.events.put_nowait((1, "late"))
+    await server.until(lambda: _true(server.source.listeners == 0))
+    assert server.source.acknowledged == []
+    assert [each async for each in server.runtime.executions.stream(ExecutionQuery("main"))] == []
 
 
-async def test_a_stop_lets_go_of_the_trigger(bench: Bench) -> None:
-    await bench.save(flow("test.Listen"))
-    await bench.until(lambda: _true(bench.source.listeners == 1))
-    await bench.runtime._stop_triggers()
-    state = await bench.state()
-    assert bench.source.listeners == 0
-    assert (state.lease, state.due is not None and state.due <= bench.runtime.clock()) == (None, True)
+async def test_a_stop_lets_go_of_the_trigger(server: WatchingServer) -> None:
+    await server.save(flow("test.Listen"))
+    await server.until(lambda: _true(server.source.listeners == 1))
+    await server.runtime._stop_triggers()
+    state = await server.state()
+    assert server.source.listeners == 0
+    assert (state.lease, state.due is not None and state.due <= server.runtime.clock()) == (None, True)
 
 
 @pytest.mark.parametrize("kind", ["test.Listen", "test.Look"])
@@ -253,47 +259,49 @@ async def test_what_a_killed_server_has_listened_to_is_taken_up_at_once(
             assert (await started.state()).lease != held.lease
 
 
-async def test_a_look_starts_an_execution_and_remembers(bench: Bench) -> None:
-    await bench.save(flow("test.Look", "interval: PT0.05S"))
-    bench.source.events.put_nowait((1, None))
-    bench.source.events.put_nowait((2, None))
-    assert sorted(await bench.values(2)) == ["1 ", "2 "]
-    await bench.until(lambda: _true({"last": 2} in bench.source.looks))
-    assert bench.source.looks[0] == {}
-    assert bench.source.acknowledged == [1, 2]
-    assert bench.source.most_listeners == 1
-    assert (await bench.log())[0] == "Look 1"
+async def test_a_look_starts_an_execution_and_remembers(server: WatchingServer) -> None:
+    await server.save(flow("test.Look", "interval: PT0.05S"))
+    server.source.events.put_nowait((1, None))
+    server.source.events.put_nowait((2, None))
+    assert sorted(await server.values(2)) == ["1 ", "2 "]
+    await server.until(lambda: _true({"last": 2} in server.source.looks))
+    assert server.source.looks[0] == {}
+    assert server.source.acknowledged == [1, 2]
+    assert server.source.most_listeners == 1
+    assert (await server.log())[0] == "Look 1"
 
 
-async def test_a_look_that_hangs_is_given_up_and_done_again(bench: Bench) -> None:
-    bench.source.hang = True
-    await bench.save(flow("test.Look", "interval: PT0.05S"))
-
-    async def failing() -> bool:
-        return (await bench.state()).health is Health.FAILING
-
-    await bench.until(failing)
-    assert (await bench.state()).memory.reason == "The trigger did not come to an end in time"
-    bench.source.hang = False
-    bench.source.events.put_nowait((1, None))
-    assert await bench.values(1) == ["1 "]
-
-
-async def test_a_look_that_fails_makes_a_failed_execution_where_that_is_wanted(bench: Bench) -> None:
-    await bench.save(flow("test.Look", "failOnTriggerError: true"))
-    bench.source.events.put_nowait(ValueError("nothing to see"))
-    (execution,) = await bench.until(bench.executions)
-    assert (await bench.flows.ended(execution.id)).state == "FAILED"
-
-
-async def test_a_property_that_cannot_be_rendered(bench: Bench) -> None:
-    await bench.save(flow("test.Listen", 'text: "{{ no_such_name }}"'))
+async def test_a_look_that_hangs_is_given_up_and_done_again(server: WatchingServer) -> None:
+    server.source.hang = True
+    await server.save(flow("test.Look", "interval: PT0.05S"))
 
     async def failing() -> bool:
-        return (await bench.state()).health is Health.FAILING
+        return (await server.state()).health is Health.FAILING
 
-    await bench.until(failing)
-    assert "no_such_name" in ((await bench.state()).memory.reason or "")
+    await server.until(failing)
+    assert (await server.state()).memory.reason == "The trigger did not come to an end in time"
+    server.source.hang = False
+    server.source.events.put_nowait((1, None))
+    assert await server.values(1) == ["1 "]
+
+
+async def test_a_look_that_fails_makes_a_failed_execution_where_that_is_wanted(
+    server: WatchingServer,
+) -> None:
+    await server.save(flow("test.Look", "failOnTriggerError: true"))
+    server.source.events.put_nowait(ValueError("nothing to see"))
+    (execution,) = await server.until(server.executions)
+    assert (await server.flows.ended(execution.id)).state == "FAILED"
+
+
+async def test_a_property_that_cannot_be_rendered(server: WatchingServer) -> None:
+    await server.save(flow("test.Listen", 'text: "{{ no_such_name }}"'))
+
+    async def failing() -> bool:
+        return (await server.state()).health is Health.FAILING
+
+    await server.until(failing)
+    assert "no_such_name" in ((await server.state()).memory.reason or "")
 
 
 async def _true(value: bool) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import pytest
-from tests.integration.scheduler.conftest import Bench
+from tests.integration.scheduler.bench import Bench
 from tests.integration.scheduler.test_first_dates import HOURLY, flow
 
 from windhover.model.trigger_state import TriggerState

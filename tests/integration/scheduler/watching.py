@@ -130,7 +130,7 @@ def flow(type: str, more: str = "") -> str:
     )
 
 
-class Bench:
+class WatchingServer:
     def __init__(self, runtime: Runtime, source: Source) -> None:
         self.runtime = runtime
         self.source = source
@@ -199,7 +199,7 @@ class Bench:
 @asynccontextmanager
 async def running(
     database: Database, tmp_path: Path, scheduler: SchedulerSettings, *, closing: bool = True
-) -> AsyncIterator[Bench]:
+) -> AsyncIterator[WatchingServer]:
     """A server that looks at triggers; ``closing`` closes the database with it."""
     registry = Registry()
     registry.register(Listen)
@@ -214,7 +214,7 @@ async def running(
     runtime = Runtime(database, settings, registry=registry)
     await runtime.start()
     await runtime.start_triggers()
-    yield Bench(runtime, getattr(Look, "source", None) or Source())
+    yield WatchingServer(runtime, getattr(Look, "source", None) or Source())
     await runtime.stop(timedelta())
     if closing:
         await runtime.close()
