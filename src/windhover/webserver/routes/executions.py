@@ -288,7 +288,7 @@ async def delete_execution(
     delete_metrics: Annotated[bool, Query(alias="deleteMetrics")] = True,
     delete_storage: Annotated[bool, Query(alias="deleteStorage")] = True,
 ) -> Response:
-    """Delete an execution with its task runs, logs, metrics and files; one that still runs is killed first."""
+    """Delete an execution with its task runs, logs, metrics and files; what still runs is killed first."""
     execution = await find_header(services, tenant, execution_id)
     await remove_execution(
         services,
