@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
@@ -13,13 +12,13 @@ from typing import BinaryIO, ClassVar, Literal, cast
 from pydantic import Field
 
 from windhover.core.labels import read_labels
+from windhover.core.row_parts import Division, LineSplitter, by_count, by_group, by_size, in_turn
 from windhover.expression.ion_text import write_ion
 from windhover.model.execution import JsonValue
 from windhover.model.state import StateType
 from windhover.plugin.context import RunContext
 from windhover.plugin.executable import Batches, BatchTask, ChildRequest
 from windhover.plugin.task import Output, RunnableTask, Static, TaskFailure
-from windhover.util.byte_sizes import read_byte_size
 from windhover.util.ids import new_id
 
 #: A batch up to this size never touches the disk of the worker.
@@ -48,10 +47,10 @@ class SplitItems(ItemsWork, RunnableTask[Split]):
     """Split the rows of a file into batches; they lie beside their list, numbered from 0."""
 
     items: str
-    rows: int | None = Field(default=None, ge=1)
+    rows: int = 1
     partitions: int | None = Field(default=None, ge=1)
     size: int | str | None = Field(default=None, alias="bytes")
-    separator: str = Field(default="\n", min_length=1)
+    separator: str = "\n"
     regex_pattern: str | None = None
 
     async def run(self, ctx: RunContext) -> Split:
@@ -64,76 +63,51 @@ class SplitItems(ItemsWork, RunnableTask[Split]):
             )
         suffix = PurePosixPath(uri).suffix
         store = _BatchStore(ctx, suffix)
-        rows = read_rows(ctx.files.open(uri), self.separator.encode())
+        separator = self.separator.encode()
         try:
-            if self.regex_pattern is not None:
-                await self._by_group(rows, store, re.compile(self.regex_pattern))
-            elif self.size is not None:
-                await self._in_sequence(rows, store, size=read_byte_size(self.size))
-            elif self.partitions is not None:
-                await self._in_turn(rows, store, self.partitions)
-            else:
-                await self._in_sequence(rows, store, count=self.rows or 1)
-        except (re.error, ValueError) as error:
+            await _divide(read_lines(ctx.files.open(uri)), self._division(separator), separator, store)
+        except ValueError as error:
             raise TaskFailure(f"The file cannot be split: {error}") from error
         uris = await store.finish()
-        listed = "".join(f"{uri}\n" for uri in uris).encode()
-        splits = await ctx.files.put(listed, _LIST_NAME + suffix, folder=store.folder)
+        splits = await ctx.files.put("\n".join(uris).encode(), _LIST_NAME + suffix, folder=store.folder)
         return Split(splits=splits, number_of_batches=len(uris))
 
-    async def _in_sequence(
-        self, rows: AsyncIterator[bytes], store: _BatchStore, *, count: int = 0, size: int = 0
-    ) -> None:
-        batch, held, length = store.open(), 0, 0
-        async for row in rows:
-            if held and ((count and held >= count) or (size and length + len(row) > size)):
-                await store.put(batch)
-                batch, held, length = store.open(), 0, 0
-            batch.write(row)
-            held, length = held + 1, length + len(row)
-        if held:
-            await store.put(batch)
-
-    async def _in_turn(self, rows: AsyncIterator[bytes], store: _BatchStore, partitions: int) -> None:
-        batches: list[BinaryIO] = []
-        number = 0
-        async for row in rows:
-            if len(batches) < partitions:
-                batches.append(store.open())
-            batches[number % partitions].write(row)
-            number += 1
-        for batch in batches:
-            await store.put(batch)
-
-    async def _by_group(
-        self, rows: AsyncIterator[bytes], store: _BatchStore, pattern: re.Pattern[str]
-    ) -> None:
-        if pattern.groups < 1:
-            raise ValueError("`regexPattern` has no group")
-        batches: dict[str, BinaryIO] = {}
-        async for row in rows:
-            found = pattern.search(row.decode(errors="replace"))
-            if found is not None:
-                key = found.group(1) or ""
-                if key not in batches:
-                    batches[key] = store.open()
-                batches[key].write(row)
-        for batch in batches.values():
-            await store.put(batch)
+    def _division(self, separator: bytes) -> Division:
+        if self.regex_pattern is not None:
+            return by_group(self.regex_pattern)
+        if self.size is not None:
+            return by_size(self.size, separator)
+        if self.partitions is not None:
+            return in_turn(self.partitions)
+        return by_count(self.rows)
 
 
-async def read_rows(chunks: AsyncIterator[bytes], separator: bytes) -> AsyncIterator[bytes]:
-    """The rows of a file, each with the separator that ends it.
+async def _divide(
+    lines: AsyncIterator[bytes], division: Division, separator: bytes, store: _BatchStore
+) -> None:
+    """Write the lines into batches, each line ended by the separator."""
+    batches: dict[str, BinaryIO] = {}
+    async for line in lines:
+        key = division.choose(line)
+        if key is None:
+            continue
+        batch = batches.get(key)
+        if batch is None:
+            if division.sequence:
+                await store.put_all(batches)
+            batch = batches[key] = store.open()
+        batch.write(line + separator)
+    await store.put_all(batches)
 
-    The last one may be without one, but a line is always ended.
-    """
-    rest = b""
+
+async def read_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines of a file without their ends."""
+    splitter = LineSplitter()
     async for chunk in chunks:
-        *rows, rest = (rest + chunk).split(separator)
-        for row in rows:
-            yield row + separator
-    if rest:
-        yield rest + separator if separator.endswith(b"\n") else rest
+        for line in splitter.feed(chunk):
+            yield line
+    for line in splitter.finish():
+        yield line
 
 
 class _BatchStore:
@@ -149,10 +123,13 @@ class _BatchStore:
     def open(self) -> BinaryIO:
         return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
 
-    async def put(self, batch: BinaryIO) -> None:
-        self._waiting.append(batch)
-        if len(self._waiting) >= _AT_ONCE:
-            await self._flush()
+    async def put_all(self, batches: dict[str, BinaryIO]) -> None:
+        """Store batches, in their order, and forget them."""
+        for batch in batches.values():
+            self._waiting.append(batch)
+            if len(self._waiting) >= _AT_ONCE:
+                await self._flush()
+        batches.clear()
 
     async def finish(self) -> list[str]:
         await self._flush()
@@ -229,7 +206,10 @@ class StartBatches(ItemsWork, BatchTask):
 
 
 class Merged(Output):
-    """``subflow_outputs`` is the URI of a file with a line of Ion for each execution that has outputs."""
+    """``subflow_outputs`` is the URI of a file with a line of Ion for each execution that has outputs.
+
+    There is none where none has any, or where nobody has waited for them.
+    """
 
     subflow_outputs: str | None = None
 
@@ -237,13 +217,17 @@ class Merged(Output):
 class MergeOutputs(ItemsWork, RunnableTask[Merged]):
     """Write the outputs of all executions into one file, in the order of the batches."""
 
+    wait: Static[bool] = True
+
     async def run(self, ctx: RunContext) -> Merged:
         started = ctx.variables["previous"]
-        if not started["outputs"]:
+        if not started["outputs"] or not self.wait:
             return Merged()
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as merged:
             outputs = ctx.server.subflow_outputs.of(ctx.identity.execution_id, started["taskRunId"])
             async for values in outputs:
                 merged.write(write_ion(values).encode() + b"\n")
+            if not merged.tell():
+                return Merged()
             merged.seek(0)
             return Merged(subflow_outputs=await ctx.files.put(cast("BinaryIO", merged), "outputs.ion"))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+from windhover.core.row_parts import LineSplitter
 from windhover.plugin.context import RunContext
 from windhover.plugin.task import TaskFailure
 from windhover.util.ids import new_id
@@ -50,6 +51,19 @@ def records(ctx: RunContext, path: Path, separator: bytes) -> Iterator[bytes]:
             searched = max(0, len(rest) - len(separator) + 1)
     if rest:
         yield bytes(rest)
+
+
+def lines(ctx: RunContext, path: Path) -> Iterator[bytes]:
+    """The lines of a file without their ends, whichever these are.
+
+    For a thread: it stops with an error as soon as the run is killed or timed out.
+    """
+    splitter = LineSplitter()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            _stop_if_cancelled(ctx)
+            yield from splitter.feed(chunk)
+    yield from splitter.finish()
 
 
 def records_backwards(ctx: RunContext, path: Path, separator: bytes) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from windhover.engine.frame import Node
 from windhover.engine.messages import StartChild
 from windhover.engine.variables import execution_variables, task_run_variables
 from windhover.expression import ExpressionError
-from windhover.model.execution import JsonValue
+from windhover.model.execution import Execution, JsonValue, TaskRun
 from windhover.model.log import LogLevel
 from windhover.model.state import TERMINATED, StateType
 from windhover.plugin.executable import BatchTask
@@ -41,6 +41,10 @@ class BatchSteps(Directories):
         self, node: Node, task: TaskDefinition, extra: Mapping[str, JsonValue] | None = None
     ) -> dict[str, JsonValue]:
         """The properties of a task, rendered, with more variables before its own."""
+
+    @abstractmethod
+    def refuse_task(self, node: Node, error: Exception) -> None:
+        """Fail a task run that the engine cannot carry out."""
 
     @abstractmethod
     def end_with_attempt(self, node: Node, state: StateType) -> None:
@@ -80,10 +84,14 @@ class BatchSteps(Directories):
             self.end_with_attempt(node, StateType.FAILED)
             return
         if count == 0:
-            self.end_with_attempt(node, StateType.SUCCESS)
+            self.end(node, StateType.SUCCESS)
             return
         states = {StateType.CREATED.value: count, StateType.RUNNING.value: 0}
-        record.outputs = {"numberOfBatches": count, "iterations": states}
+        record.outputs = {
+            "numberOfBatches": count,
+            "iterations": states,
+            "subflowOutputsBaseUri": outputs_folder(self.live.record, record),
+        }
         self.start_more_batches(record.id)
 
     def start_more_batches(self, task_run_id: str) -> None:
@@ -96,29 +104,48 @@ class BatchSteps(Directories):
         variables = execution_variables(self.live, self.environment, node)
         batches = _plugin(task).batches(variables.get("previous"))
         first = total - left
-        for index in range(first, min(first + WINDOW, total)):
-            try:
-                self._start_batch(node, task, index, batches.uri(index))
-            except (ExpressionError, InvalidProperties, ValueError) as error:
-                self.log(LogLevel.ERROR, str(error), node)
-                node.record.outcome = StateType.FAILED
-                break
-            _move(states, StateType.CREATED, StateType.RUNNING)
+        try:
+            starts = [
+                self._start_of(node, task, index, batches.uri(index))
+                for index in range(first, min(first + WINDOW, total))
+            ]
+        except (ExpressionError, InvalidProperties, ValueError) as error:
+            if first == 0:
+                self._fail_unstarted(node, error)
+                return
+            self.log(LogLevel.ERROR, str(error), node)
+            node.record.outcome = StateType.FAILED
+        else:
+            self.effects.children_to_start += starts
+            for _ in starts:
+                _move(states, StateType.CREATED, StateType.RUNNING)
         if states[StateType.CREATED.value] and node.record.outcome is None:
             self.effects.timers_set[BATCH_TIMER + node.record.id] = self.now
         self.changed(node)
         self._end_if_done(node)
 
-    def _start_batch(self, node: Node, task: TaskDefinition, index: int, uri: str) -> None:
+    def _fail_unstarted(self, node: Node, error: Exception) -> None:
+        """Fail a task run of which nothing has begun."""
+        node.record.outputs = None
+        node.record.state.take_back()
+        self.refuse_task(node, error)
+
+    def _start_of(self, node: Node, task: TaskDefinition, index: int, uri: str) -> StartChild:
         place = {"items": uri, "iteration": index}
         task_run = {**task_run_variables(node), **place}
         bound = task.bind(self.rendered(node, task, {"taskrun": task_run}))
         assert isinstance(bound, BatchTask), "only such tasks come here"
-        run_variables: dict[str, JsonValue] = {"taskRunIteration": index}
+        outputs = node.record.outputs or {}
+        run_variables: dict[str, JsonValue] = {
+            "taskRunOutputs": {
+                "numberOfBatches": outputs["numberOfBatches"],
+                "uri": f"//{outputs_folder(self.live.record, node.record)}/{index}/outputs.ion",
+            },
+            "taskRunIteration": index,
+        }
         if node.record.value is not None:
             run_variables["taskRunValue"] = node.record.value
-        start = StartChild(node.record.id, task.id, task.type, bound.child(), run_variables)
-        self.effects.children_to_start.append(start)
+        return StartChild(node.record.id, task.id, task.type, bound.child(), run_variables)
 
     def batch_started(self, node: Node, event: ChildStarted) -> None:
         for warning in event.warnings:
@@ -181,6 +208,15 @@ class BatchSteps(Directories):
             ended = {state: states[state.value] for state in TERMINATED if states.get(state.value)}
             outcome = _plugin(task).outcome(task.properties, ended)
         self.end_with_attempt(node, outcome)
+
+
+def outputs_folder(execution: Execution, run: TaskRun) -> str:
+    """Where Kestra keeps the outputs of the executions that a task run starts: the run's folder.
+
+    Flows may name it. Here nothing lies there: the outputs are read from the executions.
+    """
+    flow = f"{execution.namespace.replace('.', '/')}/{execution.flow_id.replace('_', '-')}"
+    return f"/{flow}/executions/{execution.id}/tasks/{run.task_id.replace('_', '-')}/{run.id}"
 
 
 def is_batch_task(node: Node) -> bool:

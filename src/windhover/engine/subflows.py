@@ -6,7 +6,7 @@ from abc import abstractmethod
 from datetime import datetime
 
 from windhover.engine.agenda import DEADLINE_TIMER
-from windhover.engine.batches import BatchSteps, is_batch_under_way
+from windhover.engine.batches import BatchSteps, is_batch_task, is_batch_under_way
 from windhover.engine.events import ChildEnded, ChildRefused, ChildStarted
 from windhover.engine.frame import Node
 from windhover.engine.messages import StartChild
@@ -27,10 +27,6 @@ class Subflows(BatchSteps):
     @abstractmethod
     def end_attempt(self, node: Node, state: StateType, at: datetime) -> None:
         """End the task run, or try it again."""
-
-    @abstractmethod
-    def refuse_task(self, node: Node, error: Exception) -> None:
-        """Fail a task run that the engine cannot carry out."""
 
     def start_child(self, node: Node, task: TaskDefinition) -> None:
         restarted = node.record.state.current is StateType.RESTARTED
@@ -123,12 +119,13 @@ class Subflows(BatchSteps):
         self.end_attempt(node, state, self.now)
 
     def _add_attempt(self, node: Node, state: StateType) -> None:
-        """A task that starts executions has its attempt when the result is there, with its own history."""
-        histories = [
-            StateChange(StateType.CREATED, node.record.state.start_date),
-            StateChange(StateType.RUNNING, node.record.state.histories[-1].date),
-        ]
-        attempt = State(StateType.RUNNING, histories)
+        """A task that starts executions has its attempt when the result is there.
+
+        It has the task run's own history; with many executions, there is no instant at which it began to run.
+        """
+        attempt = State(StateType.CREATED, [StateChange(StateType.CREATED, node.record.state.start_date)])
+        if not is_batch_task(node):
+            attempt.become(StateType.RUNNING, node.record.state.histories[-1].date)
         attempt.become(state, self.now)
         node.record.add_attempt(Attempt(attempt))
         if node.task.timeout is not None:

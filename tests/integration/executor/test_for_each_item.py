@@ -11,6 +11,7 @@ from windhover.engine import batches
 from windhover.engine.messages import KillExecution
 from windhover.model.state import StateType
 from windhover.repository.execution_query import ExecutionQuery
+from windhover.storage import task_run_prefix
 
 CHILD = """
     id: child
@@ -69,9 +70,9 @@ def rows(ended: Ended) -> list[str]:
         ("", ["a1", "b2", "a3", "b4", "a5"]),
         ("batch: {rows: 2}", [r"a1\nb2", r"a3\nb4", "a5"]),
         ("batch: {partitions: 2}", [r"a1\na3\na5", r"b2\nb4"]),
-        ("batch: {bytes: 6}", [r"a1\nb2", r"a3\nb4", "a5"]),
+        ("batch: {bytes: 5}", [r"a1\nb2", r"a3\nb4", "a5"]),
         ("batch: {regexPattern: '^(b)', rows: 1}", [r"b2\nb4"]),
-        ("batch: {separator: '3'}", [r"a1\nb2\na3", r"b4\na5"]),
+        ("batch: {rows: 3, separator: ' - '}", ["a1 - b2 - a3 -", "b4 - a5 -"]),
     ],
 )
 async def test_a_file_is_split_and_the_outputs_are_merged_in_order(
@@ -80,9 +81,12 @@ async def test_a_file_is_split_and_the_outputs_are_merged_in_order(
     ended = await run(flows, batch)
     assert ended.state == "SUCCESS"
     assert rows(ended) == expected
-    assert ended.run("each_items").outputs == {
+    items = ended.run("each_items")
+    base = task_run_prefix("test", "parent", ended.execution.id, "each_items", items.id)
+    assert items.outputs == {
         "numberOfBatches": len(expected),
         "iterations": {"CREATED": 0, "RUNNING": 0, "SUCCESS": len(expected)},
+        "subflowOutputsBaseUri": base.removeprefix("kestra://"),
     }
     assert [run.task_id for run in ended.task_runs[1:5]] == ["each", "each_split", "each_items", "each_merge"]
 
@@ -114,10 +118,43 @@ async def test_more_executions_than_one_step_starts(flows: Flows, monkeypatch: p
 async def test_without_waiting_the_executions_go_their_own_way(flows: Flows) -> None:
     ended = await run(flows, "wait: false")
     assert ended.state == "SUCCESS"
-    assert ended.run("each_items").outputs == {
-        "numberOfBatches": 5,
-        "iterations": {"RUNNING": 0, "SUCCESS": 5},
-    }
+    outputs = ended.run("each_items").outputs or {}
+    assert outputs["iterations"] == {"RUNNING": 0, "SUCCESS": 5}
+    assert ended.run("each_merge").outputs == {}
+
+
+async def test_executions_without_outputs_are_merged_into_nothing(flows: Flows) -> None:
+    await flows.save(CHILD.partition("    outputs:")[0].replace("STATE", "SUCCESS"))
+    ended = await flows.run(PARENT.replace("PROPERTIES", ""))
+    assert ended.state == "SUCCESS"
+    assert ended.run("each_merge").outputs == {}
+    assert ended.states()["merged"] == "SKIPPED"
+
+
+async def test_an_execution_is_told_which_batch_it_is_of_how_many(flows: Flows) -> None:
+    ended = await run(flows, "batch: {rows: 3}")
+    query = ExecutionQuery("main", trigger_execution_id=ended.execution.id)
+    children = [child async for child in flows.runtime.executions.stream(query)]
+    told = [child.trigger.variables for child in children if child.trigger is not None]
+    base = (ended.run("each_items").outputs or {})["subflowOutputsBaseUri"]
+    assert sorted(variables["taskRunIteration"] for variables in told) == [0, 1]
+    for variables in told:
+        assert variables["taskRunOutputs"] == {
+            "numberOfBatches": 2,
+            "uri": f"//{base}/{variables['taskRunIteration']}/outputs.ion",
+        }
+
+
+async def test_nothing_is_started_when_what_one_of_them_is_given_cannot_be_said(flows: Flows) -> None:
+    await flows.save(CHILD.replace("STATE", "SUCCESS"))
+    wrong = PARENT.replace("PROPERTIES", "").replace(
+        "{{ taskrun.iteration }}", "{{ taskrun.iteration == 3 ? none.at.all : 1 }}"
+    )
+    ended = await flows.run(wrong)
+    assert ended.states()["each_items"] == "FAILED"
+    assert ended.run("each_items").outputs is None
+    assert len(ended.messages("ERROR")) == 1
+    assert not [message for message in ended.messages("INFO") if "Created new execution" in message]
 
 
 async def test_what_cannot_be_started_fails_once(flows: Flows) -> None:

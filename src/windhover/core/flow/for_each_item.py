@@ -18,14 +18,17 @@ from windhover.plugin.task import BoundTask, TaskDefinition
 class Batch(Definition):
     """How a file is split. The first that is given counts: `regexPattern`, `bytes`, `partitions`, `rows`."""
 
-    rows: Annotated[int | str | None, Field(description="How many rows a batch has.")] = None
+    rows: Annotated[int | str | None, Field(description="How many rows a batch has; 1 if it is less.")] = None
     partitions: Annotated[
         int | str | None, Field(description="How many batches there are; rows are dealt out to them in turn.")
     ] = None
     bytes: Annotated[
-        int | str | None, Field(description="How large a batch may be, such as `10 MB`; rows are not cut.")
+        int | str | None,
+        Field(description="The size, such as `10 MB`, at which a batch is full; rows are not cut."),
     ] = None
-    separator: Annotated[str, Field(description="What ends a row.")] = "\n"
+    separator: Annotated[
+        str, Field(description="What ends the rows of a batch. In the file, each line is a row.")
+    ] = "\n"
     regex_pattern: Annotated[
         str | None,
         Field(description="Rows for which the first group is the same make a batch; others are left out."),
@@ -99,7 +102,7 @@ inputs:
             (
                 self._part("split", SplitItems, {"items": self.items, **batch}),
                 self._part("items", StartBatches, start),
-                self._part("merge", MergeOutputs, {}),
+                self._part("merge", MergeOutputs, {"wait": self.wait}),
             ),
             chained=True,
         )

@@ -1,25 +1,17 @@
 """``io.kestra.plugin.core.storage.Split``"""
 
 import asyncio
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from windhover.core.part_files import PartFiles
-from windhover.core.record_files import file_extension, local_copy, records, separator_bytes
-from windhover.expression.java_regex import compile_java
+from windhover.core.record_files import file_extension, lines, local_copy
+from windhover.core.row_parts import Division, by_count, by_group, by_size, in_turn
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
 from windhover.plugin.task import Output, RunnableTask, TaskFailure
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B", re.IGNORECASE)
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
-
-#: Gives the part that a record belongs to; None drops it.
-ChoosePart = Callable[[bytes], str | None]
 
 
 class SplitOutput(Output):
@@ -54,97 +46,51 @@ regexPattern: "^([^,]+),"
     )
 
     from_: Annotated[str, Field(alias="from", description="The file to divide.")]
-    bytes: Annotated[str | None, Field(description="Size of a part, such as `10MB`; lines stay whole.")] = (
-        None
-    )
+    bytes: Annotated[
+        str | None,
+        Field(description="The size, such as `10MB`, at which a part is full; lines stay whole."),
+    ] = None
     partitions: Annotated[int | None, Field(ge=1, description="Number of parts, filled in turn.")] = None
-    rows: Annotated[int | None, Field(ge=1, description="Lines of a part.")] = None
+    rows: Annotated[int | None, Field(description="Lines of a part; 1 if it is less.")] = None
     regex_pattern: Annotated[
         str | None,
         Field(description="A part for each text of the first group; lines that do not match are left out."),
     ] = None
-    separator: Annotated[str, Field(description="What ends a line.")] = "\n"
+    separator: Annotated[
+        str, Field(description="What ends the lines of the parts, whatever ended them before.")
+    ] = "\n"
 
     async def run(self, ctx: RunContext) -> SplitOutput:
-        separator = separator_bytes(self.separator)
-        choose = self._choose_part(len(separator))
+        separator = self.separator.encode()
+        division = self._division()
         source = await local_copy(ctx, self.from_)
         folder = ctx.working_directory / f"{source.name}.parts"
         folder.mkdir()
-        parts = await asyncio.to_thread(_split, ctx, source, folder, separator, choose)
+        parts = await asyncio.to_thread(_split, ctx, source, folder, separator, division)
         return SplitOutput(uris=[await ctx.files.put(path, path.name) for path in parts])
 
-    def _choose_part(self, separator_size: int) -> ChoosePart:
-        if self.regex_pattern is not None:
-            return _by_group(self.regex_pattern)
-        if self.bytes is not None:
-            return _by_size(_read_size(self.bytes), separator_size)
+    def _division(self) -> Division:
+        try:
+            if self.regex_pattern is not None:
+                return by_group(self.regex_pattern)
+            if self.bytes is not None:
+                return by_size(self.bytes, self.separator.encode())
+        except ValueError as error:
+            raise TaskFailure(str(error)) from error
         if self.partitions is not None:
-            return _in_turn(self.partitions)
+            return in_turn(self.partitions)
         if self.rows is not None:
-            return _by_count(self.rows)
+            return by_count(self.rows)
         raise TaskFailure("Invalid configuration with no size, count, rows, nor regexPattern")
 
 
-def _split(ctx: RunContext, source: Path, folder: Path, separator: bytes, choose: ChoosePart) -> list[Path]:
+def _split(ctx: RunContext, source: Path, folder: Path, separator: bytes, division: Division) -> list[Path]:
     with PartFiles(folder, file_extension(source.name)) as parts:
-        for record in records(ctx, source, separator):
-            part = choose(record)
+        for line in lines(ctx, source):
+            try:
+                part = division.choose(line)
+            except ValueError as error:
+                raise TaskFailure(str(error)) from error
             if part is not None:
-                parts.write(part, record + separator)
+                parts.write(part, line + separator)
         return parts.paths
-
-
-def _by_group(pattern: str) -> ChoosePart:
-    compiled = compile_java(pattern)
-    if not compiled.groups:
-        raise TaskFailure(f"The pattern `{pattern}` has no group")
-
-    def choose(record: bytes) -> str | None:
-        found = compiled.search(record.decode(errors="replace"))
-        return None if found is None else found[1]
-
-    return choose
-
-
-def _by_size(size: int, separator_size: int) -> ChoosePart:
-    part, filled = 0, 0
-
-    def choose(record: bytes) -> str:
-        nonlocal part, filled
-        length = len(record) + separator_size
-        if filled and filled + length > size:
-            part, filled = part + 1, 0
-        filled += length
-        return str(part)
-
-    return choose
-
-
-def _in_turn(partitions: int) -> ChoosePart:
-    number = -1
-
-    def choose(record: bytes) -> str:
-        nonlocal number
-        number = (number + 1) % partitions
-        return str(number)
-
-    return choose
-
-
-def _by_count(rows: int) -> ChoosePart:
-    count = -1
-
-    def choose(record: bytes) -> str:
-        nonlocal count
-        count += 1
-        return str(count // rows)
-
-    return choose
-
-
-def _read_size(text: str) -> int:
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
-        raise TaskFailure(f"Invalid size with value '{text}'; write it as 500KB or 10MB")
-    return max(1, int(float(found[1]) * _UNITS[found[2].upper()]))

@@ -63,7 +63,7 @@ async def test_split(worker: InlineWorker) -> None:
     assert await split(worker, four, partitions=3) == ["1\n3\n", "2\n", "2\n"]
     assert await split(worker, four, bytes="4B") == ["1\n2\n", "2\n3\n"]
     assert await split(worker, four, regexPattern="^([12])$", rows=1) == ["1\n", "2\n2\n"]
-    assert await split(worker, "a--b--c", rows=2, separator="--") == ["a--b--", "c--"]
+    assert await split(worker, "a\r\nb\nc", rows=2, separator="--") == ["a--b--", "c--"]
     many = await split(worker, "".join(f"{n}\n" for n in range(400)), partitions=200)
     assert len(many) == 200
     assert many[1] == "1\n201\n"
@@ -75,7 +75,7 @@ async def test_split_says_what_is_wrong(worker: InlineWorker) -> None:
     nothing = await worker.run(Split, {"from": uri})
     assert nothing.at(LogLevel.ERROR) == ["Invalid configuration with no size, count, rows, nor regexPattern"]
     size = await worker.run(Split, {"from": uri, "bytes": "ten"})
-    assert size.at(LogLevel.ERROR)[0].startswith("Invalid size with value 'ten'")
+    assert size.at(LogLevel.ERROR)[0].startswith("`ten` is no size")
 
 
 async def test_reverse(worker: InlineWorker) -> None:
