@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from windhover import __version__
 from windhover.webserver.authentication import AuthenticationMiddleware
 from windhover.webserver.errors import install_error_handlers
-from windhover.webserver.openapi import ERRORS, install_openapi
+from windhover.webserver.openapi import install_openapi
 from windhover.webserver.request_metrics import RequestMetricsMiddleware
 from windhover.webserver.routes import (
     backfills,
@@ -93,11 +93,11 @@ def create_app(services: WebServices) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=ERRORS,
     )
     app.state.services = services
     for router in _ROUTERS:
-        app.include_router(router)
+        # Not included, which would take each route apart a second time: 0.2 s at the first request.
+        app.router.routes.extend(router.routes)
     app.add_route("/ping", _ping, include_in_schema=False)
     install_error_handlers(app)
     install_openapi(app)

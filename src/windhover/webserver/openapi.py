@@ -71,10 +71,6 @@ def install_openapi(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-#: The errors that any route may answer.
-ERRORS: Responses = {}
-
-
 def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     _, components = msgspec.json.schema_components(_documented, ref_template=_REF)
@@ -87,6 +83,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             if "HTTPValidationError" in str(operation.get("responses", {}).get("422", "")):
                 del operation["responses"]["422"]
+            operation["responses"] |= _ERRORS
     text = msgspec.json.encode(document).decode()
     named: dict[str, Any] = msgspec.json.decode(_STRUCT_NAME.sub("", text))
     return named
@@ -98,5 +95,8 @@ def _schema(kind: Any) -> Any:
     return schema
 
 
-ERRORS["4XX"] = answers(ErrorJson, description="Refused; the message says why")[200]
-ERRORS["5XX"] = answers(ErrorJson, description="Failed; the message says how to go on")[200]
+#: What any route may answer besides.
+_ERRORS: Responses = {
+    "4XX": answers(ErrorJson, description="Refused; the message says why")[200],
+    "5XX": answers(ErrorJson, description="Failed; the message says how to go on")[200],
+}
