@@ -16,6 +16,9 @@ MANIFESTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 EXPORT := $(UV) export --quiet --all-packages --no-emit-workspace --no-header --no-annotate \
 	--format requirements-txt
 
+# Servers are started by the hundred in tests: without bytecode each compiles the whole house again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test lint format bench lock clean help
 
 help:
