@@ -66,8 +66,9 @@ class PauseRequested(msgspec.Struct, frozen=True):
 class Resume(msgspec.Struct, frozen=True):
     """Somebody lets a paused execution go on; ``inputs`` are those of the pause, checked.
 
-    ``task_run_id`` is the pause to end; without it, that which began first. ``decision`` and ``comment``
-    answer a pause that asks for one; without an answer it is approved.
+    ``actor`` is a person, of whom the outputs of the pause tell; ``task`` says which task it was, if it was
+    one. The log names either. ``task_run_id`` is the pause to end; without it, that which began first.
+    ``decision`` and ``comment`` answer a pause that asks for one; without an answer it is approved.
     """
 
     inputs: Mapping[str, JsonValue] | None = None
@@ -75,6 +76,7 @@ class Resume(msgspec.Struct, frozen=True):
     task_run_id: str | None = None
     decision: Decision = Decision.APPROVED
     comment: str | None = None
+    task: str | None = None
 
 
 class LeaveBreakpoint(msgspec.Struct, frozen=True):

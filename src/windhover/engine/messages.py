@@ -156,6 +156,7 @@ class PauseExecution(msgspec.Struct, frozen=True):
 class ResumeExecution(msgspec.Struct, frozen=True):
     """Let a paused execution go on. ``inputs`` are those that its pause asks for, checked.
 
+    ``actor`` is the person who asks; ``task`` says which task it is, if it is one.
     ``task_run_id`` is the pause that they are for; without it, the one that began first is ended.
     ``decision`` and ``comment`` answer a pause that asks for one. ``logs`` say what is odd about the inputs.
     """
@@ -167,6 +168,7 @@ class ResumeExecution(msgspec.Struct, frozen=True):
     decision: Decision = Decision.APPROVED
     comment: str | None = None
     logs: Sequence[LogEntry] = ()
+    task: str | None = None
 
 
 class ResumeFromBreakpoint(msgspec.Struct, frozen=True):

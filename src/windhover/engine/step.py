@@ -117,8 +117,8 @@ class Step(Breakpoints):
         """Go on after a pause; what was given for its inputs has been checked."""
         if self.live.record.state.current is not StateType.PAUSED:
             return
-        by = f" by {event.actor}" if event.actor else ""
-        self.log(LogLevel.INFO, f"Execution resumed{by}.")
+        who = event.actor or event.task
+        self.log(LogLevel.INFO, f"Execution resumed{f' by {who}' if who else ''}.")
         if self.live.held_by is not None:
             self.wait_no_longer_for_a_round()
             return

@@ -101,9 +101,12 @@ class ChildFactory:
 
 def link(execution: Execution) -> str:
     """How log lines name an execution; the UI makes a link of it."""
-    return (
-        f'[[link execution="{execution.id}" flowId="{execution.flow_id}" namespace="{execution.namespace}"]]'
-    )
+    return execution_link(execution.id, execution.flow_id, execution.namespace)
+
+
+def execution_link(execution_id: str, flow_id: str, namespace: str) -> str:
+    """As :func:`link`, of an execution of which no more is known."""
+    return f'[[link execution="{execution_id}" flowId="{flow_id}" namespace="{namespace}"]]'
 
 
 def child_ended(live: LiveExecution, task_run_id: str, environment: EngineEnvironment) -> ChildEnded:

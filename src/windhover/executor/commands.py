@@ -192,7 +192,14 @@ class Commands:
             raise IllegalExecutionState(f"Execution '{command.execution_id}' is not paused, can't resume it")
         if command.logs:
             await self._round.apply(live, LogsWritten(live.record.id, command.logs))
-        resume = Resume(command.inputs, command.actor, command.task_run_id, command.decision, command.comment)
+        resume = Resume(
+            command.inputs,
+            command.actor,
+            command.task_run_id,
+            command.decision,
+            command.comment,
+            command.task,
+        )
         return await self._round.apply(live, resume)
 
     async def _resume_from_breakpoint(self, command: ResumeFromBreakpoint) -> Change:

@@ -339,8 +339,10 @@ class ExecutionAccess(Protocol):
         execution are there with 0. No ``states``: in whatever state they are.
         """
 
-    async def kill(self, execution_id: str, *, cascade: bool) -> None:
+    async def kill(self, execution_id: str, by: TaskIdentity, *, cascade: bool) -> None:
         """Kill an execution, and with ``cascade`` those that it has started; one that has ended stays.
+
+        ``by`` is the task that asks: the log of the execution names it.
 
         Raises:
             ExecutionRefused: there is no such execution.
@@ -353,13 +355,15 @@ class ExecutionAccess(Protocol):
         self,
         execution_id: str,
         inputs: Mapping[str, JsonValue],
+        by: TaskIdentity,
         *,
         namespace: str | None = None,
         flow_id: str | None = None,
     ) -> None:
         """Let a paused execution go on; ``inputs`` are those that its pause asks for.
 
-        With ``namespace`` and ``flow_id`` it must be one of that flow.
+        ``by`` is the task that asks: the log of the execution names it. With ``namespace`` and ``flow_id``
+        the execution must be one of that flow.
 
         Raises:
             ExecutionRefused: there is no such execution, it is not paused, or the inputs are wrong.

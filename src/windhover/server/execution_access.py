@@ -18,9 +18,16 @@ from windhover.engine.messages import (
     ResumeExecution,
 )
 from windhover.engine.pause_inputs import needs_decision, pause_form, resolve_pause_inputs
+from windhover.executor.children import execution_link
 from windhover.model.execution import Execution, JsonValue
 from windhover.model.state import TERMINATED, StateType
-from windhover.plugin.context import ExecutionPurge, ExecutionRefused, ExecutionSelection, Purged
+from windhover.plugin.context import (
+    ExecutionPurge,
+    ExecutionRefused,
+    ExecutionSelection,
+    Purged,
+    TaskIdentity,
+)
 from windhover.queue.local import ExecutorQueue
 from windhover.repository.execution_query import ChildFilter, ExecutionQuery
 from windhover.repository.executions import ExecutionRepository
@@ -161,12 +168,12 @@ class ExecutorAccess(msgspec.Struct, frozen=True):
             FlowQuery(self.tenant_id, namespace=namespace, paging=Paging(number, _FLOWS_AT_ONCE))
         )
 
-    async def kill(self, execution_id: str, *, cascade: bool) -> None:
+    async def kill(self, execution_id: str, by: TaskIdentity, *, cascade: bool) -> None:
         header = await self.executions.header(execution_id)
         if header is None or header.tenant_id != self.tenant_id:
             raise ExecutionRefused(str(ExecutionNotFound(execution_id)))
         try:
-            await self.executor.ask(KillExecution(execution_id, "a task", cascade))
+            await self.executor.ask(KillExecution(execution_id, _named(by), cascade))
         except CommandRefused as error:
             raise ExecutionRefused(str(error)) from None
 
@@ -174,12 +181,14 @@ class ExecutorAccess(msgspec.Struct, frozen=True):
         self,
         execution_id: str,
         inputs: Mapping[str, JsonValue],
+        by: TaskIdentity,
         *,
         namespace: str | None = None,
         flow_id: str | None = None,
     ) -> None:
         try:
-            await self.executor.ask(await self._command(execution_id, inputs, namespace, flow_id))
+            command = await self._command(execution_id, inputs, namespace, flow_id)
+            await self.executor.ask(replace(command, task=_named(by)))
         except (CommandRefused, FlowNotFound, FlowUnreadable) as error:
             raise ExecutionRefused(str(error)) from None
 
@@ -208,3 +217,9 @@ class ExecutorAccess(msgspec.Struct, frozen=True):
         if resolved.problems:
             raise CommandRefused("\n".join(problem.message for problem in resolved.problems))
         return ResumeExecution(execution_id, resolved.values, task_run_id=form.task_run_id)
+
+
+def _named(task: TaskIdentity) -> str:
+    """How the log of an execution names the task of another one that did something to it."""
+    execution = execution_link(task.execution_id, task.flow_id, task.namespace)
+    return f"the task '{task.task_id}' of {execution}"

@@ -26,7 +26,7 @@ from windhover.model.log import LogEntry, LogLevel, Metric
 from windhover.model.purge import VersionPurge
 from windhover.model.state import StateType
 from windhover.model.trigger_state import TriggerState
-from windhover.plugin.context import ExecutionPurge, ExecutionSelection, Purged, StoredFlow
+from windhover.plugin.context import ExecutionPurge, ExecutionSelection, Purged, StoredFlow, TaskIdentity
 from windhover.plugin.task import Output, RunnableTask, TaskDefinition
 from windhover.queue.local import LocalQueue
 from windhover.repository.kv import KvRepository
@@ -170,13 +170,14 @@ class InlineExecutions:
             key: count for key, count in self.counts.items() if key in asked or key[0] in namespaces
         }
 
-    async def kill(self, execution_id: str, *, cascade: bool) -> None:
+    async def kill(self, execution_id: str, by: TaskIdentity, *, cascade: bool) -> None:
         self.killed.append(execution_id)
 
     async def resume(
         self,
         execution_id: str,
         inputs: Mapping[str, JsonValue],
+        by: TaskIdentity,
         *,
         namespace: str | None = None,
         flow_id: str | None = None,

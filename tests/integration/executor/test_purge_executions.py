@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.integration.executor.flows import Flows
 
+from windhover.executor.children import link
+from windhover.model.state import StateType
 from windhover.repository.flows import FlowRepository
 
 HELLO = """
@@ -127,7 +129,19 @@ async def test_a_purge_of_metrics_deletes_them(flows: Flows) -> None:
 
 async def test_a_task_kills_another_execution(flows: Flows) -> None:
     waiting = await flows.start(await flows.save(PAUSED))
-    await flows.run(KILL, inputs={"target": waiting})
-    assert (await flows.ended(waiting)).state == "KILLED"
+    killing = await flows.run(KILL, inputs={"target": waiting})
+    killed = await flows.ended(waiting)
+    assert killed.state == "KILLED"
+    assert killed.messages()[-1] == f"Execution killed by the task 'kill' of {link(killing.execution)}."
     unknown = await flows.run(KILL, inputs={"target": "nobody"})
     assert unknown.state == "FAILED"
+
+
+async def test_a_task_resumes_another_execution_and_is_no_person(flows: Flows) -> None:
+    waiting = await flows.start(await flows.save(PAUSED))
+    await flows.reaches(waiting, StateType.PAUSED)
+    resuming = await flows.run(KILL.replace("execution.Kill", "execution.Resume"), inputs={"target": waiting})
+    resumed = await flows.ended(waiting)
+    assert resumed.state == "SUCCESS"
+    assert resumed.messages()[-1] == f"Execution resumed by the task 'kill' of {link(resuming.execution)}."
+    assert "by" not in (resumed.run("wait").outputs or {})["resumed"]

@@ -26,5 +26,5 @@ executionId: "{{ inputs.executionId }}"
     propagate_kill: Annotated[bool, Field(description="Kill the executions that it has started, too.")] = True
 
     async def run(self, ctx: RunContext) -> None:
-        await ctx.server.executions.kill(self.execution_id, cascade=self.propagate_kill)
+        await ctx.server.executions.kill(self.execution_id, ctx.identity, cascade=self.propagate_kill)
         ctx.logger.info(f"Killed execution {self.execution_id}")

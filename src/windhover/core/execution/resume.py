@@ -35,7 +35,7 @@ inputs:
         if execution_id is None:
             raise TaskFailure("No `executionId`, and no execution has started this one")
         await ctx.server.executions.resume(
-            execution_id, self.inputs or {}, namespace=self.namespace, flow_id=self.flow_id
+            execution_id, self.inputs or {}, ctx.identity, namespace=self.namespace, flow_id=self.flow_id
         )
         ctx.logger.info(f"Resumed execution {execution_id}")
 

@@ -17,5 +17,5 @@ class Kill(ServerTask[None]):
     propagate_kill: Annotated[bool, Field(description="Kill the executions that it has started, too.")] = True
 
     async def act(self, ctx: RunContext) -> None:
-        await ctx.server.executions.kill(self.execution_id, cascade=self.propagate_kill)
+        await ctx.server.executions.kill(self.execution_id, ctx.identity, cascade=self.propagate_kill)
         ctx.logger.info(f"Killed execution {self.execution_id}")

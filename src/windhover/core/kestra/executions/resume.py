@@ -24,7 +24,7 @@ class Resume(ServerTask[None]):
         execution_id = self.execution_id or _starter(ctx)
         if execution_id is None:
             raise TaskFailure("No `executionId`, and no execution has started this one")
-        await ctx.server.executions.resume(execution_id, self.inputs or {})
+        await ctx.server.executions.resume(execution_id, self.inputs or {}, ctx.identity)
         ctx.logger.info(f"Resumed execution {execution_id}")
 
 
