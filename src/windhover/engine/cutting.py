@@ -39,7 +39,7 @@ class Cutting(FlowControl):
         finalize = finalize and record.state.current is not StateType.QUEUED
         record.ordered_end = OrderedEnd(state, stops=stop, finalizes=finalize)
         self.header_changed()
-        if self.resting and finalize:
+        if self.resting and self.runs_on():
             self.header_state(StateType.RUNNING)
         self.cut(self.live.root, state, stop=stop, finalize=finalize)
         # A branch that goes on may have stood still until now, in a pause.
@@ -77,6 +77,19 @@ class Cutting(FlowControl):
             self.end(child, state)
         elif stop:
             self.stop_leaf(child)
+
+    def runs_on(self) -> bool:
+        """Something is to start in spite of what has been cut: only ``finally`` branches if all is to end."""
+        end = self.live.record.ordered_end
+        if end is None:
+            return True
+        frames = [self.live.root] if end.finalizes else []
+        while frames:
+            frame = frames.pop()
+            if frame.has(Phase.FINALLY):
+                return True
+            frames.extend(node.body_frame for node in frame.open.values() if node.body_frame is not None)
+        return False
 
     def runs_finally(self) -> bool:
         """A ``finally`` branch of what was cut is running."""
@@ -117,5 +130,5 @@ class Cutting(FlowControl):
         """Wait no longer for the next try of a task run."""
         self.clear_timer(RETRY_TIMER + node.record.id)
         self.live.retrying -= 1
-        if not self.live.retrying and self.live.record.state.current is StateType.RETRYING:
+        if not self.live.retrying and self.live.record.state.current is StateType.RETRYING and self.runs_on():
             self.header_state(StateType.RUNNING)

@@ -372,6 +372,10 @@ class TaskRunNotFound(CommandRefused):
         super().__init__(f"Task run '{task_run_id}' not found")
 
 
+class RevisionNotFound(CommandRefused):
+    """The flow has no such revision."""
+
+
 class NothingToRestart(CommandRefused):
     """No task run of the execution failed; ``hint`` says what else there is to know, or to do."""
 

@@ -95,6 +95,18 @@ class Pauses(Subflows):
             self.log(LogLevel.ERROR, "Nobody resumed the execution in time.", node)
         self._leave(node, state)
 
+    def interrupt_pause(self, by: str | None) -> None:
+        """A kill ends the pause that began first as a resume would, and nothing is run."""
+        header = self.live.record
+        paused = [node for node in self.open_leaves() if is_paused(node)]
+        first = min(paused, key=lambda node: node.record.position, default=None)
+        if header.state.current is not StateType.PAUSED or first is None or asks_for_decision(first):
+            return
+        header.metadata.attempt_number += 1
+        self.live.outputs_changed(first, self._resumed(first.record, StateType.KILLING, by))
+        self.changed(first)
+        self.header_state(StateType.RESTARTED)
+
     def decide(self, node: Node, decision: Decision, answer: Resume | None = None) -> None:
         """End a pause that asks for a decision; ``answer`` is None when nobody gave one in time."""
         record, frame, task = node.record, node.body_frame, node.task

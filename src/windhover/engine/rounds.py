@@ -105,8 +105,8 @@ class Rounds(Cutting):
         self.clear_timer(LOOP_TIMER + node.record.id)
         if self.live.held_by == node.record.id:
             self.live.held_by = None
-            if self.live.record.state.current is StateType.PAUSED:
-                # Nobody could resume it, and what follows is to start.
+            if self.live.record.state.current is StateType.PAUSED and self.runs_on():
+                # What follows is to start, and nobody would resume it.
                 self.header_state(StateType.RUNNING)
         node.record.stage = Stage.BODY
         if frame.finalizes:

@@ -20,6 +20,7 @@ from windhover.engine.messages import (
     NothingToRestart,
     ReplayExecution,
     RestartExecution,
+    RevisionNotFound,
     SetLabels,
     UnqueueExecution,
 )
@@ -46,6 +47,9 @@ ReworkCommand = (
     | UnqueueExecution
 )
 
+
+#: States in which an execution may end that somebody takes out of the queue.
+_UNQUEUED_AS = (StateType.FAILED, StateType.CANCELLED)
 
 #: States in which an execution waits for something that it can be forced past; in others it runs already.
 _WAITS = (StateType.CREATED, StateType.QUEUED, StateType.PAUSED, StateType.BREAKPOINT, StateType.RETRYING)
@@ -103,7 +107,7 @@ class Actions:
                 raise NothingToRestart("It can be resumed.")
             _check_that_it_may_go_on(live)
         now, runs = self._clock(), [node.record for node in live.nodes.values()]
-        if command.revision is not None and command.revision != record.flow_revision:
+        if command.revision is not None:
             flow = await self._revision(live, command.revision)
             new = restart_as(record, runs, flow, now, self._environment.new_id)
             change = self._changed(new, flow, 0)
@@ -201,11 +205,14 @@ class Actions:
             raise IllegalExecutionState("Only QUEUED execution can be unqueued")
         forced: EngineEvent = Released()
         text = "Execution taken out of the queue"
-        if command.state.is_terminated:
+        if command.state in _UNQUEUED_AS:
             forced = Refused(command.state, by_hand=True)
             text += f" as {command.state.value}"
         elif command.state is not StateType.RUNNING:
-            raise IllegalExecutionState(f"An execution cannot leave the queue as {command.state.value}")
+            raise IllegalExecutionState(
+                f"Invalid target state: {command.state.value}. Valid states are: "
+                f"[{', '.join(state.value for state in (StateType.RUNNING, *_UNQUEUED_AS))}]"
+            )
         change = Change(live, effects=[_waits_no_longer(live)], reworked=True, forced=forced)
         return self._noted(change, text, command.actor)
 
@@ -234,7 +241,9 @@ class Actions:
         record = live.record
         try:
             return await self._definitions.get(record.tenant_id, record.namespace, record.flow_id, revision)
-        except (FlowNotFound, FlowUnreadable) as error:
+        except FlowNotFound as error:
+            raise RevisionNotFound(str(error)) from None
+        except FlowUnreadable as error:
             raise CommandRefused(str(error)) from None
 
 

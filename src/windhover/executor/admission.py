@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
+from itertools import pairwise
 
 import msgspec
 
@@ -187,9 +188,12 @@ class Admission:
 
 def _has_run(record: Execution) -> bool:
     """It was let in; what ended while it waited holds no slot for the tasks that run after its end."""
-    for change in reversed(record.state.histories):
-        if change.state not in TERMINATED and change.state is not StateType.KILLING:
-            return change.state not in _NOT_LET_IN
+    states = [change.state for change in record.state.histories]
+    for before, state in reversed([*pairwise([None, *states])]):
+        # A pause that a kill has ended shows as RESTARTED, too.
+        resumed = state is StateType.RESTARTED and before is StateType.PAUSED
+        if not resumed and state not in TERMINATED and state is not StateType.KILLING:
+            return state not in _NOT_LET_IN
     return False
 
 

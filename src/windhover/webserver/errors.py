@@ -23,6 +23,7 @@ from windhover.engine.messages import (
     CommandRefused,
     ExecutionNotFound,
     NothingToRestart,
+    RevisionNotFound,
     TaskRunNotFound,
 )
 from windhover.model.problem import FlowInvalid
@@ -138,7 +139,7 @@ def translate(error: Exception) -> ApiError | None:
             return conflict(str(error))
         case InvalidFilter():
             return bad_request(str(error))
-        case ExecutionNotFound() | TaskRunNotFound():
+        case ExecutionNotFound() | TaskRunNotFound() | RevisionNotFound():
             return not_found(str(error))
         case NothingToRestart():
             return invalid_entity(str(error))

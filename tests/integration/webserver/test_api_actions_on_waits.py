@@ -174,3 +174,42 @@ async def test_an_expression_about_a_task_run_sees_what_came_of_it(local_server:
     (run,) = execution["taskRunList"]
     answer = await act(local_server, waiting, f"eval/{run['id']}", content="{{ tasks.approval.state }}")
     assert answer.json() == {"result": "PAUSED"}
+
+
+async def test_only_some_states_end_the_wait_for_a_turn(local_server: Server) -> None:
+    await started(local_server, ONE_AT_A_TIME, "PAUSED")
+    waiting = await started(local_server, ONE_AT_A_TIME, "QUEUED")
+    answer = await act(local_server, waiting, "unqueue", params={"state": "SUCCESS"})
+    assert answer.status_code == 409
+    assert "Valid states are: [RUNNING, FAILED, CANCELLED]" in answer.json()["message"]
+    assert (await act(local_server, waiting, "unqueue", params={"state": "FAILED"})).status_code == 200
+    await reached(local_server, waiting, "FAILED")
+
+
+FAILS = """\
+id: fails
+namespace: company.team
+tasks:
+  - {id: fails, type: io.kestra.plugin.core.execution.Fail}
+"""
+
+
+async def test_a_revision_makes_a_restart_a_new_execution_also_if_it_is_the_same(
+    local_server: Server,
+) -> None:
+    failed = await started(local_server, FAILS, "FAILED")
+    answer = await act(local_server, failed, "restart", params={"revision": 1})
+    assert answer.status_code == 200
+    new = answer.json()
+    assert (new["parentId"], new["originalId"]) == (failed, failed)
+    assert new["id"] != failed
+    again = await reached(local_server, new["id"], "FAILED")
+    assert [len(run["attempts"]) for run in again["taskRunList"]] == [2]
+
+
+@pytest.mark.parametrize("action", ["restart", "replay"])
+async def test_a_revision_that_there_is_not_is_not_found(local_server: Server, action: str) -> None:
+    failed = await started(local_server, FAILS, "FAILED")
+    answer = await act(local_server, failed, action, params={"revision": 7})
+    assert answer.status_code == 404
+    assert "revision" in answer.json()["message"]

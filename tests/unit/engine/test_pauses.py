@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from windhover.engine.events import Resume
+from windhover.engine.events import KillRequested, Resume, TimerFired
 from windhover.model.state import StateType
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -104,3 +104,48 @@ def test_a_pause_that_takes_too_long_fails(properties: str, history: str) -> Non
     run.fire()
 
     assert run.history("wait") == history
+
+
+def test_a_kill_ends_a_pause_as_a_resume_does() -> None:
+    run = a_pause("")
+    run.apply(KillRequested("ada"))
+    assert run.ended
+    assert run.history() == "CREATED RUNNING PAUSED RESTARTED KILLING KILLED"
+    resumed = (run.run("wait").outputs or {})["resumed"]
+    assert isinstance(resumed, dict)
+    assert (resumed["by"], resumed["to"]) == ("ada", "KILLING")
+
+
+@pytest.mark.parametrize(
+    ("finally_", "history"),
+    [
+        ("", "CREATED RUNNING PAUSED FAILED"),
+        (
+            "finally: [{id: clean, type: io.kestra.plugin.core.debug.Return}]",
+            "CREATED RUNNING PAUSED RUNNING FAILED",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        "{id: waits, type: io.kestra.plugin.core.flow.Pause}",
+        "{id: waits, type: io.kestra.plugin.core.flow.LoopUntil, condition: '{{ false }}',"
+        " tasks: [{id: asks, type: io.kestra.plugin.core.debug.Return}]}",
+    ],
+)
+def test_what_waits_runs_again_before_its_end_only_if_something_is_to_run(
+    waiting: str, finally_: str, history: str
+) -> None:
+    run = FlowRun(f"""
+sla: [{{id: soon, type: MAX_DURATION, duration: PT1S, behavior: FAIL}}]
+tasks: [{waiting}]
+{finally_}
+""")
+    if run.jobs:
+        run.end()
+    run.apply(TimerFired("sla:soon"))
+    if run.jobs:
+        run.end()
+    assert run.ended
+    assert run.history() == history
