@@ -44,21 +44,22 @@ def postgres_cluster() -> postgres.Cluster:
 
 
 @pytest.fixture
-def own_postgres_cluster() -> Iterator[postgres.Cluster]:
+def own_postgres_cluster(postgres_cluster: postgres.Cluster) -> Iterator[postgres.Cluster]:
     """A PostgreSQL server that a test may stop and start as it likes."""
     folder = Path(tempfile.mkdtemp(prefix="windhover-postgres-"))
-    try:
-        cluster = postgres.Cluster(folder)
-    except postgres.PostgresNotInstalled as reason:
-        shutil.rmtree(folder)
-        pytest.skip(f"PostgreSQL tests are left out: {reason}")
-    cluster.create()
-    cluster.start()
-    cluster.watch(os.getpid())
+    cluster = postgres.own_cluster(folder)
     yield cluster
     if (cluster.data / "postmaster.pid").exists():
         cluster.stop()
     shutil.rmtree(folder)
+
+
+@pytest_asyncio.fixture
+async def postgres_database(postgres_cluster: postgres.Cluster) -> AsyncIterator[str]:
+    """The DSN of an empty database, removed after the test."""
+    dsn = await postgres_cluster.create_database()
+    yield dsn
+    await postgres_cluster.drop_database(dsn)
 
 
 @pytest_asyncio.fixture

@@ -2,7 +2,7 @@
 
 The first test that needs it starts it, one for all processes of a run (pytest-xdist), on a free port of
 the loopback interface and without fsync. The process that pytest was started as stops it; should that be
-killed, a watcher does.
+killed, a watcher does. Tests that stop a server have one of their own, from a copy of its first files.
 """
 
 from __future__ import annotations
@@ -82,16 +82,19 @@ class Cluster:
         port = (self.folder / "port").read_text()
         return f"postgresql://windhover@127.0.0.1:{port}/postgres"
 
-    def create(self) -> None:
-        """Make the files of the server."""
+    def create(self, template: Path | None = None) -> None:
+        """Make the files of the server, or copy those of another one that has not been started yet."""
         if user := _server_user():
             shutil.chown(self.folder, user)
-        self._run(
-            "initdb", "--pgdata", str(self.data), "--username", "windhover", "--auth", "trust",
-            "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions",
-        )  # fmt: skip
-        with (self.data / "postgresql.conf").open("a") as file:
-            file.write(_CONFIGURATION)
+        if template is None:
+            self._run(
+                "initdb", "--pgdata", str(self.data), "--username", "windhover", "--auth", "trust",
+                "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions",
+            )  # fmt: skip
+            with (self.data / "postgresql.conf").open("a") as file:
+                file.write(_CONFIGURATION)
+        else:
+            _copy(template, self.data)
         (self.folder / "port").write_text(str(_free_port()))
 
     def start(self) -> None:
@@ -102,6 +105,25 @@ class Cluster:
 
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "stop")
+
+    async def create_database(self) -> str:
+        """Make an empty database, and return its DSN."""
+        name = f"test_{secrets.token_hex(8)}"
+        await self._execute(f"CREATE DATABASE {name}")
+        return f"{self.dsn.rpartition('/')[0]}/{name}"
+
+    async def drop_database(self, dsn: str) -> None:
+        """Remove a database, whoever still uses it."""
+        await self._execute(f"DROP DATABASE {dsn.rpartition('/')[2]} WITH (FORCE)")
+
+    async def _execute(self, statement: str) -> None:
+        import asyncpg
+
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
 
     def watch(self, process: int) -> None:
         """Stop the server and remove its files when a process has ended."""
@@ -144,9 +166,24 @@ def shared_cluster() -> Cluster:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "started").exists():
             cluster.create()
+            _copy(cluster.data, folder / "template")
             cluster.start()
             cluster.watch(int(os.environ[_OWNER_VARIABLE]))
             (folder / "started").touch()
+    return cluster
+
+
+def own_cluster(folder: Path) -> Cluster:
+    """Another server of this test run, in a folder of its own: for a test that stops it.
+
+    Raises:
+        PostgresNotInstalled: this machine cannot run one.
+    """
+    template = shared_cluster().folder / "template"
+    cluster = Cluster(folder)
+    cluster.create(template)
+    cluster.start()
+    cluster.watch(os.getpid())
     return cluster
 
 
@@ -163,6 +200,11 @@ def stop_shared_cluster() -> None:
     if (folder / "started").exists():
         Cluster(folder).stop()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder with the owners of its files."""
+    subprocess.run(["cp", "-a", source, target], check=True)
 
 
 def _server_user() -> str | None:

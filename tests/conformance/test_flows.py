@@ -7,11 +7,9 @@ import json
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 from tests.server_process import ServerProcess
 
@@ -41,22 +39,12 @@ def server(
     """A server with an empty database."""
     dsn = None
     if request.param == "postgresql":
-        dsn = asyncio.run(_empty_database(request.getfixturevalue("postgres_cluster").dsn))
+        dsn = asyncio.run(request.getfixturevalue("postgres_cluster").create_database())
     home = tmp_path_factory.mktemp("conformance") / "home"
     server = ServerProcess(home, postgres=dsn, configuration=_CONFIGURATION)
     server.start()
     yield server
     server.stop()
-
-
-async def _empty_database(dsn: str) -> str:
-    name = f"conformance_{uuid.uuid4().hex}"
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(f"CREATE DATABASE {name}")
-    finally:
-        await connection.close()
-    return f"{dsn.rpartition('/')[0]}/{name}"
 
 
 @pytest.mark.timeout(300)
