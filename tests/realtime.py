@@ -6,11 +6,12 @@ A message is the JSON text of its number, so that executions tell which messages
 from __future__ import annotations
 
 import asyncio
+import copy
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import httpx
 from tests.brokers import Broker, Mosquitto, NatsServer, RabbitMq, RedisServer
@@ -21,7 +22,7 @@ _PAGE = 1_000
 _SESSION = 3_600
 
 _FLOW = """
-id: realtime
+id: {topic}
 namespace: {namespace}
 
 tasks:
@@ -44,8 +45,17 @@ class Family(ABC):
     #: A message that comes twice starts one execution.
     exactly_once: ClassVar[bool] = True
 
+    #: The queue, list, subject … of the messages, and the id of their flow.
+    topic: str = "numbers"
+
     def __init__(self, folder: Path) -> None:
         self.broker = self.make_broker(folder)
+
+    def beside(self, topic: str) -> Self:
+        """The same on the same broker, with messages and a flow of its own."""
+        other = copy.copy(self)
+        other.topic = topic
+        return other
 
     @abstractmethod
     def make_broker(self, folder: Path) -> Broker:
@@ -68,7 +78,8 @@ class Family(ABC):
         written = {**self.trigger(), **properties}
         trigger = "\n".join(f"    {key}: {value}" for key, value in written.items())
         shown = "events | length" if "batch" in properties else self.value
-        return _FLOW.format(namespace=_NAMESPACE, message=f"{{{{ trigger.{shown} }}}}", trigger=trigger)
+        message = f"{{{{ trigger.{shown} }}}}"
+        return _FLOW.format(topic=self.topic, namespace=_NAMESPACE, message=message, trigger=trigger)
 
     def numbers(self, execution: Mapping[str, Any]) -> list[int]:
         """The numbers of the messages that an execution was started for."""
@@ -83,6 +94,10 @@ class MqttFamily(Family):
     exactly_once = False
     qos: ClassVar[int] = 1
 
+    @property
+    def _client_id(self) -> str:
+        return f"windhover-{self.topic}"
+
     def make_broker(self, folder: Path) -> Mosquitto:
         return Mosquitto(folder)
 
@@ -91,8 +106,8 @@ class MqttFamily(Family):
         return {
             "type": "io.kestra.plugin.mqtt.RealtimeTrigger",
             "server": self.broker.url,
-            "clientId": "windhover",
-            "topic": "numbers",
+            "clientId": self._client_id,
+            "topic": self.topic,
             "qos": str(self.qos),
         }
 
@@ -106,19 +121,19 @@ class MqttFamily(Family):
         async with aiomqtt.Client(
             "127.0.0.1",
             self.broker.port,
-            identifier="windhover",
+            identifier=self._client_id,
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=False,
             properties=properties,
         ) as client:
-            await client.subscribe("numbers", qos=self.qos)
+            await client.subscribe(self.topic, qos=self.qos)
 
     async def publish(self, numbers: Sequence[int]) -> None:
         import aiomqtt
 
         async with aiomqtt.Client("127.0.0.1", self.broker.port) as client:
             for number in numbers:
-                await client.publish("numbers", str(number), qos=self.qos)
+                await client.publish(self.topic, str(number), qos=self.qos)
 
 
 class MqttExactlyOnceFamily(MqttFamily):
@@ -141,7 +156,7 @@ class AmqpFamily(Family):
             "type": "io.kestra.plugin.amqp.RealtimeTrigger",
             "host": "127.0.0.1",
             "port": str(self.broker.port),
-            "queue": "numbers",
+            "queue": self.topic,
         }
 
     async def prepare(self) -> None:
@@ -152,12 +167,12 @@ class AmqpFamily(Family):
 
         async with await aio_pika.connect(host="127.0.0.1", port=self.broker.port) as connection:
             channel = await connection.channel()
-            await channel.declare_queue("numbers", durable=True)
+            await channel.declare_queue(self.topic, durable=True)
             for begin in range(0, len(numbers), 500):
                 await asyncio.gather(
                     *(
                         channel.default_exchange.publish(
-                            aio_pika.Message(str(number).encode(), delivery_mode=2), "numbers"
+                            aio_pika.Message(str(number).encode(), delivery_mode=2), self.topic
                         )
                         for number in numbers[begin : begin + 500]
                     )
@@ -176,7 +191,7 @@ class RedisFamily(Family):
         return {
             "type": "io.kestra.plugin.redis.list.RealtimeTrigger",
             "url": self.broker.url,
-            "key": "numbers",
+            "key": self.topic,
         }
 
     async def prepare(self) -> None:
@@ -187,7 +202,7 @@ class RedisFamily(Family):
 
         async with Redis(host="127.0.0.1", port=self.broker.port) as client:
             for begin in range(0, len(numbers), 500):
-                await client.rpush("numbers", *numbers[begin : begin + 500])
+                await client.rpush(self.topic, *numbers[begin : begin + 500])
 
 
 class NatsFamily(Family):
@@ -202,7 +217,7 @@ class NatsFamily(Family):
         return {
             "type": "io.kestra.plugin.nats.core.RealtimeTrigger",
             "url": self.broker.url,
-            "subject": "numbers",
+            "subject": self.topic,
             "batchSize": "100",
         }
 
@@ -210,7 +225,7 @@ class NatsFamily(Family):
         import nats
 
         client = await nats.connect(f"nats://127.0.0.1:{self.broker.port}")
-        await client.jetstream().add_stream(name="numbers", subjects=["numbers"])
+        await client.jetstream().add_stream(name=self.topic, subjects=[self.topic])
         await client.close()
 
     async def publish(self, numbers: Sequence[int]) -> None:
@@ -220,7 +235,7 @@ class NatsFamily(Family):
         for begin in range(0, len(numbers), 500):
             stream = client.jetstream()
             await asyncio.gather(
-                *(stream.publish("numbers", str(one).encode()) for one in numbers[begin : begin + 500])
+                *(stream.publish(self.topic, str(one).encode()) for one in numbers[begin : begin + 500])
             )
         await client.close()
 
@@ -235,7 +250,7 @@ FAMILIES: Sequence[type[Family]] = (
 
 
 class Executions:
-    """The executions of the flow, on a server that may come and go."""
+    """The executions of a family's flow, on a server that may come and go."""
 
     def __init__(self, server: ServerProcess, family: Family) -> None:
         self._server = server
@@ -258,7 +273,12 @@ class Executions:
         return Counter(number for execution in self.all() for number in self._family.numbers(execution))
 
     def _page(self, page: int, size: int, state: str | None = None) -> Mapping[str, Any]:
-        query: dict[str, str | int] = {"namespace": _NAMESPACE, "page": page, "size": size}
+        query: dict[str, str | int] = {
+            "namespace": _NAMESPACE,
+            "flowId": self._family.topic,
+            "page": page,
+            "size": size,
+        }
         if state is not None:
             query["state"] = state
         answer = self._client.get(f"{self._server.api}/executions/search", params=query)

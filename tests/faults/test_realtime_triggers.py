@@ -1,18 +1,20 @@
-"""Messages of real brokers, and a server that is killed while it makes executions of them: none is lost."""
+"""Messages of real brokers, and servers and brokers that go away while executions are made: none is lost."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from tests.brokers import BrokerNotInstalled
-from tests.faults.conftest import ServerFactory, until
+from tests.faults.conftest import Server, ServerFactory, until
 from tests.realtime import FAMILIES, Executions, Family
 
-_MESSAGES = 1_000
+_MESSAGES = 600
 _GATHERED = 400
+_MOST = 70
 
 
 @pytest.fixture(params=FAMILIES, ids=lambda family: family.name)
@@ -23,74 +25,73 @@ def family(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Family]:
     except BrokerNotInstalled as reason:
         pytest.skip(f"Realtime triggers of {request.param.name} are left out: {reason}")
     with made.broker:
-        asyncio.run(made.prepare())
         yield made
 
 
-def test_a_server_that_is_killed_loses_no_message(family: Family, make_server: ServerFactory) -> None:
-    server = make_server()
-    executions = Executions(server.process, family)
-    server.process.start()
-    server.save(family.flow())
+class Listening:
+    """A flow that listens to messages of its own."""
 
-    half = _MESSAGES // 2
-    asyncio.run(family.publish(range(half)))
-    until(lambda: executions.total() > 0, 30, server.process.log)
-    server.process.kill()
-    asyncio.run(family.publish(range(half, _MESSAGES)))
+    def __init__(self, server: Server, family: Family, **properties: str) -> None:
+        self.family = family
+        self.executions = Executions(server.process, family)
+        asyncio.run(family.prepare())
+        server.save(family.flow(**properties))
+
+    def publish(self, numbers: Sequence[int]) -> None:
+        asyncio.run(self.family.publish(numbers))
+
+    def has(self, count: int) -> bool:
+        """Whether so many messages are in executions; those that come twice count once."""
+        return len(self.executions.numbers()) >= count
+
+    def assert_none_lost(self, count: int) -> None:
+        found = self.executions.numbers()
+        assert sorted(found) == list(range(count))
+        if self.family.exactly_once:
+            assert set(found.values()) == {1}
+
+
+@pytest.mark.timeout(240)
+def test_no_message_is_lost(family: Family, make_server: ServerFactory) -> None:
+    """Neither one that starts an execution alone, nor one that is gathered with others."""
+    server = make_server()
     server.process.start()
-    # Listened to again at once, and not when the lease of the killed server ends.
-    until(lambda: executions.total() > half, 20, server.process.log)
-    until(lambda: executions.total() >= _MESSAGES, 60, server.process.log)
-    until(lambda: len(executions.numbers()) == _MESSAGES, 30, server.process.log)
+    alone = Listening(server, family)
+    gathered = Listening(
+        server, family.beside("gathered"), batch=f"{{maxEvents: {_MOST}, maxDuration: PT1S}}"
+    )
+
+    _kill_the_server_in_the_middle(server, alone, gathered)
+    gathered.assert_none_lost(_GATHERED)
+    sizes = Counter(len(family.numbers(execution)) for execution in gathered.executions.all())
+    assert max(sizes) == _MOST
+    assert sizes.total() < _GATHERED / 10
+
     server.process.stop()
     server.process.start()  # what was not acknowledged comes again now
-
-    asyncio.run(family.publish([_MESSAGES]))
-    until(lambda: executions.numbers()[_MESSAGES], 60, server.process.log)
-    numbers_seen = executions.numbers()
-    assert sorted(numbers_seen) == list(range(_MESSAGES + 1))
-    if family.exactly_once:
-        assert set(numbers_seen.values()) == {1}
-
-
-def test_a_server_that_is_killed_loses_no_message_that_it_has_gathered(
-    family: Family, make_server: ServerFactory
-) -> None:
-    """Those that it acknowledged wait in the database, those that it did not come again."""
-    server = make_server()
-    executions = Executions(server.process, family)
-    server.process.start()
-    server.save(family.flow(batch="{maxEvents: 70, maxDuration: PT1S}"))
-
-    half = _GATHERED // 2
-    asyncio.run(family.publish(range(half)))
-    until(lambda: executions.total() > 0, 30, server.process.log)
-    server.process.kill()
-    asyncio.run(family.publish(range(half, _GATHERED)))
-    server.process.start()
-    until(lambda: len(executions.numbers()) == _GATHERED, 60, server.process.log)
-
-    found = executions.numbers()
-    assert sorted(found) == list(range(_GATHERED))
-    if family.exactly_once:
-        assert set(found.values()) == {1}
-    sizes = [len(family.numbers(execution)) for execution in executions.all()]
-    assert max(sizes) == 70
-    assert len(sizes) < _GATHERED / 10
-
-
-def test_a_broker_that_comes_back_is_listened_to_again(family: Family, make_server: ServerFactory) -> None:
-    server = make_server()
-    executions = Executions(server.process, family)
-    server.process.start()
-    server.save(family.flow())
-    asyncio.run(family.publish([0]))
-    until(lambda: executions.total() == 1, 30, server.process.log)
+    alone.publish([_MESSAGES])
+    until(lambda: alone.has(_MESSAGES + 1), 60, server.process.log)
+    alone.assert_none_lost(_MESSAGES + 1)
 
     family.broker.stop()
     family.broker.start()
-    asyncio.run(family.publish([1, 2]))
+    alone.publish([_MESSAGES + 1, _MESSAGES + 2])
+    until(lambda: alone.has(_MESSAGES + 3), 60, server.process.log)
+    assert sorted(alone.executions.numbers()) == list(range(_MESSAGES + 3))
 
-    until(lambda: executions.total() == 3, 60, server.process.log)
-    assert sorted(executions.numbers()) == [0, 1, 2]
+
+def _kill_the_server_in_the_middle(server: Server, alone: Listening, gathered: Listening) -> None:
+    """Return when every message is in an execution; half of them came while no server was there."""
+    alone.publish(range(_MESSAGES // 2))
+    gathered.publish(range(_GATHERED // 2))
+    until(lambda: alone.executions.total() and gathered.executions.total(), 30, server.process.log)
+    server.process.kill()
+    alone.publish(range(_MESSAGES // 2, _MESSAGES))
+    gathered.publish(range(_GATHERED // 2, _GATHERED))
+    server.process.start()
+    # Listened to again at once, and not when the lease of the killed server ends.
+    until(lambda: alone.executions.total() > _MESSAGES // 2, 20, server.process.log)
+    until(lambda: alone.executions.total() >= _MESSAGES, 60, server.process.log)
+    until(lambda: alone.has(_MESSAGES), 30, server.process.log)
+    # Those that were acknowledged waited in the database, those that were not came again.
+    until(lambda: gathered.has(_GATHERED), 60, server.process.log)
