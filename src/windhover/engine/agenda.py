@@ -155,6 +155,8 @@ def owners(frame: Frame) -> Iterator[Node]:
 
 def may_start(node: Node) -> bool:
     """It was created, or taken over from another execution to begin anew."""
+    if node.record.state.current is StateType.BREAKPOINT:
+        return False
     unbegun = isinstance(node.task, FlowableTask) and node.body_frame is None and not node.ended
     return unbegun or node.record.state.current.is_created
 

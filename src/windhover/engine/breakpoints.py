@@ -19,14 +19,10 @@ class Breakpoints(Agreements):
     """Stops at breakpoints, and goes on from them."""
 
     def stop_at_breakpoint(self, node: Node) -> bool:
-        live, record = self.live, node.record
-        if live.record.ordered_end is not None or live.record.state.current.is_terminated:
+        header, record = self.live.record, node.record
+        if header.ordered_end is not None or header.state.current.is_terminated or _was_passed(node):
             return False
-        if record.id in live.passed_breakpoints:
-            live.passed_breakpoints.discard(record.id)
-            return False
-        found = next((point for point in live.record.breakpoints if _is_at(point, node)), None)
-        if found is None:
+        if not any(_is_at(point, node) for point in header.breakpoints):
             return False
         record.state.become(StateType.BREAKPOINT, self.now)
         self.changed(node)
@@ -48,7 +44,6 @@ class Breakpoints(Agreements):
 
     def _pass(self, node: Node) -> None:
         """Let a task run begin that stands at a breakpoint."""
-        self.live.passed_breakpoints.add(node.record.id)
         node.record.state.become(node.record.state.histories[-2].state, self.now)
         self.changed(node)
 
@@ -66,6 +61,12 @@ class Breakpoints(Agreements):
                 self._pass(node)
         self.header_state(self.state_without_breakpoints())
         self.go_on()
+
+
+def _was_passed(node: Node) -> bool:
+    """It stood at a breakpoint, was let go on, and has not begun since: a pause may have kept it."""
+    before = node.record.state.histories[:-1]
+    return bool(before) and before[-1].state is StateType.BREAKPOINT
 
 
 def _is_at(point: Breakpoint, node: Node) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from datetime import timedelta
 
-from windhover.engine.agenda import DEADLINE_TIMER, LOOP_TIMER, is_paused
+from windhover.engine.agenda import DEADLINE_TIMER, LOOP_TIMER
 from windhover.engine.batches import is_batch_under_way
 from windhover.engine.frame import Frame, Node
 from windhover.engine.pauses import Pauses
@@ -76,7 +76,7 @@ class Deadlines(Pauses):
         if frame.phase is not Phase.TASKS or frame.closing:
             return
         self._tell(node)
-        was_at_work = node.at_work
+        was_at_work, waited = node.at_work, self.waits_for_somebody()
         if node.waits_for_round:
             self.clear_timer(LOOP_TIMER + node.record.id)
             self.let_go()
@@ -89,7 +89,7 @@ class Deadlines(Pauses):
         for child in list(frame.open.values()):
             if child.record.phase is Phase.TASKS:
                 self.cut_child(child, StateType.KILLED, stop=True, finalize=True)
-        self._wake()
+        self._wake(waited)
         if frame.open:
             due = self.now + self.environment.kill_grace
             self.effects.timers_set[DEADLINE_TIMER + node.record.id] = due
@@ -111,17 +111,14 @@ class Deadlines(Pauses):
         limit = self._time_limit(node)
         self.log(LogLevel.ERROR, f"Timeout after {format_clock(limit or timedelta())}", node)
 
-    def _wake(self) -> None:
-        """Go on if what the execution waits for, in a pause or at a breakpoint, is gone."""
+    def _wake(self, waited: bool) -> None:
+        """Go on if what the execution stood still for is gone: breakpoints, or the pauses it ``waited`` in."""
         state = self.live.record.state.current
-        leaves = self.open_leaves()
         if state is StateType.BREAKPOINT:
-            gone = all(node.record.state.current is not StateType.BREAKPOINT for node in leaves)
-        elif self.resting:
-            paused = [node.body_frame for node in leaves if is_paused(node)]
-            gone = bool(paused) and all(frame is not None and frame.cut_state is not None for frame in paused)
+            states = (node.record.state.current for node in self.open_leaves())
+            gone = all(each is not StateType.BREAKPOINT for each in states)
         else:
-            gone = False
+            gone = self.resting and waited and not self.waits_for_somebody()
         if gone:
             was_stopped = state is StateType.BREAKPOINT
             self.header_state(self.state_without_breakpoints() if was_stopped else StateType.RUNNING)

@@ -46,7 +46,6 @@ class LiveExecution:
         "log_sequence",
         "nodes",
         "outputs",
-        "passed_breakpoints",
         "record",
         "retrying",
         "revealed",
@@ -71,8 +70,6 @@ class LiveExecution:
         self.held_by: str | None = None
         #: The agreements whose assertions could not be rendered, which has been said.
         self.ignored_slas: set[str] = set()
-        #: Task runs that begin though there is a breakpoint before them: the execution stood there.
-        self.passed_breakpoints: set[str] = set()
         #: The inputs as expressions see them, once somebody looked.
         self.revealed: RevealedInputs | None = None
 

@@ -56,9 +56,27 @@ class Pauses(Subflows):
         self.log(LogLevel.INFO, f"Execution paused: it waits {waits}.", node)
 
     def _rest(self, node: Node) -> None:
-        """Let the execution wait with a task run that does."""
-        if is_paused(node) and self.live.record.ordered_end is None:
+        """Let the execution wait with a task run that does, unless it stands at a breakpoint beside it."""
+        header = self.live.record
+        at_breakpoint = header.state.current is StateType.BREAKPOINT
+        if is_paused(node) and header.ordered_end is None and not at_breakpoint:
             self.header_state(StateType.PAUSED)
+
+    def cut(self, frame: Frame, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
+        """End a frame from outside; a pause waits for nobody then, though something in it may still run."""
+        super().cut(frame, state, stop=stop, finalize=finalize)
+        node = frame.owner
+        if node is None or not is_paused(node):
+            return
+        self.clear_timer(PAUSE_TIMER + node.record.id)
+        if frame.open or frame.finalizes:
+            node.record.state.become(StateType.RUNNING, self.now)
+        self.changed(node)
+
+    def waits_for_somebody(self, but: Node | None = None) -> bool:
+        """A pause, other than this one, waits for somebody or for its time."""
+        frames = [node.body_frame for node in self.open_leaves() if is_paused(node) and node is not but]
+        return any(frame is not None and frame.cut_state is None for frame in frames)
 
     def pause_is_over(self, task_run_id: str) -> None:
         node = self.live.nodes.get(task_run_id)
@@ -87,6 +105,7 @@ class Pauses(Subflows):
         self.live.outputs_changed(node, self._resumed(record, state, by))
         if state is StateType.CANCELLED:
             self.log(LogLevel.INFO, "Execution cancelled: nobody resumed it in time.", node)
+            self._count_attempt()
             if not frame.open:
                 self.end(node, state)
             self.order_end(state, stop=bool(frame.open))
@@ -129,13 +148,17 @@ class Pauses(Subflows):
         self.log(LogLevel.INFO, f"{decision.value.capitalize()}{f' by {by}' if by else ''}.", node)
         self._leave(node, state)
 
+    def _count_attempt(self) -> None:
+        """Each pause that ends begins another attempt of the execution."""
+        self.live.record.metadata.attempt_number += 1
+        self.header_changed()
+
     def _leave(self, node: Node, state: StateType) -> None:
         """Go on after a pause, whose task run ends in this state at best."""
         record, header, frame = node.record, self.live.record, node.body_frame
         assert frame is not None, "a flow-control task that has begun has a frame"
-        header.metadata.attempt_number += 1
-        self.header_changed()
-        others = any(is_paused(other) for other in self.open_leaves() if other is not node)
+        self._count_attempt()
+        others = self.waits_for_somebody(but=node)
         if not others and header.state.current is StateType.PAUSED:
             self.header_state(StateType.RESTARTED)
             self.header_state(StateType.RUNNING)
@@ -151,8 +174,7 @@ class Pauses(Subflows):
 
     def state_without_breakpoints(self) -> StateType:
         """What the execution is once nothing stands at a breakpoint any more: a pause may still wait."""
-        frames = [node.body_frame for node in self.open_leaves() if is_paused(node)]
-        if any(frame is not None and frame.cut_state is None for frame in frames):
+        if self.waits_for_somebody():
             return StateType.PAUSED
         return StateType.RETRYING if self.live.retrying else StateType.RUNNING
 

@@ -422,6 +422,8 @@ class Step(Breakpoints):
     def refuse_task(self, node: Node, error: Exception) -> None:
         """Fail a task run that the engine cannot carry out."""
         self.log(LogLevel.ERROR, str(error), node)
+        if node.task.timeout is not None:
+            self.clear_timer(DEADLINE_TIMER + node.record.id)
         if not node.record.attempts or node.record.attempts[-1].state.current.is_terminated:
             node.record.add_attempt(Attempt(self.passed(StateType.FAILED)))
         self._close_attempt(node, StateType.FAILED, self.now)
