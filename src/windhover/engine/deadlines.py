@@ -112,7 +112,7 @@ class Deadlines(Pauses):
         self.log(LogLevel.ERROR, f"Timeout after {format_clock(limit or timedelta())}", node)
 
     def _wake(self, waited: bool) -> None:
-        """Go on if what the execution stood still for is gone: breakpoints, or the pauses it ``waited`` in."""
+        """Go on if what the execution stood still for is gone: breakpoints, or pauses it ``waited`` in."""
         state = self.live.record.state.current
         if state is StateType.BREAKPOINT:
             states = (node.record.state.current for node in self.open_leaves())
