@@ -58,6 +58,11 @@ class ServerProcess:
         return self.process.pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has been started, and neither killed nor stopped since."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
     def api(self) -> str:
         """Where the API of the tenant ``main`` begins."""
         return f"{self.url}/api/v1/main"
@@ -100,13 +105,13 @@ class ServerProcess:
 
     def kill(self) -> None:
         """SIGKILL to the server alone, as a crash: the processes of its tasks live on."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and self.is_running:
             self.process.kill()
             self.process.wait()
 
     def kill_all(self) -> None:
         """SIGKILL to the server and everything it started, as a machine that goes away does."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None or not self.is_running:
             return
         root = psutil.Process(self.pid)
         root.suspend()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,11 +16,15 @@ from tests.server_process import ServerProcess
 
 from windhover.model.state import TERMINATED
 
+pytest.register_assert_rewrite("tests.faults.crashes", "tests.faults.second_by_second")
+
 T = TypeVar("T")
 
 NAMESPACE = "tests.faults"
 _PLUGIN = Path(__file__).parent / "plugin"
 _ENDED = {state.value for state in TERMINATED}
+_PAGE = 1_000
+_failed = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,6 +32,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[_failed] = item.stash.get(_failed, False) or report.failed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -49,20 +62,8 @@ def make_server(tmp_path: Path, plugin_path: str) -> Iterator[ServerFactory]:
     """Make servers with a home below the test's folder; all that they start is ended after the test."""
     made: list[Server] = []
 
-    def make(
-        name: str = "home",
-        *,
-        configuration: str = "",
-        environment: Mapping[str, str] | None = None,
-        **more: Any,
-    ) -> Server:
-        process = ServerProcess(
-            tmp_path / name,
-            configuration=f"kestra.tasks.tmp-dir.path: {tmp_path / name}-tmp\n" + configuration,
-            environment={**(environment or {}), "PYTHONPATH": plugin_path},
-            **more,
-        )
-        made.append(Server(process))
+    def make(name: str = "home", **options: Any) -> Server:
+        made.append(_new_server(tmp_path / name, plugin_path, **options))
         return made[-1]
 
     yield make
@@ -70,6 +71,23 @@ def make_server(tmp_path: Path, plugin_path: str) -> Iterator[ServerFactory]:
         server.process.kill_all()
     for process in processes_naming(str(tmp_path)):
         process.kill()
+
+
+def _new_server(
+    home: Path,
+    plugin_path: str,
+    *,
+    configuration: str = "",
+    environment: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Server:
+    process = ServerProcess(
+        home,
+        configuration=f"kestra.tasks.tmp-dir.path: {home}-tmp\n" + configuration,
+        environment={**(environment or {}), "PYTHONPATH": plugin_path},
+        **more,
+    )
+    return Server(process)
 
 
 @pytest.fixture
@@ -80,12 +98,70 @@ def server(make_server: ServerFactory) -> Server:
     return server
 
 
+SharedServers = Callable[..., "Server"]
+
+
+@pytest.fixture(scope="session")
+def _kept_servers(plugin_path: str) -> Iterator[dict[str, Server]]:
+    """The servers that tests share, by their configuration."""
+    kept: dict[str, Server] = {}
+    yield kept
+    for server in kept.values():
+        server.process.kill_all()
+
+
+@pytest.fixture
+def shared_servers(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    plugin_path: str,
+    _kept_servers: dict[str, Server],
+) -> Iterator[SharedServers]:
+    """Servers by their configuration that earlier tests may have used, killed and started again.
+
+    For tests that look at their own executions only. After a test that fails others get a new one.
+    """
+    used: set[str] = set()
+
+    def get(configuration: str = "") -> Server:
+        used.add(configuration)
+        server = _kept_servers.get(configuration)
+        if server is None:
+            home = tmp_path_factory.mktemp("shared") / "home"
+            server = _new_server(home, plugin_path, configuration=configuration)
+            _kept_servers[configuration] = server
+        if not server.process.is_running:
+            server.process.start()
+        server.begin_log()
+        return server
+
+    yield get
+    if request.node.stash.get(_failed, False):
+        for configuration in used & _kept_servers.keys():
+            _kept_servers.pop(configuration).process.kill_all()
+
+
+@pytest.fixture
+def shared_server(shared_servers: SharedServers) -> Server:
+    """A server that runs, on SQLite, which other tests use as well."""
+    return shared_servers()
+
+
 class Server:
     """A server process and its API."""
 
     def __init__(self, process: ServerProcess) -> None:
         self.process = process
         self.client = httpx.Client(timeout=30)
+        self._log_begins = 0
+
+    def begin_log(self) -> None:
+        """Forget what the server has logged so far."""
+        self._log_begins = len(self.process.log())
+
+    def log(self) -> str:
+        """What the server has logged in this test."""
+        return self.process.log()[self._log_begins :]
 
     def save(self, source: str) -> None:
         """Save a flow of the tests' namespace."""
@@ -104,6 +180,27 @@ class Server:
         answer = self.client.post(self.url(f"/executions/{NAMESPACE}/{flow}"), params=query)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["id"])
+
+    def total(self, flow: str, **query: Any) -> int:
+        """How many executions of a flow there are."""
+        page = self.get("/executions/search", namespace=NAMESPACE, flowId=flow, size=1, **query)
+        return int(page["total"])
+
+    def executions(self, flow: str) -> list[Any]:
+        """All executions of a flow, without their task runs."""
+        found: list[Any] = []
+        query = {"namespace": NAMESPACE, "flowId": flow, "size": _PAGE}
+        while True:
+            page = self.get("/executions/search", page=len(found) // _PAGE + 1, **query)
+            found += page["results"]
+            if len(found) >= page["total"] or not page["results"]:
+                return found
+
+    def disable(self, flow: str, trigger: str) -> None:
+        """Let a trigger fire no more."""
+        body = {"namespace": NAMESPACE, "flowId": flow, "triggerId": trigger, "disabled": True}
+        answer = self.client.put(self.url("/triggers"), json=body)
+        assert answer.status_code == 200, answer.text
 
     def kill(self, execution: str) -> None:
         answer = self.client.delete(self.url(f"/executions/{execution}/kill"))

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import os
 import random
-import sqlite3
-import threading
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 from tests.faults.conftest import (
     NAMESPACE,
     Server,
     ServerFactory,
-    assert_nothing_unfinished,
     processes_naming,
     until,
     until_file,
 )
+from tests.faults.crashes.campaign import crash_again_and_again
+from tests.faults.crashes.dates import Dates
+from tests.faults.crashes.deliveries import Deliveries
+from tests.faults.crashes.effects import (
+    Effects,
+    assert_no_gaps,
+    assert_nothing_left_to_do,
+    flow_with_effects,
+)
+from tests.faults.crashes.gathered import Gathered
+from tests.faults.crashes.refusals import Refusals
+from tests.faults.crashes.waits import Waits
 from tests.postgres import Cluster
 from tests.server_process import ServerDidNotStart
 
@@ -30,140 +36,53 @@ from tests.server_process import ServerDidNotStart
 ROUNDS = int(os.environ.get("WINDHOVER_ROUNDS", "5"))
 
 
-def flow_with_effects(effects: Path) -> str:
-    """Five effects an execution, in a sequence, a loop and a shell; one branch that fails by design."""
-    line = "{{ execution.id }} {{ taskrun.id }}"
-    return f"""
-id: effects
-namespace: {NAMESPACE}
-tasks:
-  - id: first
-    type: tests.fault.Append
-    path: {effects}
-    line: "{line} first"
-  - id: each
-    type: io.kestra.plugin.core.flow.ForEach
-    concurrencyLimit: 0
-    values: [1, 2, 3]
-    tasks:
-      - id: item
-        type: tests.fault.Append
-        path: {effects}
-        line: "{line} item{{{{ taskrun.value }}}}"
-  - id: allowed
-    type: io.kestra.plugin.core.execution.Fail
-    allowFailure: true
-  - id: shell
-    type: io.kestra.plugin.scripts.shell.Commands
-    taskRunner:
-      type: io.kestra.plugin.core.runner.Process
-    commands:
-      - echo "{line} shell" >> {effects}
-  - id: last
-    type: io.kestra.plugin.core.log.Log
-    message: done
-"""
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
 
 
-EFFECTS = ("first", "item1", "item2", "item3", "shell")
-
-
-class Starter(threading.Thread):
-    """Starts executions as fast as they are answered, until the server is gone."""
-
-    def __init__(self, server: Server, flow: str) -> None:
-        super().__init__()
-        self._url = server.url(f"/executions/{NAMESPACE}/{flow}")
-        self.acknowledged: list[str] = []
-
-    def run(self) -> None:
-        with httpx.Client(timeout=30) as client:
-            while True:
-                try:
-                    answer = client.post(self._url)
-                except httpx.TransportError:
-                    return
-                if answer.status_code != 200:
-                    return
-                self.acknowledged.append(answer.json()["id"])
-
-
-@pytest.mark.timeout(60 + ROUNDS * 30)
-def test_what_was_acknowledged_reaches_its_end_after_any_crash(
-    make_server: ServerFactory, tmp_path: Path
+@pytest.mark.timeout(180 + ROUNDS * 30)
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_no_work_is_lost_and_none_comes_twice(
+    request: pytest.FixtureRequest,
+    make_server: ServerFactory,
+    tmp_path: Path,
+    subtests: pytest.Subtests,
+    database: str,
 ) -> None:
-    server = make_server()
-    _crash_again_and_again(server, tmp_path / "effects", server.process.kill_all)
-    server.process.stop()
-    assert_no_gaps(server.process.home)
-    assert_nothing_left_to_do(server.process.home)
-
-
-@pytest.mark.postgres
-@pytest.mark.timeout(60 + ROUNDS * 30)
-def test_the_same_when_postgresql_dies_with_it(
-    make_server: ServerFactory, own_postgres_cluster: Cluster, tmp_path: Path
-) -> None:
-    server = make_server(postgres=own_postgres_cluster.dsn)
-
-    def crash() -> None:
-        own_postgres_cluster.stop("immediate")
-        server.process.kill_all()
-        own_postgres_cluster.start()
-
-    _crash_again_and_again(server, tmp_path / "effects", crash, rounds=min(ROUNDS, 3))
-    server.process.stop()
-
-
-def _crash_again_and_again(
-    server: Server, effects: Path, crash: Callable[[], None], rounds: int = ROUNDS
-) -> None:
-    """Crash under load, start again, and see that what was acknowledged comes to its right end."""
+    """Work of every kind on one server; PostgreSQL dies with it every other time."""
     seed = int(os.environ.get("WINDHOVER_SEED", time.time_ns() % 1_000_000))
-    chance = random.Random(seed)
     print(f"WINDHOVER_SEED={seed}")
-    server.process.start()
-    server.save(flow_with_effects(effects))
-    acknowledged: list[str] = []
-    for _ in range(rounds):
-        starters = [Starter(server, "effects") for _ in range(3)]
-        for starter in starters:
-            starter.start()
-        until(partial(_any_acknowledged, starters), 20)
-        threading.Event().wait(chance.uniform(0.0, 0.6))
-        crash()
-        for starter in starters:
-            starter.join()
-            acknowledged += starter.acknowledged
-        server.process.start()
-    assert len(acknowledged) >= rounds
+    cluster: Cluster | None = None
+    if database == "postgresql":
+        cluster = request.getfixturevalue("own_postgres_cluster")
+    server = make_server(postgres=cluster.dsn if cluster else None)
 
-    for id_ in acknowledged:
-        execution = server.wait_for_end(id_, seconds=60)
-        assert execution["state"]["current"] == "WARNING", [execution, server.logs(id_)]
-        assert_nothing_unfinished(execution)
-        assert len(execution["taskRunList"]) == 8
-    happened = {(line.split()[0], line.split()[-1]) for line in effects.read_text().splitlines()}
-    missing = {(id_, effect) for id_ in acknowledged for effect in EFFECTS} - happened
-    assert not missing
+    def crash(round_: int) -> None:
+        dies_too = cluster is not None and round_ % 2 == 1
+        if cluster and dies_too:
+            cluster.stop("immediate")
+        server.process.kill_all()
+        if cluster and dies_too:
+            cluster.start()
 
-
-def assert_no_gaps(home: Path) -> None:
-    """The log lines of every execution are numbered from 1 without a gap."""
-    (file,) = home.rglob("*.db")
-    with sqlite3.connect(file) as connection:
-        found = connection.execute(
-            "SELECT execution_id, count(*), min(sequence), max(sequence) FROM logs GROUP BY execution_id"
-        ).fetchall()
-    assert found
-    assert [row for row in found if row[2] != 1 or row[3] != row[1]] == []
-
-
-def assert_nothing_left_to_do(home: Path) -> None:
-    """Once all has ended the database holds no work: what was acknowledged is deleted, not kept."""
-    (file,) = home.rglob("*.db")
-    with sqlite3.connect(file) as connection:
-        assert connection.execute("SELECT count(*) FROM timers").fetchone() == (0,)
+    # Those that wait for something before they begin come first: the others send until the crash.
+    scenarios = [
+        Dates(server),
+        Refusals(server),
+        Waits(server),
+        Effects(server, tmp_path),
+        Deliveries(server),
+        Gathered(server),
+    ]
+    crash_again_and_again(server, scenarios, crash, ROUNDS, random.Random(seed))
+    for scenario in scenarios:
+        with subtests.test(type(scenario).__name__):
+            scenario.check()
+    server.process.stop()
+    if database == "sqlite":
+        assert_no_gaps(server.process.home)
+        assert_nothing_left_to_do(server.process.home)
 
 
 def test_processes_of_a_killed_server_are_gone_after_the_next_start(server: Server, tmp_path: Path) -> None:
@@ -193,10 +112,12 @@ tasks:
     assert found["state"]["current"] == "SUCCESS"
     (run,) = found["taskRunList"]
     assert [attempt["state"]["current"] for attempt in run["attempts"]] == ["RESUBMITTED", "SUCCESS"]
-    assert "left behind" in server.process.log()
+    assert "left behind" in server.log()
 
 
-def test_a_second_server_on_the_same_home_is_refused(server: Server, make_server: ServerFactory) -> None:
+def test_a_second_server_on_the_same_home_is_refused(make_server: ServerFactory) -> None:
+    server = make_server()
+    server.process.start()
     with pytest.raises(ServerDidNotStart, match="Another server runs on this database"):
         make_server().process.start()
     assert server.client.get(f"{server.process.url}/ping").text == "pong"
@@ -211,10 +132,6 @@ def test_an_execution_that_waits_for_its_time_starts_after_a_crash(server: Serve
     server.process.start()
     assert server.wait_for_end(execution)["state"]["current"] == "WARNING"
     until_file(effects, 5)
-
-
-def _any_acknowledged(starters: list[Starter]) -> bool:
-    return any(starter.acknowledged for starter in starters)
 
 
 def _at_least(found: list[psutil.Process], count: int) -> list[psutil.Process] | None:

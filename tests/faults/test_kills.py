@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
 from tests.faults.conftest import (
     NAMESPACE,
     Server,
@@ -17,6 +18,11 @@ from tests.faults.conftest import (
 
 #: Seconds within which a killed task must be over: the grace period, and what the server needs itself.
 GRACE = 8.0
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
 
 
 def gate(entered: Path, opened: Path, kind: str = "Gate") -> str:
@@ -131,7 +137,7 @@ def test_a_thread_that_does_not_look_whether_it_is_cancelled(server: Server, tmp
     assert server.wait_for_end(execution, GRACE)["state"]["current"] == "KILLED"
     # Its late result is refused, and its slot is given back.
     opened.touch()
-    until(lambda: "its slot is free again" in server.process.log(), 30, server.process.log)
+    until(lambda: "its slot is free again" in server.log(), 30, server.log)
     found = server.execution(execution)
     assert found["state"]["current"] == "KILLED"
     assert [run["state"]["current"] for run in found["taskRunList"]] == ["KILLED"]

@@ -12,6 +12,11 @@ from tests.faults.conftest import NAMESPACE, Server, ServerFactory, until
 MEBIBYTE = 1024 * 1024
 
 
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
 def printing(flow: str, command: str) -> str:
     return f"""
 id: {flow}
