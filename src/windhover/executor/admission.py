@@ -106,6 +106,12 @@ class Admission:
             slots.queue.pop(record.id, None)
             slots.holders.add(record.id)
 
+    def leave_queue(self, record: Execution) -> None:
+        """An execution waits for its turn no longer: it ends without having run."""
+        slots = self._slots.get(flow_key(record))
+        if slots is not None:
+            slots.queue.pop(record.id, None)
+
     def leave(self, record: Execution) -> list[str]:
         """An execution is over, or gone: returns the ids of those that may start in its place."""
         slots = self._slots.get(flow_key(record))

@@ -63,6 +63,9 @@ logger = logging.getLogger(__name__)
 #: Who asks, where an execution acts on one that it has started.
 STARTED_BY = "the execution that started it"
 
+#: States in which an execution that was queued runs no more.
+_TURN_IS_LOST = TERMINATED | {StateType.KILLING}
+
 #: How many executions begin inside of one another's start, before one has to wait for the next round.
 _MOST_BEGUN_INSIDE = 10
 
@@ -147,6 +150,7 @@ class Round:
             change = self.changes[live.record.id] = Change(live)
         if isinstance(event, Report):
             change.reports.append(event)
+        was_queued = live.record.state.current is StateType.QUEUED
         try:
             effects = advance(live, event, self._house.clock(), self._house.environment)
         except Exception:
@@ -154,6 +158,9 @@ class Round:
             logger.exception("Execution %s cannot go on", live.record.id)
             return await self.give_up(change)
         change.effects.append(effects)
+        if was_queued and live.record.state.current in _TURN_IS_LOST:
+            # Now, and not when the tasks after its end are done: its turn could come meanwhile.
+            self._house.admission.leave_queue(live.record)
         if effects.has_outputs or effects.large_outputs:
             await self._put_away_outputs(change, effects)
         if effects.spreads:

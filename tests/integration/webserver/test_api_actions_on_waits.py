@@ -213,3 +213,35 @@ async def test_a_revision_that_there_is_not_is_not_found(local_server: Server, a
     answer = await act(local_server, failed, action, params={"revision": 7})
     assert answer.status_code == 404
     assert "revision" in answer.json()["message"]
+
+
+TAKES_LONG_AFTERWARDS = """\
+id: takes-long-afterwards
+namespace: company.team
+concurrency: {limit: 1, maxWait: PT1H}
+tasks:
+  - {id: pause, type: io.kestra.plugin.core.flow.Pause}
+afterExecution:
+  - {id: after, type: io.kestra.plugin.core.flow.Sleep, duration: PT1H}
+"""
+
+
+async def test_what_ended_in_the_queue_does_not_run_when_its_turn_would_have_come(
+    local_server: Server,
+) -> None:
+    holder = await started(local_server, TAKES_LONG_AFTERWARDS, "PAUSED")
+    killed, next_one = [await started(local_server, TAKES_LONG_AFTERWARDS, "QUEUED") for _ in range(2)]
+    await local_server.client.delete(f"{EXECUTIONS}/{killed}/kill")
+    await reached(local_server, killed, "KILLED")
+    # The first kill leaves the slot to what runs after the end, the second ends that, too.
+    for _ in range(2):
+        await local_server.client.delete(f"{EXECUTIONS}/{holder}/kill")
+        await reached(local_server, holder, "KILLED")
+    await reached(local_server, next_one, "PAUSED")
+    execution = (await local_server.client.get(f"{EXECUTIONS}/{killed}")).json()
+    assert [one["state"] for one in execution["state"]["histories"]] == [
+        "CREATED",
+        "QUEUED",
+        "KILLING",
+        "KILLED",
+    ]
