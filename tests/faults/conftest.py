@@ -16,7 +16,7 @@ from tests.server_process import ServerProcess
 
 from windhover.model.state import TERMINATED
 
-pytest.register_assert_rewrite("tests.faults.crashes", "tests.faults.second_by_second")
+pytest.register_assert_rewrite("tests.faults.crashes", "tests.faults.load", "tests.faults.second_by_second")
 
 T = TypeVar("T")
 

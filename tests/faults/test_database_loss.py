@@ -1,36 +1,18 @@
-"""A database that is full, locked or away for a while: the server waits, says why, and loses nothing."""
+"""A disk that is full, a table that is locked, a database that does not come back: nothing is lost."""
 
 from __future__ import annotations
 
 import asyncio
 import resource
-import sqlite3
-import threading
-from collections import Counter
 from functools import partial
 
 import asyncpg
-import httpx
 import pytest
-from tests.faults.conftest import NAMESPACE, Server, ServerFactory, assert_nothing_unfinished, until
+from tests.brokers import free_port
+from tests.faults.conftest import NAMESPACE, Server, ServerFactory, until
+from tests.faults.load import Load, begin_load, finish, says
 from tests.postgres import Cluster
 from tests.server_process import ServerDidNotStart
-
-FLOW = f"""
-id: steps
-namespace: {NAMESPACE}
-tasks:
-  - id: one
-    type: io.kestra.plugin.core.log.Log
-    message: one
-  - id: two
-    type: io.kestra.plugin.core.debug.Return
-    format: two
-  - id: three
-    type: io.kestra.plugin.core.log.Log
-    message: three
-"""
-
 
 TAKES_A_FILE = f"""
 id: takes_a_file
@@ -54,61 +36,9 @@ tasks:
 MEBIBYTE = 1024 * 1024
 
 
-class Load(threading.Thread):
-    """Starts executions one after the other until it is stopped, and notes every answer."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__()
-        self._url = server.url(f"/executions/{NAMESPACE}/steps")
-        self._stopped = threading.Event()
-        self.acknowledged: list[str] = []
-        self.statuses: Counter[int] = Counter()
-        self.refusals: list[str] = []
-
-    def run(self) -> None:
-        with httpx.Client(timeout=60) as client:
-            while not self._stopped.is_set():
-                try:
-                    answer = client.post(self._url)
-                except httpx.TransportError:
-                    return
-                self.statuses[answer.status_code] += 1
-                if answer.status_code == 200:
-                    self.acknowledged.append(answer.json()["id"])
-                else:
-                    self.refusals.append(answer.text)
-                    self._stopped.wait(0.1)
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self.join(60)
-
-
 @pytest.fixture
 def load(server: Server) -> Load:
     return begin_load(server)
-
-
-def begin_load(server: Server) -> Load:
-    server.save(FLOW)
-    load = Load(server)
-    load.start()
-    until(lambda: len(load.acknowledged) >= 20, 20)
-    return load
-
-
-def finish(server: Server, load: Load) -> None:
-    """Go on for a while after the trouble; then everything that was acknowledged must end well."""
-    answered = len(load.acknowledged)
-    until(lambda: len(load.acknowledged) >= answered + 20, 40, server.process.log)
-    load.stop()
-    assert set(load.statuses) <= {200, 503}, load.refusals[:3]
-    assert all(refusal.strip() for refusal in load.refusals)
-    for id_ in load.acknowledged:
-        execution = server.wait_for_end(id_)
-        assert execution["state"]["current"] == "SUCCESS"
-        assert_nothing_unfinished(execution)
-        assert len(execution["taskRunList"]) == 3
 
 
 def test_a_full_disk(server: Server, load: Load) -> None:
@@ -149,46 +79,15 @@ def test_a_disk_that_is_full_for_files(server: Server) -> None:
     assert ended["state"]["current"] == "SUCCESS"
 
 
-def test_a_database_that_another_process_has_locked(server: Server, load: Load) -> None:
-    (file,) = server.process.home.rglob("*.db")
-    other = sqlite3.connect(file, isolation_level=None, timeout=20)
-    other.execute("BEGIN IMMEDIATE")
-    until(partial(says, server, "holds the lock of"), 20, server.process.log)
-    # Reading goes on meanwhile.
-    assert server.execution(load.acknowledged[0])["id"] == load.acknowledged[0]
-    other.execute("COMMIT")
-    other.close()
-    finish(server, load)
-
-
-@pytest.mark.postgres
-@pytest.mark.parametrize("mode", ["immediate", "fast"])
-def test_a_postgresql_server_that_is_away_for_a_while(
-    make_server: ServerFactory, own_postgres_cluster: Cluster, mode: str
-) -> None:
-    server = make_server(postgres=own_postgres_cluster.dsn)
-    server.process.start()
-    load = begin_load(server)
-    own_postgres_cluster.stop(mode)
-    # Whether a commit was under way is chance; the heartbeat and requests find out in any case.
-    until(partial(says, server, "does not serve now"), 20, server.process.log)
-    until(lambda: load.statuses[503] >= 4 or server.process.log().count("trying again") >= 4, 20)
-    assert server.client.get(f"{server.process.url}/ping").text == "pong"
-    own_postgres_cluster.start()
-    finish(server, load)
-    server.process.stop()
-    assert "Traceback" not in server.process.log()
-
-
 @pytest.mark.postgres
 def test_a_table_of_postgresql_that_another_session_has_locked(
-    make_server: ServerFactory, own_postgres_cluster: Cluster
+    make_server: ServerFactory, postgres_database: str
 ) -> None:
-    server = make_server(postgres=own_postgres_cluster.dsn)
+    server = make_server(postgres=postgres_database)
     server.process.start()
     load = begin_load(server)
     with asyncio.Runner() as runner:
-        other = runner.run(asyncpg.connect(own_postgres_cluster.dsn))
+        other = runner.run(asyncpg.connect(postgres_database))
         runner.run(other.execute("BEGIN"))
         runner.run(other.execute("LOCK TABLE task_runs IN EXCLUSIVE MODE"))
         until(partial(says, server, "lock timeout"), 20, server.process.log)
@@ -200,12 +99,8 @@ def test_a_table_of_postgresql_that_another_session_has_locked(
     server.process.stop()
 
 
-@pytest.mark.postgres
-def test_a_server_without_its_database_does_not_start_and_says_why(
-    make_server: ServerFactory, own_postgres_cluster: Cluster
-) -> None:
-    own_postgres_cluster.stop("immediate")
-    server = make_server(postgres=own_postgres_cluster.dsn)
+def test_a_server_without_its_database_does_not_start_and_says_why(make_server: ServerFactory) -> None:
+    server = make_server(postgres=f"postgresql://windhover@127.0.0.1:{free_port()}/windhover")
     with pytest.raises(ServerDidNotStart, match="does not serve now"):
         server.process.start()
     assert "Traceback" not in server.process.log()
@@ -230,7 +125,3 @@ def test_a_server_whose_database_does_not_come_back_can_be_stopped(
     for id_ in load.acknowledged:
         assert server.wait_for_end(id_)["state"]["current"] == "SUCCESS"
     server.process.stop()
-
-
-def says(server: Server, text: str) -> bool:
-    return text in server.process.log()

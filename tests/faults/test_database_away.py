@@ -1,43 +1,32 @@
-"""The database goes away while schedules run: afterwards they catch up, and no date runs twice."""
+"""A database that is locked or away for a while: the server says why, waits, catches up, loses nothing."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
+import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import pytest
-from tests.faults.conftest import NAMESPACE, Server, ServerFactory, until
+from tests.faults.conftest import Server, ServerFactory, until
+from tests.faults.load import Load, begin_load, finish, says
+from tests.faults.second_by_second import (
+    assert_each_second_once,
+    assert_none_twice,
+    every_second,
+    seconds_between,
+)
 from tests.postgres import Cluster
 
 #: For how long the database is away.
 SECONDS = float(os.environ.get("WINDHOVER_DATABASE_AWAY_SECONDS", "8"))
 
-Away = Callable[[], contextlib.AbstractContextManager[None]]
-
-
-def every_second(id: str, *lines: str) -> str:
-    more = "".join(f"    {line}\n" for line in lines)
-    return f"""
-id: {id}
-namespace: {NAMESPACE}
-tasks:
-  - id: say
-    type: io.kestra.plugin.core.debug.Return
-    format: "{{{{ trigger.date }}}}"
-triggers:
-  - id: s
-    type: io.kestra.plugin.core.trigger.Schedule
-    cron: "* * * * * *"
-    withSeconds: true
-{more}"""
-
+#: Takes the database away, and waits until the server has said so.
+Away = Callable[[Load], AbstractContextManager[None]]
 
 FLOWS = {
     "together": every_second("together", "allowConcurrent: true"),
@@ -51,15 +40,18 @@ def test_sqlite_that_another_process_has_locked(make_server: ServerFactory) -> N
     server.process.start()
     (file,) = server.process.home.rglob("*.db")
 
-    @contextlib.contextmanager
-    def locked() -> Iterator[None]:
+    @contextmanager
+    def locked(load: Load) -> Iterator[None]:
         other = sqlite3.connect(file, isolation_level=None, timeout=20)
         other.execute("BEGIN IMMEDIATE")
+        until(partial(says, server, "holds the lock of"), 20, server.process.log)
+        # Reading goes on meanwhile.
+        assert server.execution(load.acknowledged[0])["id"] == load.acknowledged[0]
         yield
         other.execute("COMMIT")
         other.close()
 
-    catches_up(server, locked)
+    loses_nothing_and_catches_up(server, locked)
 
 
 @pytest.mark.postgres
@@ -70,35 +62,41 @@ def test_postgresql_that_is_stopped(
     server = make_server(postgres=own_postgres_cluster.dsn)
     server.process.start()
 
-    @contextlib.contextmanager
-    def stopped() -> Iterator[None]:
+    @contextmanager
+    def stopped(load: Load) -> Iterator[None]:
         own_postgres_cluster.stop(mode)
+        # Whether a commit was under way is chance; the heartbeat and requests find out in any case.
+        until(partial(says, server, "does not serve now"), 20, server.process.log)
+        until(lambda: load.statuses[503] >= 4 or server.process.log().count("trying again") >= 4, 20)
+        assert server.client.get(f"{server.process.url}/ping").text == "pong"
         yield
         own_postgres_cluster.start()
 
-    catches_up(server, stopped)
+    loses_nothing_and_catches_up(server, stopped)
 
 
-def catches_up(server: Server, away: Away) -> None:
+def loses_nothing_and_catches_up(server: Server, away: Away) -> None:
     for source in FLOWS.values():
         server.save(source)
-    until(lambda: all(len(dates_of(server, flow)) >= 2 for flow in FLOWS), 20, server.process.log)
+    until(lambda: all(server.total(flow) >= 2 for flow in FLOWS), 20, server.process.log)
+    load = begin_load(server)
     began = time.monotonic()
-    with away():
+    with away(load):
         # How long it is away is what the test is about, not a wait for a result.
-        time.sleep(SECONDS)
+        threading.Event().wait(began + SECONDS - time.monotonic())
     seconds = time.monotonic() - began
     back = datetime.now(UTC) + timedelta(seconds=2)
+    finish(server, load)
     until(partial(caught_up, server, back), 30 + 2 * SECONDS, server.process.log)
     for flow in FLOWS:
-        counts = Counter(dates_of(server, flow))
-        assert [date for date, count in counts.items() if count > 1] == [], f"{flow}: run twice"
-        left_out = between(counts) - counts.keys()
+        dates = dates_of(server, flow)
         if flow == "not-late":
+            assert_none_twice(dates, flow)
+            left_out = seconds_between(dates) - set(dates)
             assert left_out, "dates that are too late do not run"
             assert len(left_out) <= seconds + 3
         else:
-            assert sorted(left_out) == [], f"{flow}: left out"
+            assert_each_second_once(dates, flow)
     lines = server.get("/logs/search", triggerId="s", flowId="not-late")["results"]
     assert any("later than allowed" in line["message"] for line in lines)
     server.process.stop()
@@ -111,17 +109,5 @@ def caught_up(server: Server, instant: datetime) -> bool:
 
 def dates_of(server: Server, flow: str) -> list[datetime]:
     """The dates that executions of a flow were started for."""
-    found: list[Any] = []
-    page = 1
-    while True:
-        answer = server.get("/executions/search", flowId=flow, size=1000, page=page)
-        found += answer["results"]
-        if len(found) >= answer["total"]:
-            return [datetime.fromisoformat(one["trigger"]["variables"]["date"]) for one in found]
-        page += 1
-
-
-def between(dates: Counter[datetime]) -> set[datetime]:
-    """Every second from the first date to the last."""
-    first, last = min(dates), max(dates)
-    return {first + timedelta(seconds=step) for step in range(round((last - first).total_seconds()) + 1)}
+    found = server.executions(flow)
+    return [datetime.fromisoformat(one["trigger"]["variables"]["date"]) for one in found]
