@@ -114,9 +114,12 @@ class Agenda(Recorder):
 
     def drop_children(self, node: Node) -> None:
         """Remove all that ran inside a flow-control task."""
-        for task_run_id in self.live.remove_children(node):
+        for child in self.live.remove_children(node):
+            task_run_id = child.record.id
             self.effects.task_runs.pop(task_run_id, None)
             self.effects.removed_task_runs.append(task_run_id)
+            if not child.ended:
+                self.clear_timer(RETRY_TIMER + task_run_id)
 
     def open_leaves(self) -> list[Node]:
         """All task runs under way that wait for something other than their own children."""

@@ -189,6 +189,9 @@ class BatchSteps(Directories):
         _move(_states(node), event.was, StateType.RUNNING)
         self.log(LogLevel.INFO, f"Restarted execution {event.link} is waited for again", node)
         self.changed(node)
+        if node.record.outcome is StateType.KILLED:
+            # It would hold up what is to stop.
+            self.effects.children_to_kill.append(event.execution_id)
 
     def stop_batches(self, node: Node, outcome: StateType = StateType.KILLED) -> None:
         """Start no more, and kill the executions that run; the task run ends as ``outcome``."""

@@ -115,6 +115,7 @@ class ChildRestarted(msgspec.Struct, frozen=True):
     """An execution that a task run waits for had ended as ``was``, and is under way again."""
 
     task_run_id: str
+    execution_id: str
     was: StateType
     link: str
 

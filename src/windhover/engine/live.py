@@ -138,8 +138,8 @@ class LiveExecution:
         self.size = max(self.size, record.position + 1)
         return node
 
-    def remove_children(self, owner: Node) -> list[str]:
-        """Forget all that ran inside a flow-control task, with its outputs; returns the task runs' ids."""
+    def remove_children(self, owner: Node) -> list[Node]:
+        """Forget all that ran inside a flow-control task, with its outputs, and return it."""
         removed = []
         nodes = list(owner.body_frame.nodes) if owner.body_frame is not None else []
         while nodes:
@@ -147,7 +147,7 @@ class LiveExecution:
             if node.body_frame is not None:
                 nodes.extend(node.body_frame.nodes)
             self.remove(node)
-            removed.append(node.record.id)
+            removed.append(node)
         return removed
 
     def remove(self, node: Node) -> None:

@@ -59,7 +59,7 @@ class Pauses(Subflows):
         """Let the execution wait with a task run that does, unless it stands at a breakpoint beside it."""
         header = self.live.record
         at_breakpoint = header.state.current is StateType.BREAKPOINT
-        if is_paused(node) and header.ordered_end is None and not at_breakpoint:
+        if _waits(node) and header.ordered_end is None and not at_breakpoint:
             self.header_state(StateType.PAUSED)
 
     def cut(self, frame: Frame, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
@@ -75,8 +75,7 @@ class Pauses(Subflows):
 
     def waits_for_somebody(self, but: Node | None = None) -> bool:
         """A pause, other than this one, waits for somebody or for its time."""
-        frames = [node.body_frame for node in self.open_leaves() if is_paused(node) and node is not but]
-        return any(frame is not None and frame.cut_state is None for frame in frames)
+        return any(_waits(node) for node in self.open_leaves() if node is not but)
 
     def pause_is_over(self, task_run_id: str) -> None:
         node = self.live.nodes.get(task_run_id)
@@ -183,6 +182,11 @@ class Pauses(Subflows):
         if by is not None:
             resumed = {"by": by, **resumed}
         return {**(record.outputs or {}), "resumed": resumed}
+
+
+def _waits(node: Node) -> bool:
+    """It is paused, and has not been cut short meanwhile."""
+    return is_paused(node) and node.body_frame is not None and node.body_frame.cut_state is None
 
 
 def asks_for_decision(node: Node) -> bool:

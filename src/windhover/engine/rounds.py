@@ -129,7 +129,8 @@ class Rounds(Cutting):
         self.live.held_by = None
         holder.record.stage = Stage.WAITING
         self.changed(holder)
-        self.header_state(StateType.RUNNING)
+        if self.live.record.state.current is StateType.PAUSED:
+            self.header_state(StateType.RUNNING)
 
 
 def _forget_earlier_wait(state: State) -> None:
