@@ -1,8 +1,7 @@
 """Inputs of an execution: what was given becomes what the flow declares, or a list of what is wrong.
 
-Inputs are resolved after those they depend on. A condition reads the inputs that its ``dependsOn`` lists,
-a default or an expression all that were resolved before. All that is wrong is told at once, each problem with
-its input, its value and the rule.
+Inputs are resolved after those they depend on. Their expressions read the inputs that their ``dependsOn``
+lists. All that is wrong is told at once, each problem with its input, its value and the rule.
 
 Documentation page: ``docs/inputs.md``.
 """
@@ -127,16 +126,20 @@ def resolve_inputs(
     *,
     workflow: str,
     encrypt: Encrypt | None = None,
+    around: Mapping[str, JsonValue] | None = None,
 ) -> ResolvedInputs:
     """Type and check what was given, and fill in defaults.
 
     ``given`` holds values by input id (``nested.more.int``) or nested as ``values`` are. ``workflow``
     names the flow in warnings (``namespace.id``). Without ``encrypt`` SECRET inputs are refused.
+    ``around`` are the inputs of an execution that asks for more: their expressions read them too.
     Whatever is given, nothing is raised.
     """
     declared = flatten(inputs)
     offered = _by_id(given, declared)
-    resolution = _Resolution(declared, offered, renderer, encrypt)
+    # An expression may ask with `??` for an input that it does not depend on: one with a default is null to it.
+    unseen = {name: None for name, flat in declared.items() if flat.definition.defaults is not None}
+    resolution = _Resolution(declared, offered, renderer, encrypt, unseen if around is None else around)
     for flat in dependency_order(declared):
         resolution.resolve(flat)
     resolution.warnings += [
@@ -174,14 +177,12 @@ def add_defaults(
     """Values of an execution and the defaults of all inputs not among them, for expressions to read.
 
     Inputs that were switched off, and those of executions that a trigger started without checking, still
-    show their defaults. A default that cannot be rendered stays out.
+    show their defaults. A default that cannot be rendered, as it reads another input, stays out.
     """
     declared = flatten(inputs)
     present = _by_id(values, declared)
-    resolution = _Resolution(declared, {}, renderer, encrypt)
-    for name, value in present.items():
-        resolution.show(name, value)
-    for flat in dependency_order(declared):
+    resolution = _Resolution(declared, {}, renderer, encrypt, {})
+    for flat in declared.values():
         if flat.id not in present and flat.definition.defaults is not None:
             resolution.resolve_default(flat)
     return nest({**present, **resolution.stored})
@@ -219,6 +220,7 @@ class _Resolution:
         offered: Mapping[str, GivenValue],
         renderer: InputRenderer,
         encrypt: Encrypt | None,
+        around: Mapping[str, JsonValue],
     ) -> None:
         self.stored: dict[str, JsonValue] = {}
         self.resolved: dict[str, ResolvedInput] = {}
@@ -227,6 +229,7 @@ class _Resolution:
         self._offered = offered
         self._renderer = renderer
         self._encrypt = encrypt
+        self._around = around
         self._visible: dict[str, JsonValue] = {}
 
     def resolve(self, flat: FlatInput) -> None:
@@ -251,8 +254,8 @@ class _Resolution:
         value: JsonValue = None
         refusal: InputProblem | None = None
         try:
-            options = allowed_values(flat.id, definition, self._evaluate)
-            raw = given if given is not None else self._fallback(definition, options)
+            options = allowed_values(flat.id, definition, lambda text: self._evaluate(text, flat))
+            raw = given if given is not None else self._fallback(flat, options)
             if raw is None and definition.required:
                 refusal = InputProblem(flat.id, None, f"Missing required input:{flat.id}")
             else:
@@ -266,14 +269,10 @@ class _Resolution:
     def resolve_default(self, flat: FlatInput) -> None:
         """Take the default of an input, if it can be had."""
         try:
-            raw = self._fallback(flat.definition, None)
+            raw = self._fallback(flat, None)
             self._accept(flat, raw, None, is_default=True, checked=False)
         except InvalidValue as error:
             self.warnings.append(self._refusal(flat, None, error).message)
-
-    def show(self, name: str, value: JsonValue) -> None:
-        """Let the inputs that follow read a value as ``inputs.<name>``."""
-        self._visible[name] = value
 
     def _is_enabled(self, flat: FlatInput) -> bool:
         if flat.form is not None and not self._is_on(flat.form):
@@ -286,8 +285,7 @@ class _Resolution:
         if depends_on.condition is None:
             return True
         try:
-            listed = {name: self._visible.get(name) for name in flat.dependencies}
-            return self._evaluate(depends_on.condition, listed) is True
+            return self._evaluate(depends_on.condition, flat) is True
         except ExpressionError as error:
             self.warnings.append(f"Input {flat.id} is left out, its condition cannot be rendered: {error}")
             return False
@@ -299,11 +297,12 @@ class _Resolution:
             return False
         return isinstance(resolved.definition, FormInput) or resolved.value is not None
 
-    def _fallback(self, definition: InputBase, options: tuple[str, ...] | None) -> JsonValue:
+    def _fallback(self, flat: FlatInput, options: tuple[str, ...] | None) -> JsonValue:
         """The default, rendered; else the first of the options where the input asks for that; else None."""
+        definition = flat.definition
         if definition.defaults is not None:
             try:
-                return self._rendered_default(_type_of(definition), definition.defaults)
+                return self._rendered_default(flat)
             except ExpressionError as error:
                 raise InvalidValue(str(error)) from None
         if (
@@ -335,7 +334,7 @@ class _Resolution:
             if checked:
                 check_rules(flat.id, definition, value, options)
         self.stored[flat.id] = self._protect(definition, value)
-        self.show(flat.id, value)
+        self._visible[flat.id] = value
         return MASK if isinstance(definition, SecretInput) and value is not None else value
 
     def _protect(self, definition: InputBase, value: JsonValue) -> JsonValue:
@@ -355,24 +354,23 @@ class _Resolution:
         lines = [f"Invalid value for input `{flat.id}`. Cause: {cause}" for cause in error.causes]
         return InputProblem(flat.id, shown, "\n".join(lines))
 
-    def _evaluate(self, template: JsonValue, values: Mapping[str, JsonValue] | None = None) -> JsonValue:
-        return self._renderer.evaluate(template, self._variables(self._visible if values is None else values))
+    def _evaluate(self, template: JsonValue, flat: FlatInput) -> JsonValue:
+        return self._renderer.evaluate(template, self._variables(flat))
 
-    def _rendered_default(self, type_: ValueType, template: JsonValue) -> JsonValue:
+    def _rendered_default(self, flat: FlatInput) -> JsonValue:
         """A default, rendered; None where it comes to nothing, which for a type of text is empty text."""
+        type_, template = _type_of(flat.definition), flat.definition.defaults
         rendered = template
         if not isinstance(template, str) or "{" in template:
-            rendered = self._renderer.render(template, self._variables(self._visible))
+            rendered = self._renderer.render(template, self._variables(flat))
         if type_ not in _KEEPS_EMPTY_TEXT and rendered == "" and template != "":
-            rendered = self._evaluate(template)
+            rendered = self._evaluate(template, flat)
         return None if is_empty_default(type_, rendered) else rendered
 
-    def _variables(self, values: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """What expressions read: a declared input that has no value yet is null rather than undefined."""
-        unknown = dict.fromkeys(
-            name for name, flat in self._declared.items() if not isinstance(flat.definition, FormInput)
-        )
-        return {"inputs": nest({**unknown, **values})}
+    def _variables(self, flat: FlatInput) -> dict[str, JsonValue]:
+        """What the expressions of an input read: the inputs that its ``dependsOn`` lists, and those around."""
+        listed = {name: self._visible[name] for name in flat.dependencies if name in self._visible}
+        return {"inputs": nest({**self._around, **listed})}
 
 
 def _type_of(definition: InputBase) -> ValueType:

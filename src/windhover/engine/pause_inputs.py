@@ -59,11 +59,12 @@ def resolve_pause_inputs(
         return ResolvedInputs({})
     live = LiveExecution.restore(flow, execution, task_runs, 0)
     node = live.nodes[form.task_run_id] if form.task_run_id is not None else None
-    variables = execution_variables(live, environment, node, load=environment.load_stored)
+    variables = dict(execution_variables(live, environment, node, load=environment.load_stored))
     return resolve_inputs(
         form.inputs,
         given,
-        ScopedRenderer(dict(variables), lambda found: environment.scope(found, execution.id)),
+        ScopedRenderer(variables, lambda found: environment.scope(found, execution.id)),
         workflow=f"{execution.namespace}.{execution.flow_id}",
         encrypt=environment.encrypt,
+        around=variables.get("inputs", {}),
     )

@@ -221,6 +221,16 @@ async def test_a_resume_gives_the_inputs_that_the_pause_asks_for(server: Server)
     assert f"Execution '{paused['id']}' is not paused, can't resume it" in late.json()["message"]
 
 
+async def test_defaults_of_what_a_pause_asks_read_the_inputs_of_the_execution(local_server: Server) -> None:
+    asks = ASKS.replace("{{ outputs.first.value }}", "{{ inputs.who }} {{ outputs.first.value }}")
+    inputs = "inputs:\n  - id: who\n    type: STRING\n    defaults: Ann\ntasks:"
+    await local_server.create_flow(asks.replace("tasks:", inputs, 1))
+    paused = await started(local_server, "asks", "PAUSED")
+    await act(local_server, paused["id"], "resume", files={"reason": (None, "x")})
+    ended = await reached(local_server, paused["id"], "SUCCESS")
+    assert task_runs(ended)["approval"]["outputs"]["onResume"]["again"] == "Ann a"
+
+
 async def test_inputs_of_a_resume_can_be_tried(local_server: Server) -> None:
     await local_server.create_flow(ASKS)
     paused = await started(local_server, "asks", "PAUSED")

@@ -121,6 +121,41 @@ def test_an_input_sees_those_it_depends_on_wherever_they_are_written() -> None:
     assert resolve(definitions).values == {"b": "q!", "a": "q"}
 
 
+def test_a_default_reads_only_the_inputs_it_depends_on() -> None:
+    definitions = [
+        {"id": "a", "defaults": "q"},
+        {"id": "b", "defaults": "[{{ inputs.a }}] {{ inputs.a ?? 'none' }}"},
+        {"id": "c", "defaults": "[{{ inputs.b }}] {{ inputs.a }}", "dependsOn": {"inputs": ["a"]}},
+    ]
+    assert resolve(definitions, {"a": "given"}).values == {"a": "given", "b": "[] none", "c": "[] given"}
+
+
+def test_a_default_that_reads_an_optional_input_without_depending_on_it_is_refused() -> None:
+    (problem,) = resolve(
+        [{"id": "a", "required": False}, {"id": "b", "defaults": "{{ inputs.a }}"}], {"a": "given"}
+    ).problems
+    assert problem.id == "b"
+    assert "Unable to find `a`" in problem.message
+
+
+def test_choices_read_only_the_inputs_they_depend_on() -> None:
+    definitions = [
+        {"id": "a", "defaults": "x"},
+        {"id": "b", "type": "SELECT", "expression": "{{ [inputs.a, 'y'] }}", "autoSelectFirst": True},
+    ]
+    assert resolve(definitions).values == {"a": "x", "b": "y"}
+
+
+def test_inputs_asked_of_an_execution_read_all_that_it_has() -> None:
+    asked = [
+        parse_input({"id": "b", "type": "STRING", "defaults": "{{ inputs.a }}!"}),
+        parse_input({"id": "c", "type": "STRING", "defaults": "{{ inputs.b ?? 'none' }}"}),
+        parse_input({"id": "d", "type": "SELECT", "expression": "{{ [inputs.a] }}", "autoSelectFirst": True}),
+    ]
+    resolved = resolve_inputs(asked, {}, RENDERER, workflow="ns.f", around={"a": "x"})
+    assert resolved.values == {"b": "x!", "c": "none", "d": "x"}
+
+
 def test_a_dependency_without_value_switches_off_and_the_value_given_is_not_looked_at() -> None:
     definitions = [
         {"id": "a", "required": False},
@@ -219,7 +254,7 @@ def test_secrets_are_refused_without_a_key() -> None:
 def test_defaults_of_inputs_that_an_execution_lacks_can_be_read() -> None:
     inputs = [
         parse_input({"id": "a", "type": "INT", "defaults": 1}),
-        parse_input({"id": "b", "type": "STRING", "defaults": "{{ inputs.c }}!"}),
+        parse_input({"id": "b", "type": "STRING", "defaults": "{{ flow.id }}!"}),
         parse_input({"id": "c", "type": "STRING", "defaults": "x"}),
         parse_input({"id": "d", "type": "STRING", "defaults": "{{ nope }}"}),
         parse_input({"id": "e.f", "type": "STRING", "defaults": "g"}),
@@ -227,9 +262,18 @@ def test_defaults_of_inputs_that_an_execution_lacks_can_be_read() -> None:
     assert add_defaults(inputs, {"c": "given"}, RENDERER) == {
         "c": "given",
         "a": 1,
-        "b": "given!",
+        "b": "f!",
         "e": {"f": "g"},
     }
+
+
+def test_a_default_that_an_execution_lacks_reads_no_other_input() -> None:
+    definition = {"id": "b", "type": "STRING", "dependsOn": {"inputs": ["c"]}}
+    inputs = [
+        parse_input({**definition, "defaults": "{{ inputs.c }}!"}),
+        parse_input({"id": "c", "type": "STRING", "defaults": "x"}),
+    ]
+    assert add_defaults(inputs, {"c": "given"}, RENDERER) == {"c": "given"}
 
 
 JSON = st.recursive(
