@@ -1,6 +1,6 @@
 """``io.kestra.plugin.core.execution.Assert``"""
 
-from windhover.expression import ExpressionError, truthy
+from windhover.expression import ExpressionError, to_text, truthy
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example, MetricDescription
 from windhover.plugin.task import RunnableTask, Static, TaskFailure
@@ -28,7 +28,8 @@ errorMessage: The load is not to be trusted.
 
     # Rendered one by one here: one that cannot be must not keep the others from being looked at.
     conditions: Static[list[str]]
-    error_message: str | None = None
+    # Rendered when it is needed: it may speak of outputs that are there only when something went wrong.
+    error_message: Static[str | None] = None
 
     def run(self, ctx: RunContext) -> None:
         failed = sum(not self._holds(ctx, condition) for condition in self.conditions)
@@ -36,7 +37,9 @@ errorMessage: The load is not to be trusted.
         ctx.metric("counter", "failed", failed)
         if failed:
             message = "1 assertion failed!" if failed == 1 else f"{failed} assertions failed!"
-            raise TaskFailure(message if self.error_message is None else f"{message}\n{self.error_message}")
+            if self.error_message is not None:
+                message = f"{message}\n{to_text(ctx.render(self.error_message))}"
+            raise TaskFailure(message)
 
     def _holds(self, ctx: RunContext, condition: str) -> bool:
         try:

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from windhover.expression import truthy
+from windhover.expression import to_text
 from windhover.model.definition import Definition
 from windhover.model.state import StateType
 from windhover.plugin.context import RunContext
@@ -68,8 +68,8 @@ expression: "{{ count == 0 }}"
 
     @model_validator(mode="after")
     def _something_is_counted(self) -> Self:
-        if not self.flows and not self.namespaces:
-            raise ValueError("either `flows` or `namespaces` must be set")
+        if self.flows is None and self.namespaces is None:
+            raise ValueError("You must provide a list of flows or namespaces: set `flows` or `namespaces`")
         return self
 
     async def run(self, ctx: RunContext) -> CountOutput:
@@ -88,4 +88,4 @@ expression: "{{ count == 0 }}"
         return CountOutput(results=results, total=sum(each.count for each in results))
 
     def _meets(self, ctx: RunContext, count: int) -> bool:
-        return truthy(ctx.render(self.expression, {"count": count}))
+        return to_text(ctx.render(self.expression, {"count": count})) == "true"

@@ -1,9 +1,9 @@
 """``io.kestra.plugin.core.execution.Fail``"""
 
-from windhover.expression import truthy
+from windhover.expression import to_text, truthy
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
-from windhover.plugin.task import RunnableTask, TaskFailure
+from windhover.plugin.task import RunnableTask, Static, TaskFailure
 
 
 class Fail(RunnableTask[None]):
@@ -28,11 +28,12 @@ errorMessage: There are no rows.
     )
 
     condition: str | None = None
-    error_message: str = "Task failure"
+    # Rendered when it is needed: it may speak of outputs that are there only when the condition holds.
+    error_message: Static[str] = "Task failure"
 
-    async def run(self, ctx: RunContext) -> None:
+    def run(self, ctx: RunContext) -> None:
         if self.condition is None:
-            raise TaskFailure(self.error_message)
+            raise TaskFailure(to_text(ctx.render(self.error_message)))
         if truthy(self.condition):
-            ctx.logger.error(self.error_message)
+            ctx.logger.error(to_text(ctx.render(self.error_message)))
             raise TaskFailure("Fail on a condition")

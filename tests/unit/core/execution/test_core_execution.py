@@ -27,6 +27,7 @@ from windhover.worker.inline import InlineWorker
         ({"condition": "{{ inputs.n == 2 }}"}, []),
         ({"condition": "{{ inputs.n - 1 }}"}, []),
         ({"condition": " "}, []),
+        ({"condition": "{{ inputs.n == 2 }}", "errorMessage": "{{ nope }}"}, []),
     ],
 )
 async def test_fail(worker: InlineWorker, properties: dict[str, JsonValue], errors: list[str]) -> None:
@@ -63,6 +64,15 @@ async def test_assert_holds(worker: InlineWorker) -> None:
     assert run.logs == []
 
 
+async def test_the_message_of_assert_is_looked_at_only_when_it_is_needed(worker: InlineWorker) -> None:
+    held = await worker.run(Assert, {"conditions": ["true"], "errorMessage": "{{ nope }}"})
+    assert held.state is StateType.SUCCESS
+    failed = await worker.run(Assert, {"conditions": ["false"], "errorMessage": "{{ nope }}"})
+    first, last = failed.at(LogLevel.ERROR)
+    assert first == "Assertion `false` failed!"
+    assert last.startswith("Unable to find `nope`")
+
+
 async def test_count_finds_the_flows_that_meet_a_condition(worker: InlineWorker) -> None:
     worker.server.executions.counts = {("company.team", "busy"): 7, ("company.team", "idle"): 0}
     run = await worker.run(
@@ -87,7 +97,28 @@ async def test_count_finds_the_flows_that_meet_a_condition(worker: InlineWorker)
 
 async def test_count_needs_something_to_look_at(worker: InlineWorker) -> None:
     run = await worker.run(Count, {"startDate": "2026-01-01T00:00:00Z", "expression": "true"})
-    assert "either `flows` or `namespaces` must be set" in run.at(LogLevel.ERROR)[0]
+    assert "You must provide a list of flows or namespaces" in run.at(LogLevel.ERROR)[0]
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"), [("true", 1), ("{{ count == 7 }}", 1), ("{{ count }}", 0), ("x", 0)]
+)
+async def test_count_takes_only_true_for_true(worker: InlineWorker, expression: str, found: int) -> None:
+    worker.server.executions.counts = {("company.team", "busy"): 7}
+    flows: list[JsonValue] = [{"namespace": "company.team", "flowId": "busy"}]
+    run = await worker.run(
+        Count, {"flows": flows, "startDate": "2026-01-01T00:00:00Z", "expression": expression}
+    )
+    assert run.outputs is not None
+    assert run.outputs["total"] == found * 7
+
+
+async def test_count_of_no_flows_is_nothing(worker: InlineWorker) -> None:
+    nothing: list[JsonValue] = []
+    run = await worker.run(
+        Count, {"flows": nothing, "startDate": "2026-01-01T00:00:00Z", "expression": "true"}
+    )
+    assert run.outputs == {"results": [], "total": 0}
 
 
 async def test_kill_names_the_execution(worker: InlineWorker) -> None:
