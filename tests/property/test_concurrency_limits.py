@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
@@ -26,6 +27,7 @@ from windhover.engine.messages import (
     UnqueueExecution,
 )
 from windhover.executor.executor import Executor
+from windhover.model.execution import Execution
 from windhover.model.flow import Flow
 from windhover.model.state import TERMINATED, StateType
 from windhover.plugin.registry import Registry
@@ -148,18 +150,27 @@ class House:
         to end has none for what runs after its end.
         """
         holders = {job.identity.execution_id for job in self.jobs.values()} & self.have_run
-        queued = set()
+        queued: set[str] = set()
         async for record in self.executions.stream(ExecutionQuery("main", excluded_states=_ENDED)):
             (queued if record.state.current is StateType.QUEUED else holders).add(record.id)
         self.have_run = (self.have_run | holders) - queued
         return holders, queued
+
+    async def revived(self) -> list[Execution]:
+        """The executions that ran again after their end though nobody restarted them."""
+        found = []
+        async for record in self.executions.stream(ExecutionQuery("main")):
+            for before, after in pairwise(change.state for change in record.state.histories):
+                if before in TERMINATED and after not in TERMINATED and after is not StateType.RESTARTED:
+                    found.append(record)
+        return found
 
 
 async def step(house: House, chance: random.Random, open_: list[str]) -> None:
     """Let one thing happen."""
     what = chance.choices(
         ["start", "end", "kill", "restart", "replay", "limit", "crash", "pause", "resume", "unqueue"],
-        [30 if len(open_) < 12 else 0, 50, 8, 5, 4, 4, 3, 3, 4, 2],
+        [30 if len(open_) < 12 else 0, 50, 10, 5, 4, 4, 3, 3, 4, 2],
     )[0]
     some = chance.choice(open_) if open_ else "nothing"
     done = chance.choice(house.ended) if house.ended else "nothing"
@@ -220,4 +231,5 @@ async def test_slots_are_never_lost_nor_given_twice(database: Database) -> None:
         holders, queued = await house.standing()
     assert not holders
     assert not queued
+    assert await house.revived() == []
     await house.stop()
