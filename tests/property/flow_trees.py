@@ -81,9 +81,11 @@ class FlowTree:
 class Namer:
     """Gives tasks their ids, and knows which kinds there may be."""
 
-    def __init__(self, kinds: Sequence[str], count: int = 0) -> None:
-        self.count = count
+    def __init__(self, kinds: Sequence[str], *, broken: bool = True) -> None:
+        self.count = 0
         self.kinds = kinds
+        #: There may be what fails by itself, before any worker has it.
+        self.broken = broken
         self.waits = "pause" in kinds
         self.retries = "loop_until" in kinds
 
@@ -105,16 +107,16 @@ WAITING = ["pause", "approval", "loop_until", "subflow", "for_each_item", "exit"
 
 
 @st.composite
-def flows(draw: st.DrawFn, kinds: Sequence[str] = KINDS) -> FlowTree:
-    namer = Namer(kinds)
+def flows(draw: st.DrawFn, kinds: Sequence[str] = KINDS, *, broken: bool = True) -> FlowTree:
+    namer = Namer(kinds, broken=broken)
     return FlowTree(
         tasks=draw_tasks(draw, namer, depth=3, least=1),
         errors=draw_branch(draw, namer),
         finally_=draw_branch(draw, namer),
-        after_execution=draw_branch(draw, namer if namer.waits else Namer(KINDS, namer.count)),
-        retry=draw_retry(draw, namer) if namer.waits else None,
+        after_execution=draw_branch(draw, namer),
+        retry=draw_retry(draw, namer),
         sla=draw_slas(draw) if namer.waits else (),
-        listeners=draw_listeners(draw, namer) if namer.waits else (),
+        listeners=draw_listeners(draw, namer),
     )
 
 
@@ -159,11 +161,11 @@ def draw_tasks(draw: st.DrawFn, namer: Namer, depth: int, least: int = 0, most: 
 
 
 def draw_run_if(draw: st.DrawFn, namer: Namer) -> str:
-    """Usually true; what cannot be rendered fails in the step in which others begin, where models differ."""
-    drawn = draw(st.integers(0, 9 + 10 * namer.waits))
-    if drawn == 10:
+    """Usually true; sometimes it cannot be rendered."""
+    drawn = draw(st.integers(0, 20))
+    if drawn == 0 and namer.broken:
         return "{{ nothing.of.the.kind }}"
-    return "false" if drawn in (0, 11) else "true"
+    return "false" if drawn < 3 else "true"
 
 
 def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
@@ -183,12 +185,11 @@ def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
         state = draw(st.sampled_from(["SUCCESS", "WARNING", "KILLED", "FAILED", "CANCELLED"]))
         return TaskDefinition(**common, plugin=Exit, properties={"state": state})
     if kind == "subflow":
-        said = {"wait": True, "transmitFailed": draw(st.booleans())}
-        if namer.waits:
-            said["wait"] = draw(st.integers(0, 3)) > 0
-            common["timeout"] = draw(st.sampled_from([None, None, "PT1H"]))
-        return TaskDefinition(**common, plugin=Subflow, properties={**CHILD, **said})
-    if draw(st.integers(0, 5)) == 0:
+        said = {"wait": draw(st.integers(0, 3)) > 0, "transmitFailed": draw(st.booleans())}
+        common["timeout"] = draw(st.sampled_from([None, None, "PT1H"]))
+        child = {"namespace": "test", "flowId": draw_child(draw)}
+        return TaskDefinition(**common, plugin=Subflow, properties={**child, **said})
+    if draw(st.integers(0, 5)) == 0 or (kind in ("pause", "approval") and draw(st.booleans())):
         common["timeout"] = "PT1H"
     common["errors"] = draw_branch(draw, namer) if draw(st.booleans()) else ()
     common["finally_"] = draw_branch(draw, namer) if draw(st.booleans()) else ()
@@ -198,7 +199,7 @@ def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
             **common,
             items="kestra:///file",
             namespace="test",
-            flow_id="child",
+            flow_id=draw_child(draw),
             wait=wait,
             transmit_failed=transmit,
         )
@@ -241,9 +242,9 @@ def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
         return If(**common, then=inside, else_=draw_tasks(draw, namer, depth - 1), condition=condition)
     if kind == "switch":
         value = draw(st.sampled_from(["a", "b", "none"]))
-        # A Switch that finds nothing to run fails in the very step in which its siblings begin, where the
-        # model knows no order; that case has an example of its own.
-        defaults = draw_tasks(draw, namer, depth - 1, least=int(value != "a"))
+        # One that finds nothing to run fails.
+        least = int(value != "a" and not namer.broken)
+        defaults = draw_tasks(draw, namer, depth - 1, least=least)
         return Switch(**common, value=value, cases={"a": inside}, defaults=defaults)
     before: list[str] = []
     entries = []
@@ -253,15 +254,20 @@ def draw_task(draw: st.DrawFn, namer: Namer, depth: int) -> Task:
     return Dag(**common, tasks=entries, concurrent=draw(st.integers(0, 2)))
 
 
-#: What subflows and batches start.
-CHILD = {"namespace": "test", "flowId": "child"}
+#: A flow that there is not.
+NO_FLOW = "gone"
+
+
+def draw_child(draw: st.DrawFn) -> str:
+    """The flow that a subflow or a batch is an execution of; seldom there is none."""
+    return NO_FLOW if draw(st.integers(0, 7)) == 0 else "child"
 
 
 def draw_retry(draw: st.DrawFn, namer: Namer) -> Retry | None:
     """A retry; usually none, and never one where nothing waits."""
     if not namer.retries or draw(st.integers(0, 6 if namer.waits else 2)):
         return None
-    anew = namer.waits and draw(st.integers(0, 3)) == 0
+    anew = draw(st.integers(0, 3)) == 0
     behavior = "CREATE_NEW_EXECUTION" if anew else "RETRY_FAILED_TASK"
     common = {"max_attempts": draw(st.integers(1, 3)), "behavior": behavior}
     common["warning_on_retry"] = draw(st.booleans())
@@ -278,7 +284,7 @@ def draw_pause(draw: st.DrawFn, namer: Namer, common: dict[str, object]) -> Task
         common[draw(st.sampled_from(["pause_duration", "delay"]))] = "PT1M"
         common["behavior"] = draw(st.sampled_from(["RESUME", "WARN", "FAIL", "CANCEL"]))
     if draw(st.integers(0, 2)) == 0:
-        common["on_pause"] = TaskDefinition(id=namer.next("meanwhile"), type="work", plugin=Work)
+        common["on_pause"] = draw_task(draw, namer, 1)
     return Pause(**common, tasks=draw_tasks(draw, namer, 0, most=2))
 
 

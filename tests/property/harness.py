@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from flow_trees import FlowTree
-from reference_model import Path
+from flow_trees import NO_FLOW, FlowTree
+from reference_runs import Path
 
 from windhover.engine.advance import advance
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import (
     ChildEnded,
+    ChildRefused,
+    ChildRestarted,
     ChildStarted,
     EngineEvent,
     FailedBatchesFound,
@@ -28,8 +30,10 @@ from windhover.model.state import State, StateType
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
-#: How many batches a file is split into.
-BATCHES = 3
+
+def batches_of(task_id: str) -> int:
+    """How many batches the file of a task is split into."""
+    return int("".join(filter(str.isdecimal, task_id))) % 6
 
 
 @dataclass
@@ -101,7 +105,9 @@ class Harness:
                 if child.id in effects.children_to_kill or child.task_run_id in effects.batches_to_kill:
                     child.killed = True
 
-    def _started(self, start: StartChild) -> ChildStarted:
+    def _started(self, start: StartChild) -> ChildStarted | ChildRefused:
+        if start.request.flow_id == NO_FLOW:
+            return ChildRefused(start.task_run_id, "There is no such flow.")
         again = self.children.get(start.restarts or "")
         restarted = again is not None and again.state in (StateType.FAILED, StateType.KILLED)
         if again is None or not restarted:
@@ -153,7 +159,7 @@ class Harness:
     def end(self, job: Job, state: StateType) -> None:
         identity = job.identity
         self.jobs.pop(identity.task_run_id, None)
-        outputs = {"splits": "kestra:///split/splits", "numberOfBatches": BATCHES}
+        outputs = {"splits": "kestra:///split/splits", "numberOfBatches": batches_of(job.task.id)}
         is_split = job.task.id.endswith("_split")
         self.apply(
             TaskEnded(
@@ -170,6 +176,12 @@ class Harness:
     def end_child(self, child: Child, state: StateType) -> None:
         child.state = state
         self.apply(ChildEnded(child.task_run_id, child.id, state, child.id))
+
+    def restart_child(self, child: Child) -> None:
+        """Somebody restarts an execution by itself that has ended; it is waited for again."""
+        assert child.state is not None
+        was, child.state, child.killed, child.runs = child.state, None, False, child.runs + 1
+        self.apply(ChildRestarted(child.task_run_id, child.id, was, child.id))
 
     def at(self) -> datetime:
         return START + timedelta(seconds=next(self.ticks))

@@ -1,0 +1,189 @@
+"""The engine and the slow model side by side: the same things happen to both, and they are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from flow_trees import FlowTree
+from harness import Child, Harness, batches_of
+from hypothesis import strategies as st
+from reference_batches import EveryConstruct
+from reference_runs import Path, Run
+
+from windhover.engine.events import Begin, KillRequested, LeaveBreakpoint, PauseRequested, Resume
+from windhover.model.execution import Breakpoint, Stage
+from windhover.model.state import TERMINATED, StateType
+from windhover.plugin.flowable import Decision, FlowableTask
+
+#: What was told to stop may just have come to its end.
+STOPPED = st.sampled_from([StateType.KILLED] * 3 + [StateType.SUCCESS, StateType.FAILED])
+ENDS = st.sampled_from([StateType.SUCCESS] * 4 + [StateType.FAILED, StateType.WARNING, StateType.KILLED])
+CHILD_ENDS = st.sampled_from([StateType.SUCCESS, StateType.FAILED, StateType.WARNING, StateType.KILLED])
+
+#: How many executions of a task run begin in one step.
+WINDOW = 2
+
+
+class SlowModel(EveryConstruct):
+    """The model, with files that are split as the harness does it."""
+
+    def count(self, run: Run) -> int:
+        return batches_of(run.task.id)
+
+
+class SideBySide:
+    """One execution, in the engine and in the model.
+
+    Timers of the kinds in ``ringing`` may ring: of tries, rounds, pauses, batches, time limits.
+    """
+
+    def __init__(self, flow: FlowTree, data: st.DataObject, stops: Collection[str] = ()) -> None:
+        self.data = data
+        self.harness = Harness(flow, [Breakpoint(task_id) for task_id in stops])
+        self.model = SlowModel(flow, breakpoints=frozenset(stops), most=WINDOW)
+
+        #: Somebody has killed it, and not what it waits for.
+        self.leaves_children = False
+
+    def begin(self) -> None:
+        self.harness.apply(Begin())
+        self.model.begin()
+        self.compare()
+
+    def play(self, *, rough: bool, most: int = 2000) -> None:
+        """Let things happen until it is over; if it is ``rough``, crashes, kills and pauses, too."""
+        for _ in range(most):
+            if self.harness.ended:
+                assert self.model.over
+                return
+            self.one_thing(rough=rough)
+            self.compare()
+        raise AssertionError("the execution never ended")
+
+    def compare(self) -> None:
+        harness, model = self.harness, self.model
+        assert harness.live.record.state.current is model.state
+        expected = {run.path: run.state for run in model.runs}
+        found = harness.states()
+        assert found.keys() == expected.keys()
+        ended = {path: state for path, state in expected.items() if state in TERMINATED}
+        assert {path: state for path, state in found.items() if state in TERMINATED} == ended
+        paused = {run.path for run in model.pauses()}
+        loops = {run.path for run in model.runs if run.waits}
+        assert {path for path, state in found.items() if state is StateType.PAUSED} == paused | loops
+        for child in harness.running_children():
+            kills = self.is_to_be_killed(child)
+            assert child.killed == kills or (kills and self.leaves_children)
+
+    def is_to_be_killed(self, child: Child) -> bool:
+        run = self.model.at(self.harness.path(child.task_run_id))
+        if run.ended:
+            return child.killed
+        batches = self.model.batches.get(run)
+        stopped = run.outcome is not None if batches is None else batches.outcome is StateType.KILLED
+        return self.model.told_to_stop(run) or stopped
+
+    def one_thing(self, *, rough: bool) -> None:
+        """Let one thing happen, to the engine and to the model."""
+        harness, model = self.harness, self.model
+        possible: list[tuple[int, Callable[[], None]]] = [
+            (5 * bool(harness.jobs), self.job_ends),
+            (4 * bool(harness.running_children()), self.child_ends),
+            (4 * bool(self.timers()), self.timer_rings),
+            (4 * (model.state is StateType.PAUSED and model.held is None), self.resume),
+            (4 * (model.state is StateType.BREAKPOINT), self.leave_breakpoint),
+        ]
+        assert any(weight for weight, _ in possible), "nothing can happen any more, and it has not ended"
+        if rough:
+            possible += [(1, self.crash), (1, self.kill), (1, self.pause), (1, self.child_is_restarted)]
+        self.data.draw(st.sampled_from([thing for weight, thing in possible for _ in range(weight)]))()
+
+    def job_ends(self) -> None:
+        run_id = self.data.draw(st.sampled_from(sorted(self.harness.jobs)))
+        path = self.harness.path(run_id)
+        state = self.data.draw(STOPPED if self.model.is_stopped(path) else ENDS)
+        self.harness.end(self.harness.jobs[run_id], state)
+        self.model.leaf_ended(path, state)
+
+    def child_ends(self) -> None:
+        child = self.data.draw(st.sampled_from(self.harness.running_children()))
+        path = self.harness.path(child.task_run_id)
+        state = StateType.KILLED if child.killed else self.data.draw(CHILD_ENDS)
+        awaited = not self.model.at(path).ended
+        self.harness.end_child(child, state)
+        if awaited:
+            self.model.child_ended(path, state)
+
+    def child_is_restarted(self) -> None:
+        """Somebody restarts one of many executions by itself, while others are waited for."""
+        waiting = [
+            child
+            for child in self.harness.children.values()
+            if child.state in (StateType.FAILED, StateType.KILLED)
+            and child.task_run_id in self.harness.live.nodes
+            and self.model.awaits(self.harness.path(child.task_run_id), child.state)
+        ]
+        if waiting:
+            child = self.data.draw(st.sampled_from(waiting))
+            path = self.harness.path(child.task_run_id)
+            assert child.state is not None
+            self.model.child_restarted(path, child.state)
+            self.harness.restart_child(child)
+
+    def timers(self) -> list[str]:
+        """The timers that may ring."""
+        found = []
+        for key in sorted(self.harness.timers):
+            kind, _, owner = key.partition(":")
+            node = self.harness.live.nodes.get(owner)
+            again = kind == "timeout" and node is not None and node.record.stage is Stage.EXPIRED
+            if owner and not again:
+                found.append(key)
+        return found
+
+    def timer_rings(self) -> None:
+        key = self.data.draw(st.sampled_from(self.timers()))
+        kind, _, owner = key.partition(":")
+        model = self.model
+        if kind == "sla":
+            self.harness.fire(key)
+            sla = self.harness.flow.sla[0]
+            model.breach({"FAIL": StateType.FAILED, "CANCEL": StateType.CANCELLED}.get(sla.behavior))
+            return
+        path = self.harness.path(owner)
+        holds = isinstance(self.harness.live.nodes[owner].task, FlowableTask)
+        self.harness.fire(key)
+        rings: dict[str, Callable[[Path], None]] = {
+            "retry": model.try_again,
+            "loop": model.next_round,
+            "pause": model.time_is_over,
+            "batches": model.more_batches,
+            "timeout": model.expire if holds else model.expire_attempt,
+        }
+        rings[kind](path)
+
+    def resume(self) -> None:
+        pauses = [run.path for run in self.model.pauses()]
+        path = self.data.draw(st.sampled_from([None, *pauses]))
+        decision = self.data.draw(st.sampled_from([Decision.APPROVED, Decision.DENIED]))
+        ids = {self.harness.path(run_id): run_id for run_id in self.harness.live.nodes}
+        self.harness.apply(Resume(task_run_id=ids[path] if path else None, decision=decision))
+        self.model.resume(path, decision)
+
+    def leave_breakpoint(self) -> None:
+        self.harness.apply(LeaveBreakpoint())
+        self.model.leave_breakpoint()
+
+    def crash(self) -> None:
+        self.harness.crash()
+        self.model.crash()
+
+    def kill(self) -> None:
+        cascade = self.data.draw(st.booleans())
+        self.leaves_children = self.leaves_children or not cascade
+        self.harness.apply(KillRequested(cascade=cascade))
+        self.model.kill(cascade=cascade)
+
+    def pause(self) -> None:
+        self.harness.apply(PauseRequested())
+        self.model.pause()
