@@ -29,6 +29,8 @@ BATCH_TIMER = "batches:"
 #: and nothing else has to wait for long.
 WINDOW = 100
 
+_LEVELS = {StateType.FAILED: LogLevel.ERROR, StateType.WARNING: LogLevel.WARN}
+
 #: How executions have ended that a restart takes up again.
 _RESTARTABLE = (StateType.FAILED, StateType.KILLED)
 
@@ -169,12 +171,17 @@ class BatchSteps(Directories):
         self._end_if_done(node)
 
     def batch_ended(self, node: Node, event: ChildEnded) -> None:
-        if event.state in (StateType.FAILED, StateType.WARNING):
-            level = LogLevel.ERROR if event.state is StateType.FAILED else LogLevel.WARN
-            self.log(level, f"Subflow execution {event.link} ends in {event.state.value} state", node)
+        task = _definition(node)
+        self.tell_end_of_child(node, event, _plugin(task).outcome(task.properties, {event.state: 1}))
         _move(_states(node), StateType.RUNNING, event.state)
         self.changed(node)
         self._end_if_done(node)
+
+    def tell_end_of_child(self, node: Node, event: ChildEnded, counts_as: StateType) -> None:
+        """A line on an execution that did not end well: as bad as what it means for the task run."""
+        if event.state in (StateType.FAILED, StateType.WARNING):
+            level = _LEVELS.get(counts_as, LogLevel.INFO)
+            self.log(level, f"Subflow execution {event.link} ends in {event.state.value} state", node)
 
     def child_restarted(self, event: ChildRestarted) -> None:
         """One of the executions that have ended runs again: its end is to be counted once."""

@@ -12,6 +12,7 @@ from windhover.model.flow import Flow
 from windhover.model.labels import SYSTEM_PREFIX, nested_labels
 from windhover.model.state import State
 from windhover.util.instants import instant_text
+from windhover.util.nulls import without_nulls
 
 CORRELATION_ID = "system.correlationId"
 
@@ -38,7 +39,7 @@ def new_execution(
         metadata=ExecutionMetadata(1, now),
         labels=execution_labels(flow, labels, execution_id),
         inputs=inputs if flow.inputs else None,
-        variables=dict(flow.variables) or None,
+        variables=without_nulls(dict(flow.variables)) or None,
         schedule_date=schedule_date,
         kind=kind,
     )
@@ -91,7 +92,7 @@ class FlowInputRenderer:
             merged = execution_labels(flow, labels, execution_id)
             self._variables["labels"] = nested_labels(merged)
         if flow.variables:
-            self._variables["vars"] = flow.variables
+            self._variables["vars"] = without_nulls(flow.variables)
         if declared := environment.namespace_variables(flow.namespace):
             self._variables["namespace"] = declared
         if context:

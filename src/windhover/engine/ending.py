@@ -10,7 +10,8 @@ from windhover.engine.frame import Frame, Node
 from windhover.engine.listeners import choose_listeners
 from windhover.engine.loop_rounds import conclude, look_at_lane
 from windhover.engine.starting import Starting
-from windhover.model.execution import Phase, Stage
+from windhover.engine.variables import execution_variables
+from windhover.model.execution import JsonValue, Phase, Stage
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
 from windhover.plugin.flowable import FlowableTask, guess_state
@@ -192,7 +193,7 @@ class Ending(Starting):
         try:
             resolved = resolve_outputs(
                 flow.outputs,
-                self.renderer(),
+                self.renderer(extra={"execution": self._before_its_end()}),
                 encrypt=self.environment.encrypt,
                 maximum=self.environment.max_flow_outputs,
             )
@@ -206,6 +207,12 @@ class Ending(Starting):
         record.outputs = resolved.values
         self.effects.has_outputs = True
         return True
+
+    def _before_its_end(self) -> JsonValue:
+        """The execution as its outputs see it: on its way, and without the outputs of an earlier end."""
+        shown = dict(execution_variables(self.live, self.environment)["execution"])
+        shown.pop("outputs", None)
+        return {**shown, "state": self.live.record.state.histories[-2].state.value}
 
     def outputs_not_kept(self, reason: str) -> None:
         """End the execution as FAILED, without the outputs that it has just been given."""

@@ -16,6 +16,7 @@ from windhover.engine.spill import STORED_TYPE, holds_stored_values
 from windhover.expression import ExpressionError
 from windhover.model.execution import JsonValue
 from windhover.model.inputs import FlowOutput
+from windhover.util.nulls import without_nulls
 
 
 class OutputRenderer(Protocol):
@@ -74,7 +75,7 @@ def resolve_outputs(
             continue
         if rendered is None and is_optional:
             continue
-        value = _typed(output, rendered, encrypt)
+        value = without_nulls(_typed(output, rendered, encrypt))
         if holds_stored_values(value):
             # Whoever reads the output would be given any file that the flow names.
             raise FlowOutputError(

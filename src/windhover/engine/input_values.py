@@ -17,7 +17,7 @@ from windhover.expression import to_text
 from windhover.model.execution import JsonValue
 from windhover.model.inputs import ValueType
 from windhover.model.inputs.temporal import format_instant, parse_date, parse_instant, parse_time
-from windhover.util.durations import parse_duration
+from windhover.util.durations import parse_duration, parse_seconds
 
 MAX_DEPTH = 200
 
@@ -143,7 +143,9 @@ def _read_duration(raw: JsonValue) -> JsonValue:
     if isinstance(raw, (int, float)) and not isinstance(raw, bool):
         return _read_float(raw)
     try:
-        return parse_duration(as_text(raw)).total_seconds()
+        text = as_text(raw)
+        parse_duration(text)  # which refuses what is too long
+        return parse_seconds(text)
     except (ValueError, OverflowError):
         raise InvalidValue("Text cannot be parsed to a Duration") from None
 

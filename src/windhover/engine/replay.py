@@ -30,6 +30,7 @@ from windhover.model.execution import Execution, ExecutionMetadata, JsonValue, L
 from windhover.model.flow import Flow
 from windhover.model.state import State, StateType
 from windhover.plugin.flowable import FlowableTask
+from windhover.util.nulls import without_nulls
 
 REPLAY_LABEL = Label("system.replay", "true")
 
@@ -135,7 +136,7 @@ def _replayed_header(
         parent_id=execution.id,
         state=State.created(now),
         flow_revision=flow.revision or execution.flow_revision,
-        variables=(dict(flow.variables) or None) if another_revision else execution.variables,
+        variables=(without_nulls(dict(flow.variables)) or None) if another_revision else execution.variables,
         inputs=dict(inputs) if inputs is not None else execution.inputs,
         labels=labelled([other for other in execution.labels if other.key != REPLAYED_LABEL.key], label),
         outputs=None,

@@ -38,6 +38,7 @@ from windhover.plugin.problems import InvalidProperties
 from windhover.plugin.task import TaskDefinition
 from windhover.util.durations import format_duration, parse_duration
 from windhover.util.instants import instant_text
+from windhover.util.nulls import without_nulls
 
 SCHEDULE_TIMER = "schedule"
 REPLAY_TIMER = "replay"
@@ -451,7 +452,7 @@ class Step(Breakpoints):
             record.labels = list(update.labels)
             self.header_changed()
         if update.variables is not None:
-            record.variables = update.variables
+            record.variables = without_nulls(update.variables)
             self.header_changed()
         state = update.end or StateType.SUCCESS
         self._close_attempt(node, state, self.now)

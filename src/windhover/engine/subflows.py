@@ -89,9 +89,6 @@ class Subflows(BatchSteps):
         if awaited not in (event.execution_id, event.replaces):
             return
         node.record.outputs = {"executionId": event.execution_id, "state": event.state.value}
-        if event.state in (StateType.FAILED, StateType.WARNING):
-            level = LogLevel.ERROR if event.state is StateType.FAILED else LogLevel.WARN
-            self.log(level, f"Subflow execution {event.link} ends in {event.state.value} state", node)
         state: StateType = event.state
         try:
             bound = definition_of(node).bind(self.rendered(node, definition_of(node)))
@@ -111,7 +108,9 @@ class Subflows(BatchSteps):
             state = StateType.FAILED  # its time was over, which is why the execution was killed
         # Its attempt is the task run's own history, softened as that is.
         tried_again = retry_of(self.live, node) is not None
-        self._add_attempt(node, state if tried_again else soften(node.task, state))
+        counts_as = state if tried_again else soften(node.task, state)
+        self.tell_end_of_child(node, event, counts_as)
+        self._add_attempt(node, counts_as)
         self.end_attempt(node, state, self.now)
 
     def end_with_attempt(self, node: Node, state: StateType) -> None:

@@ -35,14 +35,23 @@ _CHILD = (
 
 
 class _Program(Protocol):
-    def input_value(self, value: object) -> list[object]: ...
+    def input_value(self, value: object) -> list[str]: ...
 
 
 @lru_cache(maxsize=256)
 def _compiled(expression: str) -> _Program:
     import jq
 
-    return cast("_Program", jq.compile(_PRELUDE + expression))
+    jq.compile(_PRELUDE + expression)  # What is wrong with it is said of the program as its author knows it.
+    return cast("_Program", jq.compile(_source(expression)))
+
+
+def _source(expression: str) -> str:
+    """A program that gives the results of another as JSON texts.
+
+    In them a number is written as it came: the library itself would give 1.0 as 1.
+    """
+    return f"{_PRELUDE}({expression}\n) | tojson"
 
 
 def run_jq(expression: str, value: object, budget: Budget) -> list[object]:
@@ -63,14 +72,14 @@ def run_jq(expression: str, value: object, budget: Budget) -> list[object]:
         raise EvaluationError(f"Failed to resolve JQ expression '{expression}': {error}") from None
     if len(results) > most:
         raise LimitExceededError(f"The jq expression gives more than {most} results")
-    return results
+    return [json.loads(result) for result in results]
 
 
-def _run_apart(expression: str, data: object, most: int, seconds: float) -> list[object]:
+def _run_apart(expression: str, data: object, most: int, seconds: float) -> list[str]:
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-c", _CHILD],
-            input=json.dumps([_PRELUDE + expression, data, most]),
+            input=json.dumps([_source(expression), data, most]),
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -83,4 +92,4 @@ def _run_apart(expression: str, data: object, most: int, seconds: float) -> list
         raise ValueError(
             done.stderr.strip().rpartition("\n")[2].removeprefix("ValueError: ") or "it was ended"
         )
-    return cast("list[object]", json.loads(done.stdout))
+    return cast("list[str]", json.loads(done.stdout))

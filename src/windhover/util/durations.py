@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 _ISO = re.compile(
     r"(?P<sign>[-+])?P(?:(?P<days>[-+]?\d+)D)?"
@@ -17,21 +18,37 @@ _SECONDS = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read an ISO-8601 duration.
+    """Read an ISO-8601 duration, to the microsecond.
 
     Raises:
         ValueError: the text is no such duration; the message says what one looks like.
     """
+    whole, seconds = _read_parts(text)
+    return timedelta(seconds=whole) + timedelta(seconds=float(seconds))
+
+
+def parse_seconds(text: str) -> float:
+    """Read an ISO-8601 duration as a number of seconds, to the nanosecond.
+
+    >>> parse_seconds("PT1M1.123456789S")
+    61.123456789
+
+    Raises:
+        ValueError: the text is no such duration; the message says what one looks like.
+    """
+    whole, seconds = _read_parts(text)
+    return float(whole + seconds)
+
+
+def _read_parts(text: str) -> tuple[int, Decimal]:
+    """The days, hours and minutes of a duration, as seconds, and its seconds."""
     match = _ISO.fullmatch(text.strip())
     if match is None or not any(match[part] for part in ("days", "hours", "minutes", "seconds")):
         raise ValueError(f"`{text}` is not an ISO-8601 duration such as PT30S, PT5M or P1DT2H")
-    duration = timedelta(
-        days=int(match["days"] or 0),
-        hours=int(match["hours"] or 0),
-        minutes=int(match["minutes"] or 0),
-        seconds=float((match["seconds"] or "0").replace(",", ".")),
-    )
-    return -duration if match["sign"] == "-" else duration
+    days, hours, minutes = (int(match[part] or 0) for part in ("days", "hours", "minutes"))
+    whole = ((days * 24 + hours) * 60 + minutes) * 60
+    seconds = Decimal((match["seconds"] or "0").replace(",", "."))
+    return (-whole, -seconds) if match["sign"] == "-" else (whole, seconds)
 
 
 def read_duration(value: object) -> timedelta:

@@ -9,6 +9,7 @@ from windhover.model.execution import JsonValue
 from windhover.model.state import StateType
 from windhover.plugin.context import FileStore
 from windhover.plugin.task import Output, outputs_of
+from windhover.util.nulls import without_nulls
 from windhover.worker.environment import MEBIBYTE, OutputLimits
 
 
@@ -17,13 +18,14 @@ class OutputError(Exception):
 
 
 def output_values(result: object) -> dict[str, JsonValue]:
-    """What a task returned, as JSON values by output name; None values are left out.
+    """What a task returned, as JSON values by output name; what is null in maps is left out.
 
     Raises:
         OutputError: it holds what JSON cannot say.
     """
     try:
-        return {name: value for name, value in outputs_of(result).items() if value is not None}
+        values: dict[str, JsonValue] = without_nulls(outputs_of(result))
+        return values
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         raise OutputError(f"The outputs cannot be written as JSON: {error}") from error
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.engine.flow_run import FlowRun
+from tests.unit.engine.flow_run import START, FlowRun
 
+from windhover.engine.creation import new_execution
 from windhover.model.state import StateType
 
 ALLOW_FAILURE = """
@@ -184,3 +185,29 @@ afterExecution:
     assert run.run("z").state.current is StateType.FAILED
     assert run.history() == "CREATED RUNNING SUCCESS"
     assert run.ended
+
+
+def test_outputs_see_the_execution_on_its_way() -> None:
+    run = FlowRun("""
+tasks:
+  - {id: fail, type: io.kestra.plugin.core.execution.Fail}
+outputs:
+  - {id: state, type: STRING, value: "{{ execution.state }}"}
+afterExecution:
+  - {id: after, type: io.kestra.plugin.core.log.Log, message: "{{ execution.state }}"}
+""")
+    run.end(StateType.FAILED)
+    assert run.live.record.outputs == {"state": "RUNNING"}
+    assert run.jobs[-1].variables["execution"]["state"] == "FAILED"
+
+
+def test_what_is_null_in_variables_is_not_there() -> None:
+    run = FlowRun("""
+variables: {nothing: null, some: {inner: null, list: [null]}}
+tasks:
+  - {id: set, type: io.kestra.plugin.core.execution.SetVariables, variables: {more: {nothing: null, a: 1}}}
+  - {id: log, type: io.kestra.plugin.core.log.Log, message: "{{ vars }}"}
+""")
+    assert run.jobs[-1].variables["vars"] == {"more": {"a": 1}}
+    created = new_execution(run.flow, {}, "another", START)
+    assert created.variables == {"some": {"list": [None]}}

@@ -412,6 +412,28 @@ def test_a_subflow_that_takes_too_long_is_killed_and_tried_again() -> None:
     assert not run.timers
 
 
+@pytest.mark.parametrize(
+    ("properties", "level", "state"),
+    [
+        ("", "ERROR", "FAILED"),
+        ("allowFailure: true", "WARN", "WARNING"),
+        ("allowFailure: true, allowWarning: true", "INFO", "SUCCESS"),
+        ("transmitFailed: false", "INFO", "SUCCESS"),
+        ("retry: {type: constant, interval: PT1S, maxAttempts: 2}, allowFailure: true", "ERROR", "RETRYING"),
+    ],
+)
+def test_the_line_on_a_failed_subflow_is_as_bad_as_what_it_means(
+    properties: str, level: str, state: str
+) -> None:
+    task = "id: sub, type: io.kestra.plugin.core.flow.Subflow, namespace: company.team, flowId: child"
+    run = FlowRun(f"tasks: [{{{task}, {properties}}}]" if properties else f"tasks: [{{{task}}}]")
+    task_run = run.run("sub").id
+    run.apply(ChildStarted(task_run, "child", "link", True))
+    run.apply(ChildEnded(task_run, "child", StateType.FAILED, "link"))
+    assert f"{level} Subflow execution link ends in FAILED state" in run.logs
+    assert run.run("sub").state.current.value == state
+
+
 # ---------------------------------------------------------------- breakpoints
 
 EACH = """

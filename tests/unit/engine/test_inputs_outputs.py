@@ -40,6 +40,7 @@ def resolve(*definitions: dict[str, Any], **options: Any) -> ResolvedOutputs:
         ("BOOL", "maybe", False),
         ("JSON", "{{ outputs.t.map }}", {"a": 1}),
         ("JSON", [1, "{{ 2 }}"], [1, "2"]),
+        ("JSON", '{"a": null, "b": [null, {"c": null}]}', {"b": [None, {}]}),
         ("ARRAY", "{{ outputs.t.list }}", [1, "x"]),
         ("MULTISELECT", '["a"]', ["a"]),
         ("YAML", "a: 1", {"a": 1}),

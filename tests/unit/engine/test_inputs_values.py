@@ -39,6 +39,8 @@ def resolve(definition: dict[str, Any], given: Any = None) -> ResolvedInputs:
         ({"type": "DATETIME"}, "2024-01-01T24:00:00Z", "2024-01-02T00:00:00.000000Z"),
         ({"type": "DURATION"}, "PT2H", 7200.0),
         ({"type": "DURATION"}, 7200.0, 7200.0),
+        ({"type": "DURATION"}, "PT1M1.123456789S", 61.123456789),
+        ({"type": "DURATION"}, "-PT0.000000001S", -1e-9),
         ({"type": "JSON"}, '{"a": [1]}', {"a": [1]}),
         ({"type": "JSON"}, "null", None),
         ({"type": "JSON"}, {"a": 1}, {"a": 1}),

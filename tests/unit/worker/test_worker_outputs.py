@@ -203,3 +203,9 @@ async def test_values_keep_their_types_and_expressions_become_text(worker: Inlin
         {"inputs": {"n": 2}},
     )
     assert run.outputs == {"values": {"n": 1, "t": "2", "l": [{"k": "2"}]}}
+
+
+async def test_what_is_null_in_maps_is_no_output(worker: InlineWorker) -> None:
+    values = {"a": None, "b": {"c": None, "d": [None, {"e": None}]}}
+    run = await worker.run(OutputValues, {"values": values})
+    assert run.outputs == {"values": {"b": {"d": [None, {}]}}}
