@@ -1,0 +1,185 @@
+"""The smallest cases of what random flows have found: each was once done wrong."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path as FilePath
+
+from windhover.engine.events import (
+    ChildEnded,
+    ChildRefused,
+    ChildRestarted,
+    ChildStarted,
+    KillRequested,
+    LeaveBreakpoint,
+    Resume,
+    TimerFired,
+)
+from windhover.model.execution import Breakpoint
+from windhover.model.state import StateType
+
+sys.path.insert(0, str(FilePath(__file__).parents[1] / "unit" / "engine"))
+from flow_run import FlowRun
+
+FLOW = "io.kestra.plugin.core.flow."
+LOG = "type: io.kestra.plugin.core.log.Log, message: x"
+PAUSE = f"type: {FLOW}Pause"
+
+
+def test_a_pause_that_begins_with_a_failure_beside_it_holds_nobody_up() -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - id: beside
+    type: {FLOW}Parallel
+    allowFailure: true
+    tasks:
+      - {{id: bad, {LOG}, runIf: "{{{{ nothing.of.the.kind }}}}"}}
+      - {{id: wait, {PAUSE}}}
+"""
+    )
+    assert run.run("wait").state.current is StateType.WARNING
+    assert run.state is StateType.WARNING
+
+
+def test_a_breakpoint_beside_a_pause_is_left_once_even_if_the_server_crashes_before_the_resume() -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - id: beside
+    type: {FLOW}Parallel
+    tasks:
+      - {{id: wait, {PAUSE}}}
+      - {{id: work, {LOG}}}
+""",
+        breakpoints=[Breakpoint("work")],
+    )
+    assert run.state is StateType.BREAKPOINT
+
+    run.apply(LeaveBreakpoint())
+    assert run.state is StateType.PAUSED
+    assert run.waiting() == []
+
+    run.crash()
+    run.apply(Resume())
+    assert run.state is StateType.RUNNING
+    assert run.waiting() == ["work"]
+
+
+def test_a_pause_whose_time_was_cut_short_is_not_waited_for() -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - id: beside
+    type: {FLOW}Parallel
+    tasks:
+      - id: limited
+        type: {FLOW}Sequential
+        timeout: PT1M
+        tasks:
+          - {{id: first, {PAUSE}, onPause: {{id: meanwhile, {LOG}}}}}
+      - id: unlimited
+        type: {FLOW}Sequential
+        tasks:
+          - {{id: second, {PAUSE}}}
+"""
+    )
+    run.fire()
+    assert run.state is StateType.PAUSED
+    assert run.run("meanwhile").state.current is StateType.SUBMITTED
+
+    run.apply(Resume())
+    assert run.run("second").state.current is StateType.SUCCESS
+    assert run.state is StateType.RUNNING
+
+
+def test_a_killed_pause_cleans_up_though_the_server_crashes() -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - id: wait
+    {PAUSE}
+    onPause: {{id: meanwhile, {LOG}}}
+    finally:
+      - {{id: clean, {LOG}}}
+"""
+    )
+    run.apply(KillRequested())
+    run.crash()
+    assert run.run("meanwhile").state.current is StateType.KILLED
+    assert run.waiting() == ["clean"]
+    run.crash()
+    run.end()
+    assert run.history("wait") == "CREATED RUNNING PAUSED RUNNING KILLED"
+    assert run.state is StateType.KILLED
+
+
+def test_a_subflow_that_cannot_be_started_has_no_time_limit_left() -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - {{id: child, type: {FLOW}Subflow, namespace: company.team, flowId: gone, timeout: PT1H}}
+"""
+    )
+    run.apply(ChildRefused(run.run("child").id, "There is no such flow."))
+    assert run.state is StateType.FAILED
+    assert run.timers == {}
+
+
+def test_a_directory_that_begins_again_leaves_no_try_behind() -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - id: together
+    type: {FLOW}WorkingDirectory
+    tasks:
+      - {{id: work, {LOG}, retry: {{type: constant, interval: PT1M, maxAttempts: 3}}}}
+"""
+    )
+    run.end(StateType.FAILED)
+    assert len(run.timers) == 1
+
+    run.crash()
+    assert run.timers == {}
+    assert run.waiting() == ["work"]
+
+
+def test_a_killed_execution_is_killing_until_it_has_ended() -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - {{id: work, {LOG}}}
+finally:
+  - id: again
+    type: {FLOW}LoopUntil
+    condition: "false"
+    checkFrequency: {{interval: PT1S, maxIterations: 2}}
+    tasks:
+      - {{id: round, {LOG}}}
+"""
+    )
+    run.end()
+    run.end()
+    assert run.state is StateType.PAUSED
+
+    run.apply(KillRequested())
+    run.apply(TimerFired(next(key for key in run.timers if key.startswith("loop:"))))
+    assert run.waiting() == ["round"]
+    assert run.state is StateType.KILLING
+
+
+def test_a_batch_that_is_restarted_while_the_others_are_killed_is_killed_too() -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - {{id: rows, type: {FLOW}ForEachItem, items: "kestra:///rows", namespace: company.team, flowId: child}}
+"""
+    )
+    run.end(outputs={"splits": "kestra:///splits", "numberOfBatches": 2})
+    items = run.run("rows_items").id
+    for child in ("one", "two"):
+        run.apply(ChildStarted(items, child, child, wait=True))
+    run.apply(KillRequested())
+    run.apply(ChildEnded(items, "one", StateType.KILLED, "one"))
+    run.apply(ChildRestarted(items, "one", StateType.KILLED, "one"))
+    assert run.children_killed == ["one"]
