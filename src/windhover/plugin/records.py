@@ -104,14 +104,26 @@ async def _records_of_file(ctx: RunContext, uri: str) -> AsyncIterator[JsonValue
 
 
 def _ion_values(file: IO[bytes], uri: str) -> Iterator[JsonValue]:
+    try:
+        yield from ion_records(file)
+    except ValueError as error:
+        raise TaskFailure(f"The file {uri} holds no records (Ion or JSON, one a line): {error}") from None
+
+
+def ion_records(file: IO[bytes]) -> Iterator[JsonValue]:
+    """The values of a file in Ion, of which JSON is a part, in terms of JSON; read as they are asked for.
+
+    Raises:
+        ValueError: it holds something else.
+    """
     from amazon.ion import simpleion
     from amazon.ion.exceptions import IonException
 
     try:
         for value in simpleion.load(file, single_value=False, parse_eagerly=False):
             yield _plain(value)
-    except (IonException, ValueError, RecursionError) as error:
-        raise TaskFailure(f"The file {uri} holds no records (Ion or JSON, one a line): {error}") from None
+    except (IonException, RecursionError) as error:
+        raise ValueError(str(error)) from None
 
 
 def _plain(value: object) -> JsonValue:

@@ -45,7 +45,25 @@ def execution_query(tenant: str, query: QueryParams, now: datetime, system_names
     wanted = _old_form(ExecutionQuery(tenant), query, now)
     for filter in read_filters(query):
         wanted = _add(wanted, filter, now, system_namespace)
-    return wanted
+    return _by_date(wanted, query.get("dateFilter"))
+
+
+def _by_date(wanted: ExecutionQuery, which: str | None) -> ExecutionQuery:
+    """The same, where the interval of time that is asked for is one of starts, of ends, or of either."""
+    started, ended = wanted.started or TimeRange(), wanted.ended or TimeRange()
+    interval = TimeRange(started.since or ended.since, ended.until or started.until)
+    match which:
+        case None | "":
+            return wanted
+        case "START_DATE":
+            return replace(wanted, started=interval, ended=None)
+        case "END_DATE":
+            return replace(wanted, started=None, ended=interval)
+        case "START_OR_END_DATE":
+            return replace(wanted, started=None, ended=None, started_or_ended=interval)
+    raise bad_request(
+        f"There is no `dateFilter` `{which}`; there are START_DATE, END_DATE, START_OR_END_DATE."
+    )
 
 
 def execution_sort(sort: Sequence[str] | None) -> tuple[SortBy, ...]:

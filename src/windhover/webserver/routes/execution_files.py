@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response, StreamingResponse
 
-from windhover.model.execution import Execution
+from windhover.model.execution import Execution, JsonValue
+from windhover.plugin.records import ion_records
 from windhover.storage import FileStream, StoragePath, TenantStorage, execution_prefix, is_within, parse_uri
 from windhover.webserver.errors import ApiError, invalid_entity
 from windhover.webserver.execution_access import find_header
@@ -23,6 +28,12 @@ from windhover.webserver.responses import JsonResponse
 router = APIRouter(prefix="/api/v1/{tenant}/executions", tags=["Executions"])
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+#: Bytes of a copied file that are held in memory; a larger one lies on the disk.
+_IN_MEMORY = 1024 * 1024
+
+#: Records that are turned into lines at a time.
+_AT_ONCE = 1000
 
 FilePath = Annotated[str, Query(description="The `kestra:///…` URI of the file.")]
 
@@ -36,7 +47,8 @@ class FileMetasJson(msgspec.Struct):
 @router.get(
     "/{executionId}/file",
     responses=answers_with("application/octet-stream", "The file")
-    | answers_with("application/octet-stream", "A part of the file", 206),
+    | answers_with("application/octet-stream", "A part of the file", 206)
+    | answers_with("application/x-ndjson", "Its records, with `format=JSONL`"),
     operation_id="downloadFileFromExecution",
 )
 async def download_file(
@@ -44,12 +56,17 @@ async def download_file(
     tenant: Tenant,
     execution_id: ExecutionId,
     path: FilePath,
+    format_: Annotated[
+        Literal["RAW", "JSONL"], Query(alias="format", description="JSONL: its Ion records as lines of JSON.")
+    ] = "RAW",
     range_: Annotated[str | None, Header(alias="Range", description="`bytes=first-last`")] = None,
 ) -> Response:
     """Download a file that an execution was given or made."""
     execution = await find_header(services, tenant, execution_id)
     place = _place(execution, path)
     files = services.storage.for_tenant(tenant)
+    if format_ == "JSONL":
+        return await _as_json_lines(files, place)
     if range_ is None:
         return _sent(await files.open(place), 200)
     size = (await files.stat(place)).size
@@ -134,6 +151,46 @@ def _sent(stream: FileStream, status: int) -> Response:
     if status == 206:
         headers["Content-Range"] = f"bytes {stream.start}-{stream.end - 1}/{stream.file.size}"
     return StreamingResponse(_chunks(stream), status, headers=headers, media_type="application/octet-stream")
+
+
+async def _as_json_lines(files: TenantStorage, place: StoragePath) -> Response:
+    """The records of a file as lines of JSON; the file is copied first, and never held in memory.
+
+    Raises:
+        ApiError: 422, it holds no records.
+    """
+    with ExitStack() as stack:
+        copy = stack.enter_context(SpooledTemporaryFile(_IN_MEMORY))
+        async with await files.open(place) as stream:
+            async for chunk in stream:
+                await asyncio.to_thread(copy.write, chunk)
+        copy.seek(0)
+        records = ion_records(copy)
+        try:
+            first = await asyncio.to_thread(_some, records)
+        except ValueError as error:
+            raise invalid_entity(f"`{place.segments[-1]}` holds no Ion or JSON records: {error}") from None
+        until_sent = stack.pop_all()
+    name = quote(f"{place.segments[-1].removesuffix('.ion')}.jsonl")
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+        "X-Content-Type-Options": "nosniff",
+    }
+    lines = _lines(first, records, until_sent)
+    return StreamingResponse(lines, headers=headers, media_type="application/x-ndjson")
+
+
+async def _lines(
+    some: list[JsonValue], records: Iterator[JsonValue], until_sent: ExitStack
+) -> AsyncIterator[bytes]:
+    with until_sent:
+        while some:
+            yield b"".join(msgspec.json.encode(record) + b"\n" for record in some)
+            some = await asyncio.to_thread(_some, records)
+
+
+def _some(records: Iterator[JsonValue]) -> list[JsonValue]:
+    return list(islice(records, _AT_ONCE))
 
 
 async def _chunks(stream: FileStream) -> AsyncIterator[bytes]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
+from windhover.model.log import Metric
 from windhover.repository.filters import TimeRange
 from windhover.repository.metrics import Aggregation
 from windhover.webserver.errors import bad_request
@@ -21,9 +23,11 @@ from windhover.webserver.parameters import (
     PageNumber,
     PageSize,
     Services,
+    Sort,
     Tenant,
     paging,
     read_date,
+    split_sort,
 )
 from windhover.webserver.responses import JsonResponse
 from windhover.webserver.services import WebServices
@@ -40,6 +44,16 @@ _SPANS = (
     (timedelta.max, timedelta(weeks=1), "week"),
 )
 _DEFAULT_RANGE = timedelta(days=30)
+
+#: What the metrics of an execution can be sorted by.
+_SORT_KEYS: dict[str, Callable[[Metric], str | float | datetime]] = {
+    "timestamp": lambda metric: metric.timestamp,
+    "name": lambda metric: metric.name,
+    "value": lambda metric: metric.value,
+    "taskId": lambda metric: metric.task_id,
+    "taskRunId": lambda metric: metric.task_run_id,
+    "type": lambda metric: metric.type,
+}
 
 TaskId = Annotated[str, Path(alias="taskId", description="The id of a task.")]
 MetricName = Annotated[str, Path(description="The name of a metric.")]
@@ -136,10 +150,15 @@ async def list_metrics(
     size: PageSize = 10,
     task_run_id: Annotated[str | None, Query(alias="taskRunId")] = None,
     task_id: Annotated[str | None, Query(alias="taskId")] = None,
+    sort: Sort = None,
 ) -> Response:
-    """The metrics of one execution in the order of time."""
+    """The metrics of one execution, in the order of time unless `sort` says otherwise."""
     kind = (await find_header(services, tenant, execution_id)).kind
     metrics = await services.metrics.of_execution(execution_id, task_run_id=task_run_id, task_id=task_id)
+    for key, descending in reversed([split_sort(one) for one in sort or ()]):
+        if key not in _SORT_KEYS:
+            raise bad_request(f"Metrics cannot be sorted by `{key}`; they can by {', '.join(_SORT_KEYS)}.")
+        metrics.sort(key=_SORT_KEYS[key], reverse=descending)
     offset = paging(page, size).offset
     shown = [metric_json(metric, kind) for metric in metrics[offset : offset + size]]
     return JsonResponse(MetricPageJson(shown, len(metrics)))
