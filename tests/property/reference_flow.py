@@ -358,6 +358,7 @@ class FlowControl:
         self.top.closing = True
         self.forget_order()
         if self.branch(self.top, Phase.AFTER_EXECUTION):
+            self.top.closing = False
             self.enter(self.top, Phase.AFTER_EXECUTION)
         else:
             self.over = True

@@ -152,7 +152,7 @@ class Model(FlowControl):
     def look_at_ends_later(self) -> None:
         """That a last branch is over is only found again when the execution goes on."""
         for run in [self.top, *self.runs]:
-            run.closing = run.closing and run.phase_now is Phase.AFTER_EXECUTION
+            run.closing = False
             if not run.stops:
                 run.cut = None
 

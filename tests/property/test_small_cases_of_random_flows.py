@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path as FilePath
 
 from windhover.engine.events import (
+    Begin,
     ChildEnded,
     ChildRefused,
     ChildRestarted,
     ChildStarted,
     KillRequested,
     LeaveBreakpoint,
+    PauseRequested,
+    Queued,
+    Released,
     Resume,
     TimerFired,
 )
@@ -19,7 +24,7 @@ from windhover.model.execution import Breakpoint
 from windhover.model.state import StateType
 
 sys.path.insert(0, str(FilePath(__file__).parents[1] / "unit" / "engine"))
-from flow_run import FlowRun
+from flow_run import START, FlowRun
 
 FLOW = "io.kestra.plugin.core.flow."
 LOG = "type: io.kestra.plugin.core.log.Log, message: x"
@@ -183,3 +188,68 @@ tasks:
     run.apply(ChildEnded(items, "one", StateType.KILLED, "one"))
     run.apply(ChildRestarted(items, "one", StateType.KILLED, "one"))
     assert run.children_killed == ["one"]
+
+
+LIMITED = f"""
+sla:
+  - {{id: soon, type: MAX_DURATION, duration: PT1H, behavior: FAIL}}
+tasks:
+  - {{id: work, {LOG}}}
+"""
+
+
+def scheduled() -> FlowRun:
+    run = FlowRun(LIMITED, begin=False)
+    run.live.record.schedule_date = START + timedelta(days=1)
+    run.apply(Begin())
+    assert run.timers == {"schedule": START + timedelta(days=1)}
+    return run
+
+
+def test_an_execution_forced_to_run_before_its_date_may_take_as_long_as_any_other() -> None:
+    run = scheduled()
+    run.now += timedelta(hours=2)
+    run.live.record.schedule_date = None
+    run.apply(Released())
+    assert run.state is StateType.RUNNING
+    assert run.timers["sla:soon"] == run.now + timedelta(hours=1)
+
+
+def test_an_execution_that_is_queued_on_its_date_has_its_time_from_then() -> None:
+    run = scheduled()
+    run.now = START + timedelta(days=1)
+    run.apply(Queued(1))
+    assert run.timers["sla:soon"] == START + timedelta(days=1, hours=1)
+
+
+def test_tasks_after_the_end_may_be_paused_by_hand_and_resumed() -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - {{id: work, {LOG}}}
+afterExecution:
+  - {{id: wait, {PAUSE}, onPause: {{id: meanwhile, {LOG}}}}}
+"""
+    )
+    run.end()
+    run.apply(Resume())
+    run.apply(PauseRequested())
+    run.end()
+    assert not run.ended
+
+    run.apply(Resume())
+    assert run.ended
+    assert run.state is StateType.SUCCESS
+
+
+def test_who_kills_an_execution_alone_leaves_no_time_limit_of_its_subflows() -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - {{id: child, type: {FLOW}Subflow, namespace: company.team, flowId: other, timeout: PT1H}}
+"""
+    )
+    run.apply(ChildStarted(run.run("child").id, "one", "one", wait=True))
+    run.apply(KillRequested(cascade=False))
+    assert run.state is StateType.KILLED
+    assert run.timers == {}

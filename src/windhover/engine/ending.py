@@ -182,6 +182,7 @@ class Ending(Starting):
         """Run what comes after the end, if there is anything."""
         choose_listeners(self)
         if self.live.root.has(Phase.AFTER_EXECUTION):
+            self.live.root.closing = False
             self._enter(self.live.root, Phase.AFTER_EXECUTION)
         else:
             self.effects.ended = True

@@ -113,6 +113,7 @@ class Step(Breakpoints):
             self.effects.batches_to_kill.clear()
             for node in self.open_leaves():
                 if self.is_child_under_way(node) and _told_to_stop(node):
+                    self.clear_timer(DEADLINE_TIMER + node.record.id)
                     self.end(node, StateType.KILLED)
 
     def resume(self, event: Resume) -> None:
@@ -169,8 +170,10 @@ class Step(Breakpoints):
     def go_ahead(self) -> None:
         """Go on with an execution that was reworked, or whose turn has come."""
         record = self.live.record
-        if record.state.current is StateType.RESTARTED:
+        if record.state.current.is_created:
+            # One that waits for its date may be forced to run before.
             self.watch_durations(self.now)
+        if record.state.current is StateType.RESTARTED:
             self.set_deadlines_again()
         if record.waits_for is not None:
             self.log(LogLevel.INFO, "Execution leaves the queue: its turn has come.")
@@ -184,7 +187,8 @@ class Step(Breakpoints):
 
     def queue(self, limit: int) -> None:
         record = self.live.record
-        self.watch_durations(record.state.histories[-1].date)
+        since = record.state.histories[-1].date
+        self.watch_durations(max(since, record.schedule_date or since))
         self.log(LogLevel.INFO, f"Execution is queued due to concurrency limit exceeded: {limit} running.")
         record.waits_for = f"The flow runs at most {limit} executions at once (`concurrency.limit`)."
         self.header_state(StateType.QUEUED)
@@ -311,7 +315,8 @@ class Step(Breakpoints):
         self.log(LogLevel.INFO, f"The attempt failed; the next one is due at {instant_text(due)}.", node)
         self.effects.timers_set[RETRY_TIMER + record.id] = due
         self.live.retrying += 1
-        if not self.resting and self.live.record.ordered_end is None:
+        header = self.live.record
+        if not self.resting and header.ordered_end is None and not header.state.current.is_terminated:
             self.header_state(StateType.RETRYING)
         return True
 
