@@ -50,7 +50,7 @@ class WaitingModel(Model):
         if run.tries >= most:
             return False
         run.state = StateType.RETRYING
-        if not self.rests and self.ordered is None:
+        if not self.rests and self.ordered is None and self.state not in TERMINATED:
             self.state = StateType.RETRYING
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.unit.engine.flow_run import FlowRun
 
 from windhover.engine.retries import next_try
 from windhover.model.execution import Attempt, TaskRun
@@ -65,3 +66,23 @@ def test_random_intervals_lie_between_their_bounds_and_can_be_repeated(count: in
     assert wait is not None
     assert 1 <= wait <= 3
     assert wait == seconds_until(retry, failed(*range(count)), 100)
+
+
+def test_a_task_after_the_end_that_is_tried_again_leaves_the_execution_as_it_ended() -> None:
+    run = FlowRun("""
+tasks:
+  - {id: log, type: io.kestra.plugin.core.log.Log, message: a}
+afterExecution:
+  - id: after
+    type: io.kestra.plugin.core.execution.Fail
+    retry: {type: constant, interval: PT1S, maxAttempts: 2}
+""")
+    run.end()
+    run.end(StateType.FAILED)
+    assert run.history("after").endswith("FAILED RETRYING")
+    run.crash()
+    assert run.fire().startswith("retry:")
+    run.end()
+    assert run.history("after").endswith("RUNNING SUCCESS")
+    assert run.history() == "CREATED RUNNING SUCCESS"
+    assert run.ended
