@@ -142,6 +142,7 @@ class Starting(Agenda):
             record.outputs = task.outputs(record.resolved)
         except (ExpressionError, ValueError) as error:
             self.log(LogLevel.ERROR, f"Unable to resolve state from the Flowable task: {error}", node)
+            record.outputs = {}
             self.end(node, soften(task, StateType.FAILED))
             return
         self.live.keep_outputs(node)

@@ -85,6 +85,13 @@ def whole_number(value: object) -> object:
     return int(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
+def unset_as_empty(value: object) -> object:
+    """Data of any shape: what a map has written without a value (``name:``) is empty text, as Kestra reads it."""
+    if isinstance(value, dict):
+        return {key: "" if item is None else unset_as_empty(item) for key, item in value.items()}
+    return [unset_as_empty(item) for item in value] if isinstance(value, list) else value
+
+
 def identifier(pattern: str, longest: int, too_long: str) -> Callable[[str], str]:
     """A check of identifiers: not blank, of the pattern as a whole, and at most ``longest`` characters."""
     compiled = re.compile(pattern)

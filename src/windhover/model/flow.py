@@ -14,11 +14,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SerializeAsAny
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, SerializeAsAny
 
 from windhover.model.check import Check
 from windhover.model.concurrency import Concurrency
-from windhover.model.definition import Definition, DurationText, Text, identifier
+from windhover.model.definition import Definition, DurationText, Text, identifier, unset_as_empty
 from windhover.model.execution import JsonValue
 from windhover.model.inputs import FlowOutput, Input
 from windhover.model.labels import Labels
@@ -97,7 +97,7 @@ class Flow(Definition):
     tenant_id: TenantId | None = None
     updated: datetime | None = None
     labels: Labels = ()
-    variables: dict[str, JsonValue] = Field(default_factory=dict)
+    variables: Annotated[dict[str, JsonValue], BeforeValidator(unset_as_empty)] = Field(default_factory=dict)
     worker_group: WorkerGroup | None = None
     worker_selector: WorkerSelector | None = None
     tasks: Annotated[tuple[SerializeAsAny[Task], ...], Field(min_length=1)]

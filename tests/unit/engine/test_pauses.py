@@ -89,6 +89,22 @@ def test_the_end_that_a_behavior_chooses_is_not_softened(behavior: str, end: str
 
 
 @pytest.mark.parametrize(
+    "properties", ["pauseDuration: '{{ null }}'", "timeout: ''", "delay: '{{ vars.no ?? null }}'"]
+)
+def test_a_time_that_comes_to_nothing_is_no_limit(properties: str) -> None:
+    run = a_pause(properties)
+    assert run.history("wait") == "CREATED RUNNING PAUSED"
+    assert run.timers == {}
+
+
+def test_a_pause_that_nobody_resumes_in_time_counts_as_an_attempt() -> None:
+    run = a_pause("pauseDuration: PT1S, behavior: CANCEL")
+    run.fire()
+    assert run.state is StateType.CANCELLED
+    assert run.live.record.metadata.attempt_number == 2
+
+
+@pytest.mark.parametrize(
     ("properties", "history"),
     [
         ("timeout: PT1S", "CREATED RUNNING PAUSED FAILED"),
@@ -149,3 +165,9 @@ tasks: [{waiting}]
         run.end()
     assert run.ended
     assert run.history() == history
+
+
+def test_what_cannot_be_begun_has_no_outputs_rather_than_none() -> None:
+    run = a_pause("pauseDuration: '{{ nope }}'")
+    assert run.history("wait") == "CREATED RUNNING FAILED"
+    assert run.run("wait").outputs == {}

@@ -78,8 +78,24 @@ def value_of(source: str | bytes) -> JsonValue:
     ],
 )
 def test_a_scalar_means_what_kestra_reads(text: str, value: JsonValue) -> None:
-    found = value_of(f"k: {text}\n")["k"]
+    found = value_of(f"- {text}\n")[0]
     assert (found, type(found)) == (value, type(value))
+
+
+def test_null_takes_a_member_of_a_map_away() -> None:
+    assert value_of("a: null\nb: ~\nc: {d: Null, e: [null, {f: ~, g: 1}]}\nh:\n") == {
+        "c": {"e": [None, {"g": 1}]},
+        "h": None,
+    }
+
+
+def test_null_takes_away_what_a_merge_brings() -> None:
+    assert value_of("a: &x {p: 1, q: 2}\nb: {<<: *x, q: ~}\n")["b"] == {"p": 1}
+
+
+def test_a_member_that_is_null_counts_as_written() -> None:
+    (problem,) = read_document("a: null\na: 1\n").problems
+    assert problem.message == "Duplicate field 'a' at line 2, set already at line 1"
 
 
 def test_paths_may_keep_numbers_and_booleans_as_they_are_written() -> None:

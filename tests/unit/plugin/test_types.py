@@ -54,6 +54,7 @@ def test_values_are_read(annotation: Any, text: object, value: object) -> None:
 @pytest.mark.parametrize(
     ("annotation", "text", "message"),
     [
+        (Duration, "P1DT", "`P1DT` is not an ISO-8601 duration"),
         (Duration, "5 minutes", "`5 minutes` is not an ISO-8601 duration such as PT30S"),
         (Duration, [5], r"`\[5\]` is not an ISO-8601 duration"),
         (DateTime, "tomorrow", "`tomorrow` is not a date and time with a zone"),

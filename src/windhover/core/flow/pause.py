@@ -77,7 +77,10 @@ class Pause(FlowableTask):
     def _duration(ctx: FlowableContext, written: str | None, name: str) -> float | None:
         if written is None:
             return None
+        rendered = ctx.render(written)
+        if rendered is None or rendered == "":
+            return None
         try:
-            return read_duration(ctx.render(written)).total_seconds()
+            return read_duration(rendered).total_seconds()
         except ValueError as error:
             raise ValueError(f"`{name}`: {error}") from None

@@ -214,20 +214,22 @@ class _Composer(msgspec.Struct):
                 continue
             key = self._key(event, events)
             self._path.append(key)
-            value, value_place = self._node(next(events), events)
+            event = next(events)
+            value, value_place = self._node(event, events)
             height = max(height, self.height)
-            if key in members:
+            if key in places:
                 first = places[key].key or places[key].value
                 message = f"Duplicate field '{key}' at line {key_position.line}"
                 message += f", set already at line {first.line}"
                 self._add(message, ProblemCode.YAML_DUPLICATE_KEY, key_position)
             else:
-                members[key] = value
                 places[key] = Place(value_place.value, key_position, value_place.children)
+                if value is not None or not _says_null(event):
+                    members[key] = value
             self._path.pop()
         for source in merged:
             for key, value in source.value.items():
-                if key not in members:
+                if key not in places:
                     self._count(1, place.value)
                     members[key] = value
                     places[key] = (source.place.children or {})[key]
@@ -303,6 +305,11 @@ class _Composer(msgspec.Struct):
     def _add(self, message: str, code: ProblemCode, position: Position) -> None:
         if len(self.problems) < _MOST_PROBLEMS:
             self.problems.append(_problem(message, code, position, self._path))
+
+
+def _says_null(event: Event) -> bool:
+    """``null`` or ``~`` is written out, which takes a member away; one without any value stays."""
+    return isinstance(event, ScalarEvent) and bool(event.value)
 
 
 def _start(event: Event) -> Position:

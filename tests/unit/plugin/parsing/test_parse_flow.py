@@ -156,6 +156,16 @@ def test_a_flow_is_immutable_hashable_and_equal_to_its_revision(parse: Parse) ->
         flow.disabled = True  # type: ignore[misc]
 
 
+def test_a_variable_without_a_value_is_empty_and_one_that_is_null_is_not_there(parse: Parse) -> None:
+    source = FLOW + "variables:\n  a:\n  b: null\n  c: {d: , e: ~, f: [null, {g: }]}\n"
+    assert parse(source).flow.variables == {"a": "", "c": {"d": "", "f": [None, {"g": ""}]}}
+
+
+def test_what_is_null_counts_as_not_written_whatever_it_is_called(parse: Parse) -> None:
+    source = FLOW + "    nope: null\nnope: ~\ndescription: null\n"
+    assert parse(source).flow == parse(FLOW).flow
+
+
 def test_the_text_is_kept_as_it_is(parse: Parse) -> None:
     source = "\ufeff" + FLOW.replace("\n", "\r\n") + "# the end\n\n"
     assert parse(source).source == source
