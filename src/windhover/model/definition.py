@@ -86,7 +86,7 @@ def whole_number(value: object) -> object:
 
 
 def unset_as_empty(value: object) -> object:
-    """Data of any shape: what a map has written without a value (``name:``) is empty text, as Kestra reads it."""
+    """Data of any shape: what a map has without a value (``name:``) is empty text, as Kestra reads it."""
     if isinstance(value, dict):
         return {key: "" if item is None else unset_as_empty(item) for key, item in value.items()}
     return [unset_as_empty(item) for item in value] if isinstance(value, list) else value
