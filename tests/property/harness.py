@@ -58,8 +58,12 @@ class Harness:
     def __init__(self, flow: FlowTree, breakpoints: Sequence[Breakpoint] = ()) -> None:
         self.flow = flow
         self.ticks = itertools.count()
+        #: How long nothing has happened, besides the ticks.
+        self.waited = timedelta()
         ids = itertools.count()
-        self.environment = EngineEnvironment(new_id=lambda: f"run{next(ids):06d}")
+        self.environment = EngineEnvironment(
+            new_id=lambda: f"run{next(ids):06d}", queue_limit=timedelta(hours=1)
+        )
         record = Execution(
             id="execution",
             tenant_id="main",
@@ -85,8 +89,7 @@ class Harness:
         """Let the engine take an event, and all that follows in the same commit; then write it."""
         events: list[EngineEvent] = [event]
         while events:
-            now = START + timedelta(seconds=next(self.ticks))
-            effects = advance(self.live, events.pop(0), now, self.environment)
+            effects = advance(self.live, events.pop(0), self.at(), self.environment)
             for run_id, record in effects.task_runs.items():
                 self.stored_runs[run_id] = msgspec.json.encode(record)
             for run_id in effects.removed_task_runs:
@@ -184,7 +187,7 @@ class Harness:
         self.apply(ChildRestarted(child.task_run_id, child.id, was, child.id))
 
     def at(self) -> datetime:
-        return START + timedelta(seconds=next(self.ticks))
+        return START + self.waited + timedelta(seconds=next(self.ticks))
 
     def states(self) -> dict[Path, StateType]:
         return {self.path(run_id): node.record.state.current for run_id, node in self.live.nodes.items()}

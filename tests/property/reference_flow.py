@@ -405,7 +405,7 @@ class FlowControl:
     @property
     def rests(self) -> bool:
         """Nothing new starts."""
-        return self.state is StateType.BREAKPOINT
+        return self.state in (StateType.BREAKPOINT, StateType.QUEUED)
 
     def rests_in(self, container: Run) -> bool:
         """Nothing new starts in it."""

@@ -15,6 +15,21 @@ from windhover.model.state import TERMINATED, StateType
 class Model(FlowControl):
     """What happens to a flow of which nothing waits."""
 
+    def queue(self) -> None:
+        """It waits for its turn."""
+        self.state = StateType.QUEUED
+
+    def release(self) -> None:
+        """It is its turn, or somebody does not let it wait for its date."""
+        self.state = StateType.RUNNING
+        self.wakes = True
+        self.settle()
+
+    def end_unstarted(self, state: StateType) -> None:
+        """It may not run: only what comes after the end does."""
+        self.end_execution(state)
+        self.settle()
+
     def leaf_ended(self, path: Path, state: StateType) -> None:
         self.attempt_ended(self.at(path), state)
         self.settle()
@@ -28,7 +43,7 @@ class Model(FlowControl):
         if self.top.phase_now is Phase.AFTER_EXECUTION:
             self.state = self.end_state
         if self.state in TERMINATED:
-            if self.open(self.top) and self.ordered is None:
+            if self.open(self.top) and not (self.ordered and self.ordered[1]):
                 # What runs after the end is stopped, and the end state stays.
                 self.order_end(StateType.KILLED, stop=True)
         elif not again or self.runs_finally():
@@ -53,6 +68,8 @@ class Model(FlowControl):
 
     def order_end(self, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
         """Of several ends the first counts, unless a kill comes."""
+        # What waits for its turn has nothing to clean up.
+        finalize = finalize and self.state is not StateType.QUEUED
         if self.ordered is not None and state is not StateType.KILLED:
             state, stop = self.ordered[0], stop or self.ordered[1]
         self.ordered = state, stop, finalize
@@ -130,7 +147,7 @@ class Model(FlowControl):
 
     def crash(self) -> None:
         """All workers are gone, and with them the directories that tasks have shared: these begin again."""
-        if self.over:
+        if self.over or self.state is StateType.CREATED:
             return
         for run in self.open_leaves():
             if self.told_to_stop(run) and not (run.holds or self.lives_on(run)):

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from datetime import timedelta
 
 from flow_trees import FlowTree
-from harness import Child, Harness, batches_of
+from harness import START, Child, Harness, batches_of
 from hypothesis import strategies as st
 from reference_batches import EveryConstruct
 from reference_runs import Path, Run
 
-from windhover.engine.events import Begin, KillRequested, LeaveBreakpoint, PauseRequested, Resume
+from windhover.engine.events import (
+    Begin,
+    KillRequested,
+    LeaveBreakpoint,
+    PauseRequested,
+    Queued,
+    Refused,
+    Released,
+    Resume,
+)
 from windhover.model.execution import Breakpoint, Stage
 from windhover.model.state import TERMINATED, StateType
 from windhover.plugin.flowable import Decision, FlowableTask
@@ -19,6 +29,8 @@ from windhover.plugin.flowable import Decision, FlowableTask
 STOPPED = st.sampled_from([StateType.KILLED] * 3 + [StateType.SUCCESS, StateType.FAILED])
 ENDS = st.sampled_from([StateType.SUCCESS] * 4 + [StateType.FAILED, StateType.WARNING, StateType.KILLED])
 CHILD_ENDS = st.sampled_from([StateType.SUCCESS, StateType.FAILED, StateType.WARNING, StateType.KILLED])
+
+DAY = timedelta(days=1)
 
 #: How many executions of a task run begin in one step.
 WINDOW = 2
@@ -46,9 +58,72 @@ class SideBySide:
         self.leaves_children = False
 
     def begin(self) -> None:
-        self.harness.apply(Begin())
-        self.model.begin()
+        """Begin it: usually at once, else on its date, or when it is its turn. Perhaps it may not run."""
+        record = self.harness.live.record
+        how = self.data.draw(st.sampled_from(["at once"] * 12 + ["checks", "no room", "queue", "date"]))
+        if how == "checks":
+            record.refusals = ("A check has failed.",)
+            self.harness.apply(Begin())
+            self.model.end_unstarted(StateType.FAILED)
+        elif how == "no room":
+            self.refuse()
+        elif how == "queue":
+            self.wait_for_its_turn()
+        elif how == "date":
+            self.wait_for_its_date()
+        else:
+            self.harness.apply(Begin())
+            self.model.begin()
         self.compare()
+
+    def refuse(self) -> None:
+        state = self.data.draw(st.sampled_from([StateType.CANCELLED, StateType.FAILED]))
+        self.harness.apply(Refused(state))
+        self.model.end_unstarted(state)
+
+    def wait_for_its_turn(self) -> None:
+        self.harness.apply(Queued(1))
+        self.model.queue()
+        while self.model.state is StateType.QUEUED:
+            self.compare()
+            turns = [self.release] * 3 + [self.refuse, self.waits_too_long, self.crash, self.kill, self.pause]
+            turns += [self.timer_rings] * bool(self.timers())
+            self.data.draw(st.sampled_from(turns))()
+
+    def wait_for_its_date(self) -> None:
+        self.harness.live.record.schedule_date = START + DAY
+        self.harness.apply(Begin())
+        while self.model.state is StateType.CREATED:
+            assert self.harness.timers == {"schedule"}
+            self.compare()
+            dates = [self.its_date_comes] * 3 + [self.force, self.no_room_on_its_date]
+            dates += [self.crash, self.kill, self.pause]
+            self.data.draw(st.sampled_from(dates))()
+        assert "schedule" not in self.harness.timers
+
+    def its_date_comes(self) -> None:
+        self.harness.waited = DAY
+        self.harness.fire("schedule")
+        self.model.begin()
+
+    def no_room_on_its_date(self) -> None:
+        self.harness.waited = DAY
+        self.harness.timers.discard("schedule")
+        self.wait_for_its_turn()
+
+    def force(self) -> None:
+        """Somebody does not let it wait for its date."""
+        self.harness.live.record.schedule_date = None
+        self.harness.timers.discard("schedule")
+        self.release()
+
+    def release(self) -> None:
+        self.harness.apply(Released())
+        self.model.release()
+
+    def waits_too_long(self) -> None:
+        self.harness.fire("queue")
+        self.model.end_unstarted(StateType.FAILED)
 
     def play(self, *, rough: bool, most: int = 2000) -> None:
         """Let things happen until it is over; if it is ``rough``, crashes, kills and pauses, too."""

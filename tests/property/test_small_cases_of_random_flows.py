@@ -253,3 +253,32 @@ tasks:
     run.apply(KillRequested(cascade=False))
     assert run.state is StateType.KILLED
     assert run.timers == {}
+
+
+def test_a_kill_stops_what_still_runs_after_an_exit_behind_the_end() -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - {{id: work, {LOG}}}
+afterExecution:
+  - id: beside
+    type: {FLOW}Parallel
+    tasks:
+      - {{id: long, {LOG}}}
+      - id: short
+        type: {FLOW}Sequential
+        tasks:
+          - {{id: quick, {LOG}}}
+          - {{id: leave, type: io.kestra.plugin.core.execution.Exit, state: CANCELLED}}
+"""
+    )
+    run.end()
+    run.jobs.reverse()
+    assert run.end().identity.task_id == "quick"
+    assert run.kills == []
+
+    run.apply(KillRequested())
+    assert run.kills == [run.run("long").id]
+    run.end(StateType.KILLED)
+    assert run.ended
+    assert run.state is StateType.SUCCESS

@@ -94,7 +94,8 @@ class Step(Breakpoints):
         if self.live.root.phase is Phase.AFTER_EXECUTION:
             self.end_again()
         if record.state.current.is_terminated:
-            if self.live.root.open and record.ordered_end is None:
+            stopped = record.ordered_end is not None and record.ordered_end.stops
+            if self.live.root.open and not stopped:
                 self.log(LogLevel.INFO, f"The tasks after the end of the execution are stopped{by}.")
                 self.order_end(StateType.KILLED, stop=True)
             return
