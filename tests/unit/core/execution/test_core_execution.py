@@ -78,8 +78,11 @@ async def test_count_finds_the_flows_that_meet_a_condition(worker: InlineWorker)
     run = await worker.run(
         Count,
         {
-            "namespaces": ["company.team"],
-            "flows": [{"namespace": "company", "flowId": "gone"}],
+            "flows": [
+                {"namespace": "company", "flowId": "gone"},
+                {"namespace": "company.team", "flowId": "busy"},
+                {"namespace": "company.team", "flowId": "idle"},
+            ],
             "startDate": "2026-01-01T00:00:00Z",
             "expression": "{{ count < inputs.least }}",
         },
@@ -92,6 +95,30 @@ async def test_count_finds_the_flows_that_meet_a_condition(worker: InlineWorker)
             {"namespace": "company.team", "flowId": "idle", "count": 0},
         ],
         "total": 0,
+    }
+
+
+async def test_count_looks_at_namespaces_as_a_whole(worker: InlineWorker) -> None:
+    worker.server.executions.counts = {
+        ("company.team", "busy"): 7,
+        ("company.team", "lazy"): 1,
+        ("company.team.below", "other"): 3,
+    }
+    run = await worker.run(
+        Count,
+        {
+            "namespaces": ["company.team", "company.nothing"],
+            "flows": [{"namespace": "company.team", "flowId": "busy"}],
+            "startDate": "2026-01-01T00:00:00Z",
+            "expression": "{{ count >= 0 }}",
+        },
+    )
+    assert run.outputs == {
+        "results": [
+            {"namespace": "company.team", "flowId": "busy", "count": 7},
+            {"namespace": "company.team", "count": 8},
+        ],
+        "total": 15,
     }
 
 
