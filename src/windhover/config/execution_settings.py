@@ -218,6 +218,13 @@ class LimitSettings(Section):
         10,
         ge=1,
     )
+    longest_chain: int = setting(
+        "windhover.subflows.longest-chain",
+        "How many executions may start one another in quick succession, waited for or not; flows that start "
+        "each other without end are stopped there.",
+        1000,
+        ge=1,
+    )
     inline_outputs: ByteSize = setting(
         "windhover.limits.inline-outputs",
         "Outputs of a task run or a flow above this size are kept in the internal storage.",

@@ -63,6 +63,7 @@ def replay(
     header = _replayed_header(execution, flow, now, execution_id or new_id(), inputs)
     header.awaited_by = execution.awaited_by if in_its_place else None
     header.nesting = execution.nesting if in_its_place else 0
+    header.chain = execution.chain if in_its_place else 0
     if task_run_id is None:
         return Reworked(header, [])
     task_runs = _still_defined(task_runs, flow)
@@ -99,7 +100,8 @@ def restart_as(
         NothingToRestart: no task run failed of those that the revision still has.
     """
     header = _replayed_header(execution, flow, now, new_id(), None, RESTARTED_LABEL)
-    header.state, header.awaited_by, header.nesting = execution.state.copy(), None, 0
+    header.state, header.awaited_by = execution.state.copy(), None
+    header.nesting = header.chain = 0
     labels, attempt = header.labels, header.metadata.attempt_number
     known = _still_defined(task_runs, flow)
     ids = {run.id: new_id() for run in known}

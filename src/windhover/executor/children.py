@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from windhover.engine.creation import FlowInputRenderer, new_execution
@@ -28,6 +28,11 @@ from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound,
 
 #: How many executions may wait for one another in a chain.
 MAX_NESTING = 100
+
+
+#: An execution that takes this long to start another one, or wants it this much later, is no link of a chain
+#: that has run out of control.
+UNHURRIED = timedelta(seconds=10)
 
 
 class ChildRefusedError(Exception):
@@ -72,6 +77,7 @@ class ChildFactory:
                 "for one another already. Does a flow start itself, with no condition that ends it?"
             )
         execution_id, now = self._environment.new_id(), self._clock()
+        chain = self._next_of_chain(parent, request, now)
         labels = _labels(parent, flow, request)
         resolved = resolve_inputs(
             flow.inputs,
@@ -91,12 +97,40 @@ class ChildFactory:
             schedule_date=request.schedule_date,
             kind=parent.kind,
         )
-        execution.flow_triggers = parent.flow_triggers
+        execution.flow_triggers, execution.chain = parent.flow_triggers, chain
         execution.trigger = ExecutionTrigger(start.task_id, start.task_type, _variables(parent, start))
         if request.wait:
             execution.nesting = parent.nesting + 1
             execution.awaited_by = AwaitedBy(parent.id, start.task_run_id)
         return flow, execution, resolved.warnings
+
+    def _next_of_chain(self, parent: Execution, request: ChildRequest, now: datetime) -> int:
+        """How many executions in quick succession led to the one that is asked for.
+
+        Raises:
+            ChildRefusedError: more than may be.
+        """
+        begins = max(now, request.schedule_date or now)
+        if begins - parent.state.start_date >= UNHURRIED:
+            return 0
+        longest = self._environment.longest_chain
+        if parent.chain >= longest:
+            wanted = f"'{request.namespace}'.'{request.flow_id}'"
+            raise ChildRefusedError(
+                f"Cannot execute {wanted} as a subflow: {longest} executions have started one another in "
+                f"quick succession, the last by {_starters(parent)}. Do these flows start each other, with "
+                "no condition that ends it? `windhover.subflows.longest-chain` is how many may"
+            )
+        return parent.chain + 1
+
+
+def _starters(parent: Execution) -> str:
+    """The flows by which an execution is about to be started, as far as it is known, the first one first."""
+    names = [f"'{parent.namespace}'.'{parent.flow_id}'"]
+    before = parent.trigger.variables if parent.trigger is not None else {}
+    if "flowId" in before:
+        names.insert(0, f"'{before.get('namespace')}'.'{before['flowId']}'")
+    return " and then ".join(names)
 
 
 def link(execution: Execution) -> str:

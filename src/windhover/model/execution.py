@@ -202,8 +202,8 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     ``broken_slas`` are the ids of the agreements that it has broken so far. ``waits_for`` is the reason
     why an execution in state QUEUED does not run. ``flow_triggers`` says how often each Flow trigger has
     fired in the chain of executions that led to this one. ``nesting`` is how many executions wait for it, one
-    for another. ``listeners`` are those of the flow, by index,
-    that run after its end. ``refusals`` say why an execution that is stored as CREATED will not run: it ends
+    for another, and ``chain`` how many in quick succession led to it, each started by a task of the one
+    before. ``listeners`` are those of the flow, by index, that run after its end. ``refusals`` say why an execution that is stored as CREATED will not run: it ends
     as FAILED, with them in its log.
     """
 
@@ -233,5 +233,6 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     waits_for: str | None = None
     flow_triggers: dict[str, int] | None = None
     nesting: int = 0
+    chain: int = 0
     paged: PagedHistory | None = None
     refusals: tuple[str, ...] = ()

@@ -42,6 +42,7 @@ def runtime_settings(settings: Settings, environ: Mapping[str, str] | None = Non
         system_namespace=settings.execution.system_namespace,
         queue_limit=settings.limits.queue_wait,
         flow_trigger_repeats=settings.limits.flow_trigger_repeats,
+        longest_chain=settings.limits.longest_chain,
         inline_inputs=settings.limits.inline_inputs,
         max_flow_outputs=settings.limits.max_flow_outputs,
         max_log_lines=settings.limits.log_lines_per_execution,

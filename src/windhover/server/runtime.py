@@ -109,6 +109,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True):
     finally_limit: timedelta = timedelta(hours=1)
     queue_limit: timedelta | None = None
     flow_trigger_repeats: int = 10
+    longest_chain: int = 1000
     system_namespace: str = "system"
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
@@ -386,6 +387,7 @@ class Runtime:
             finally_limit=settings.finally_limit,
             queue_limit=settings.queue_limit,
             flow_trigger_repeats=settings.flow_trigger_repeats,
+            longest_chain=settings.longest_chain,
             zone=settings.scheduler.zone,
             country=_country(settings.environ),
         )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 from tests.integration.executor.flows import Flows
 
 from windhover.model.state import StateType
+from windhover.repository.database import Database
+from windhover.repository.execution_query import ExecutionQuery
+from windhover.server.runtime import Runtime, RuntimeSettings
 
 NOPE = "{{ nope.x }}"
 UNDEFINED = "Unable to find `nope` used in the expression `{{ nope.x }}` at line 1"
@@ -102,6 +108,34 @@ async def test_a_flow_that_starts_itself_without_waiting_keeps_nobody_from_anyth
     assert other.state == "SUCCESS"
     # The latest revision is what is started: the chain ends.
     await flows.save(flow("log.Log", "message: no more"))
+
+
+async def test_flows_that_start_each_other_without_waiting_are_stopped(
+    database: Database, tmp_path: Path
+) -> None:
+    settings = RuntimeSettings(
+        home=tmp_path,
+        storage_path=tmp_path / "storage",
+        temporary=tmp_path / "work",
+        environ={},
+        longest_chain=12,
+    )
+    flows = Flows(Runtime(database, settings))
+    await flows.runtime.start()
+    try:
+        source = flow("flow.Subflow", "namespace: company.team, flowId: ping, wait: false")
+        await flows.save(source.replace("id: bad", "id: pong"))
+        started = await flows.run(source.replace("ping", "pong").replace("id: bad", "id: ping"))
+        for _ in range(12):
+            query = ExecutionQuery("main", trigger_execution_id=started.execution.id)
+            (next_one,) = [child.id async for child in flows.runtime.executions.stream(query)]
+            started = await flows.ended(next_one)
+        assert started.state == "FAILED"
+        (message,) = started.messages("ERROR")
+        assert "12 executions have started one another in quick succession" in message
+    finally:
+        await flows.runtime.stop(timedelta())
+        await flows.runtime.close()
 
 
 async def test_a_failed_output_wins_over_a_success(flows: Flows) -> None:
