@@ -164,7 +164,7 @@ async def prepare_execution(
         resolved = await resolve(services, flow, given.values, execution_id, options.labels)
         if resolved.problems:
             raise refused_inputs(resolved)
-        failed = await check_or_refuse(services, flow, resolved.values, execution_id)
+        failed = await check_or_refuse(services, flow, resolved.values, execution_id, options.labels)
         inputs = await put_away(services, flow, execution_id, resolved.values, given)
     except BaseException:
         await discard_files(services, flow.tenant_id or DEFAULT_TENANT, given)
@@ -230,24 +230,32 @@ async def resolve(
 
 
 async def check(
-    services: WebServices, flow: Flow, inputs: Mapping[str, JsonValue], execution_id: str
+    services: WebServices,
+    flow: Flow,
+    inputs: Mapping[str, JsonValue],
+    execution_id: str,
+    labels: Sequence[Label] = (),
 ) -> list[FailedCheck]:
     """The checks of a flow that fail for these inputs."""
     if not flow.checks:
         return []
-    renderer = FlowInputRenderer(services.environment, flow, execution_id)
+    renderer = FlowInputRenderer(services.environment, flow, execution_id, labels=labels)
     return await asyncio.to_thread(failed_checks, flow.checks, inputs, renderer)
 
 
 async def check_or_refuse(
-    services: WebServices, flow: Flow, inputs: Mapping[str, JsonValue], execution_id: str
+    services: WebServices,
+    flow: Flow,
+    inputs: Mapping[str, JsonValue],
+    execution_id: str,
+    labels: Sequence[Label] = (),
 ) -> list[FailedCheck]:
     """The checks of a flow that fail for these inputs, if they let the execution be created.
 
     Raises:
         ApiError: 422, one of them blocks it.
     """
-    failed = await check(services, flow, inputs, execution_id)
+    failed = await check(services, flow, inputs, execution_id, labels)
     if consequence(failed) is CheckBehavior.BLOCK_EXECUTION:
         raise _blocked(failed)
     return failed

@@ -104,6 +104,32 @@ async def test_checks_are_told_before_the_start(
     assert [check["behavior"] for check in told["checks"]] == behaviors
 
 
+OF_A_TEAM = """
+id: of_a_team
+namespace: company.team
+inputs:
+  - {id: owner, type: STRING, defaults: "{{ labels.team }}"}
+checks:
+  - {condition: "{{ labels.team == 'red' }}", message: Only for the red team, behavior: BLOCK_EXECUTION}
+tasks:
+  - {id: work, type: io.kestra.plugin.core.log.Log, message: hi}
+"""
+
+
+async def test_the_labels_of_a_start_count_when_it_is_checked_before(local_server: Server) -> None:
+    await local_server.create_flow(OF_A_TEAM)
+    start = f"{EXECUTIONS}/company.team/of_a_team"
+    for team, messages_ in (("red", []), ("blue", ["Only for the red team"])):
+        params = {"labels": f"team:{team}"}
+        (told,) = (await local_server.client.post(f"{start}/validate", params=params)).json()
+        assert [check["message"] for check in told["checks"]] == messages_
+        assert [each["value"] for each in told["inputs"]] == [team]
+        answer = await local_server.client.post(start, params=params)
+        assert answer.status_code == (422 if messages_ else 200)
+    refused = await local_server.client.post(f"{start}/validate", params={"labels": "team"})
+    assert refused.status_code == 422
+
+
 async def test_checks_are_looked_at_when_an_execution_is_replayed_with_inputs(server: Server) -> None:
     await server.create_flow(CHECKED)
     ended = await server.execute("checked", json={"n": 1})

@@ -258,15 +258,19 @@ async def validate_inputs(
     tenant: Tenant,
     namespace: Namespace,
     flow_id: FlowId,
+    labels: Annotated[
+        list[str] | None, Query(description="Labels of the start, as `key:value`; may be repeated.")
+    ] = None,
     revision: Revision = None,
 ) -> Response:
     """Check inputs as a start would, without starting anything: what each is, and what is wrong with it."""
+    given_labels = read_labels(labels or ())
     flow = await find_flow(services, tenant, namespace, flow_id, revision)
     execution_id = new_id()
     given = GivenInputs()
     await read_given_inputs(services, request, flow, execution_id, given, keep_files=False)
-    resolved = await resolve(services, flow, given.values, execution_id)
-    failed = await check(services, flow, resolved.values, execution_id)
+    resolved = await resolve(services, flow, given.values, execution_id, given_labels)
+    failed = await check(services, flow, resolved.values, execution_id, given_labels)
     return JsonResponse([inputs_check_json(flow, resolved, failed)])
 
 
