@@ -16,6 +16,7 @@ from windhover.engine.spill import STORED_TYPE, holds_stored_values
 from windhover.expression import ExpressionError
 from windhover.model.execution import JsonValue
 from windhover.model.inputs import FlowOutput
+from windhover.model.inputs.temporal import format_instant_bound, parse_instant
 from windhover.util.nulls import without_nulls
 
 
@@ -113,6 +114,9 @@ def _typed(output: FlowOutput, rendered: JsonValue, encrypt: Encrypt | None) -> 
         if rendered is None:
             raise InvalidValue("it is null, and the output is not declared with `required: false`")
         value = read_value(output.type, rendered)
+        if output.type == "DATETIME":
+            # An input has six digits of a second, an output those that it needs: Kestra writes them so.
+            return format_instant_bound(parse_instant(value))
         if output.type != "SECRET":
             return value
         if encrypt is None:
