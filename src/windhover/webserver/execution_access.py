@@ -37,6 +37,20 @@ async def find_header(services: WebServices, tenant: str, execution_id: str) -> 
     return found
 
 
+async def find_kind(services: WebServices, tenant: str, execution_id: str, *, left: bool) -> str | None:
+    """The kind of an execution. One that is gone has none, if something of it was ``left``: a log, metrics.
+
+    Raises:
+        ApiError: 404, the tenant has none of this id, and nothing is left of one.
+    """
+    found = await services.executions.header(execution_id)
+    if found is not None and _is_visible(found, tenant):
+        return found.kind
+    if found is None and left:
+        return None
+    raise _unknown(execution_id)
+
+
 async def find_flow(
     services: WebServices, tenant: str, namespace: str, flow_id: str, revision: int | None = None
 ) -> Flow:

@@ -28,6 +28,7 @@ tasks:
       - {type: counter, name: b, value: 1}
       - {type: counter, name: c, value: 3}
       - {type: counter, name: a, value: 2}
+  - {id: say, type: io.kestra.plugin.core.log.Log, message: measured}
 """
 
 
@@ -101,3 +102,18 @@ async def test_a_date_that_executions_do_not_have_is_refused(local_server: Serve
     answer = await local_server.client.get(f"{EXECUTIONS}/search", params={"dateFilter": "BIRTHDAY"})
     assert answer.status_code == 400
     assert "START_OR_END_DATE" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_what_is_kept_of_a_deleted_execution_can_be_read(local_server: Server, kept: bool) -> None:
+    await local_server.create_flow(MEASURES)
+    execution = await local_server.execute("measures")
+    delete = {"deleteLogs": not kept, "deleteMetrics": not kept}
+    await local_server.client.delete(f"{EXECUTIONS}/{execution['id']}", params=delete)
+    for path in ("logs", "metrics"):
+        answer = await local_server.client.get(f"/api/v1/main/{path}/{execution['id']}")
+        assert answer.status_code == (200 if kept else 404)
+    if kept:
+        assert (await local_server.client.get(f"/api/v1/main/metrics/{execution['id']}")).json()["total"] == 3
+        assert (await local_server.client.delete(f"/api/v1/main/logs/{execution['id']}")).status_code == 200
+        assert (await local_server.client.get(f"/api/v1/main/logs/{execution['id']}")).status_code == 404

@@ -287,7 +287,8 @@ async def test_killing_and_deleting(server: Server) -> None:
     assert [one["invalidValue"] for one in refused.json()["invalids"]] == [done, "none"]
     killed = await client.request("DELETE", f"{EXECUTIONS}/kill/by-ids", json=slow[:1])
     assert (killed.status_code, killed.json()["totalItems"]) == (202, 1)
-    assert (await client.delete(f"{EXECUTIONS}/{slow[1]}")).status_code == 409
+    refused = await client.request("DELETE", f"{EXECUTIONS}/by-ids", json=[slow[1]])
+    assert refused.status_code == 422
     query = {"filters[flowId][EQUALS]": "slow", "filters[state][IN]": "RUNNING,CREATED"}
     killed = await client.delete(f"{EXECUTIONS}/kill/by-query", params=query)
     assert killed.json()["totalItems"] == 2

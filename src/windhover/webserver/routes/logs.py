@@ -19,7 +19,7 @@ from windhover.repository.filters import TextMatch
 from windhover.repository.logs import LogQuery
 from windhover.webserver.errors import bad_request
 from windhover.webserver.event_stream import END, HEARTBEAT, EventStream, event
-from windhover.webserver.execution_access import find_execution, find_header, has_ended
+from windhover.webserver.execution_access import find_execution, find_header, find_kind, has_ended
 from windhover.webserver.log_filters import accepts, log_query
 from windhover.webserver.openapi import answers, answers_nothing, answers_with, query_parameter
 from windhover.webserver.parameters import (
@@ -90,7 +90,7 @@ async def list_logs(
     size: PageSize = 1000,
 ) -> Response:
     """The lines of one execution, in order."""
-    kind = (await find_header(services, tenant, execution_id)).kind
+    kind = await _kind_of_log(services, tenant, execution_id)
     query = _query(request, services, tenant)
     if page is not None:
         found = await services.logs.find(replace(query, execution_id=execution_id, paging=paging(page, size)))
@@ -109,7 +109,7 @@ async def download_logs(
     request: Request, services: Services, tenant: Tenant, execution_id: ExecutionId
 ) -> Response:
     """The log of one execution as a text file."""
-    await find_header(services, tenant, execution_id)
+    await _kind_of_log(services, tenant, execution_id)
     query = _query(request, services, tenant)
     headers = {"Content-Disposition": f'attachment; filename="{execution_id}.log"'}
     return StreamingResponse(
@@ -154,7 +154,7 @@ async def delete_logs(
     request: Request, services: Services, tenant: Tenant, execution_id: ExecutionId
 ) -> Response:
     """Delete lines of one execution."""
-    await find_header(services, tenant, execution_id)
+    await _kind_of_log(services, tenant, execution_id)
     await services.logs.delete(replace(_query(request, services, tenant), execution_id=execution_id))
     return Response(status_code=200)
 
@@ -177,6 +177,12 @@ async def delete_logs_of_flow(
         )
     )
     return Response(status_code=200)
+
+
+async def _kind_of_log(services: WebServices, tenant: str, execution_id: str) -> str | None:
+    """The kind of the execution of a log, which may have been kept when the execution was deleted."""
+    kept = await services.logs.find(LogQuery(tenant, execution_id=execution_id, paging=paging(1, 1)))
+    return await find_kind(services, tenant, execution_id, left=bool(kept.results))
 
 
 async def lines(

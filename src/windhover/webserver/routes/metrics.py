@@ -14,7 +14,7 @@ from windhover.model.log import Metric
 from windhover.repository.filters import TimeRange
 from windhover.repository.metrics import Aggregation
 from windhover.webserver.errors import bad_request
-from windhover.webserver.execution_access import find_header
+from windhover.webserver.execution_access import find_kind
 from windhover.webserver.openapi import answers
 from windhover.webserver.parameters import (
     ExecutionId,
@@ -153,8 +153,9 @@ async def list_metrics(
     sort: Sort = None,
 ) -> Response:
     """The metrics of one execution, in the order of time unless `sort` says otherwise."""
-    kind = (await find_header(services, tenant, execution_id)).kind
     metrics = await services.metrics.of_execution(execution_id, task_run_id=task_run_id, task_id=task_id)
+    kept = any(metric.tenant_id == tenant for metric in metrics)
+    kind = await find_kind(services, tenant, execution_id, left=kept)
     for key, descending in reversed([split_sort(one) for one in sort or ()]):
         if key not in _SORT_KEYS:
             raise bad_request(f"Metrics cannot be sorted by `{key}`; they can by {', '.join(_SORT_KEYS)}.")
