@@ -219,6 +219,61 @@ def test_a_replay_within_a_loop_keeps_the_rounds_before() -> None:
     assert run.worked == ["b", "a", "b", "last"]
 
 
+NESTED_LOOPS = """
+    - {id: first, type: io.kestra.plugin.core.log.Log, message: x}
+    - id: outer
+      type: io.kestra.plugin.core.flow.OUTER
+      VALUES: ["1", "2"]
+      tasks:
+        - {id: a, type: io.kestra.plugin.core.log.Log, message: x}
+        - id: inner
+          type: io.kestra.plugin.core.flow.ForEach
+          values: ["x", "y"]
+          tasks:
+            - {id: b, type: io.kestra.plugin.core.log.Log, message: x}
+            - id: group
+              type: io.kestra.plugin.core.flow.Sequential
+              tasks:
+                - {id: c, type: io.kestra.plugin.core.log.Log, message: x}
+        - {id: d, type: io.kestra.plugin.core.log.Log, message: x}
+    - {id: last, type: io.kestra.plugin.core.log.Log, message: x}
+    """
+
+
+@pytest.mark.parametrize(
+    ("outer", "values"),
+    [("ForEach", "values"), ("EachSequential", "value"), ("Loop", "concurrencyLimit: 1, values")],
+)
+def test_a_replay_from_anywhere_in_nested_loops_runs_what_follows_once(outer: str, values: str) -> None:
+    key = values.replace("concurrencyLimit: 1, ", "concurrencyLimit: 1\n      ")
+    run = Run(NESTED_LOOPS.replace("OUTER", outer).replace("VALUES", key)).begin()
+    order = list(run.worked)
+    assert order == ["first", *["a", *["b", "c"] * 2, "d"] * 2, "last"]
+    execution, runs = run.records()
+    paths = places(runs)
+    leaves = [each for each in sorted(runs, key=lambda each: each.position) if each.task_id in order]
+    for index, chosen in enumerate(leaves):
+        new = replay(execution, runs, run.flow, run.now(), run.environment.new_id, task_run_id=chosen.id)
+        assert new.task_runs[-1].task_id == chosen.task_id
+        run.take_up(new)
+        assert run.worked == order[index:]
+        assert run.state == "SUCCESS"
+        assert places(run.records()[1]) == paths
+
+
+def places(runs: list[TaskRun]) -> list[tuple[object, ...]]:
+    """Where in the flow task runs stand: task and value of each and of all around it."""
+    by_id = {run.id: run for run in runs}
+
+    def place(run: TaskRun | None) -> tuple[object, ...]:
+        if run is None:
+            return ()
+        around = by_id.get(run.parent_task_run_id or "")
+        return (*place(around), run.task_id, run.value, run.iteration)
+
+    return sorted((place(run) for run in runs), key=str)
+
+
 @pytest.mark.parametrize(("tasks", "whole"), [(DIRECTORY, "shared"), (ROUNDS, "until")])
 def test_a_replay_within_something_that_is_run_as_a_whole_begins_it_anew(tasks: str, whole: str) -> None:
     run = Run(tasks).begin()
