@@ -270,7 +270,7 @@ TOGETHER = {
     "template/greeting.yaml",
     "template/welcome.yaml",
     "triggers/dependencies.yaml",
-    "triggers/gather-messages.yaml",
+    *(f"triggers/{name}-messages.yaml" for name in ("amqp", "gather", "mqtt", "nats")),
     *(f"triggers/{name}.yaml" for name in ("alert", "extract", "gather", "load", "report", "webhook")),
 }
 
