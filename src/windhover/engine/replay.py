@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from windhover.engine.places import still_placed
 from windhover.engine.restart import (
     RESTARTED_LABEL,
     UNSUCCESSFUL,
@@ -66,7 +67,7 @@ def replay(
     header.chain = execution.chain if in_its_place else 0
     if task_run_id is None:
         return Reworked(header, [])
-    task_runs = _still_defined(task_runs, flow)
+    task_runs = still_placed(task_runs, flow, execution.listeners)
     chosen = find(task_runs, task_run_id)
     chosen = _whole_around(task_runs, chosen, flow)
     kept = _up_to(task_runs, chosen, flow)
@@ -103,7 +104,7 @@ def restart_as(
     header.state, header.awaited_by = execution.state.copy(), None
     header.nesting = header.chain = 0
     labels, attempt = header.labels, header.metadata.attempt_number
-    known = _still_defined(task_runs, flow)
+    known = still_placed(task_runs, flow, execution.listeners)
     ids = {run.id: new_id() for run in known}
     copies = [_copied(run, header.id, ids, now) for run in known]
     if execution.state.current is StateType.PAUSED:
@@ -266,27 +267,6 @@ def _copied(run: TaskRun, execution_id: str, ids: Mapping[str, str], now: dateti
         copy.lose_attempt(now)
         copy.state.become(StateType.RESTARTED, now)
     return copy
-
-
-def _still_defined(task_runs: Sequence[TaskRun], flow: Flow) -> list[TaskRun]:
-    """What ran of tasks that this revision of the flow still has."""
-    by_id = {run.id: run for run in task_runs}
-    gone = {
-        run.id
-        for run in task_runs
-        if flow.task_by_id(run.task_id) is None
-        and not _is_part(run, by_id.get(run.parent_task_run_id or ""), flow)
-    }
-    gone |= inside_of(task_runs, gone)
-    return [run for run in task_runs if run.id not in gone]
-
-
-def _is_part(run: TaskRun, parent: TaskRun | None, flow: Flow) -> bool:
-    """It ran as one of the tasks that a flow-control task is made of, which are written nowhere."""
-    task = None if parent is None else flow.task_by_id(parent.task_id)
-    if parent is None or not isinstance(task, FlowableTask):
-        return False
-    return any(part.id == run.task_id for lane in task.body(parent.resolved).lanes for part in lane.tasks)
 
 
 def _pass_first_pause(old: Sequence[TaskRun], copies: Sequence[TaskRun], flow: Flow, now: datetime) -> None:
