@@ -67,6 +67,8 @@ def change_state(
 ) -> Reworked:
     """Say that a task run of an ended execution ended otherwise, and go on from there.
 
+    If that is CANCELLED, the execution is too, with all that is around the task run: nothing goes on.
+
     Raises:
         TaskRunNotFound: there is no such task run.
         CommandRefused: it ran in a directory that it shared with others, which is gone.
@@ -81,8 +83,13 @@ def change_state(
     run.state.become(state, now)
     if run.attempts:
         run.attempts[-1].state.become(state, now)
-    run_ancestors(kept, [run], now)
-    _go_back(execution, now)
+    if state is StateType.CANCELLED:
+        for around in ancestors(run, {other.id: other for other in kept}):
+            around.state.become(state, now)
+        _forget_end(execution)
+    else:
+        run_ancestors(kept, [run], now)
+        _go_back(execution, now)
     return Reworked(execution, kept, removed)
 
 
@@ -252,6 +259,10 @@ def clear(run: TaskRun) -> None:
 
 def _go_back(execution: Execution, now: datetime) -> None:
     execution.state.become(StateType.RESTARTED, now)
+    _forget_end(execution)
+
+
+def _forget_end(execution: Execution) -> None:
     execution.ordered_end = None
     execution.broken_slas = ()
     execution.metadata.attempt_number += 1

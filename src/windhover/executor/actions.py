@@ -154,7 +154,10 @@ class Actions:
         new = change_state(live.record, runs, live.flow, command.task_run_id, command.state, self._clock())
         change = self._changed(new, live.flow, live.log_sequence)
         task_id = change.live.nodes[command.task_run_id].record.task_id
-        text = f"Execution restarted: the state of task '{task_id}' was changed to {command.state.value}"
+        follows = "restarted"
+        if command.state is StateType.CANCELLED:
+            follows, change.forced = "cancelled", Refused(command.state, by_hand=True)
+        text = f"Execution {follows}: the state of task '{task_id}' was changed to {command.state.value}"
         return self._noted(change, text, command.actor)
 
     def _change_status(self, command: ChangeStatus, live: LiveExecution) -> Change:

@@ -245,3 +245,55 @@ async def test_what_ended_in_the_queue_does_not_run_when_its_turn_would_have_com
         "KILLING",
         "KILLED",
     ]
+
+
+FAILS_INSIDE = """\
+id: fails-inside
+namespace: company.team
+tasks:
+  - id: around
+    type: io.kestra.plugin.core.flow.Sequential
+    tasks:
+      - {id: fails, type: io.kestra.plugin.core.execution.Fail}
+      - {id: next, type: io.kestra.plugin.core.log.Log, message: next}
+  - {id: last, type: io.kestra.plugin.core.log.Log, message: last}
+errors:
+  - {id: alarm, type: io.kestra.plugin.core.log.Log, message: alarm}
+afterExecution:
+  - {id: after, type: io.kestra.plugin.core.log.Log, message: "{{ execution.state }}"}
+"""
+
+
+async def test_a_task_run_that_is_said_to_be_cancelled_cancels_the_execution(local_server: Server) -> None:
+    failed = await started(local_server, FAILS_INSIDE, "FAILED")
+    execution = await reached_end(local_server, failed)
+    run = next(run for run in execution["taskRunList"] if run["taskId"] == "fails")
+    answer = await act(local_server, failed, "state", json={"taskRunId": run["id"], "state": "CANCELLED"})
+    assert answer.json()["state"]["current"] == "CANCELLED"
+    ended = await reached_end(local_server, failed)
+    assert {run["taskId"]: run["state"]["current"] for run in ended["taskRunList"]} == {
+        "around": "CANCELLED",
+        "fails": "CANCELLED",
+        "after": "SUCCESS",
+    }
+    assert [one["state"] for one in ended["state"]["histories"]][-2:] == ["FAILED", "CANCELLED"]
+    log = await messages(local_server, failed)
+    assert "Execution cancelled: the state of task 'fails' was changed to CANCELLED." in log
+    assert log[-1] == "CANCELLED"
+    # Who changes their mind takes up what was cancelled.
+    assert (await act(local_server, failed, "restart")).status_code == 200
+    again = await reached_end(local_server, failed)
+    assert again["state"]["current"] == "FAILED"
+
+
+async def reached_end(server: Server, execution_id: str) -> dict[str, Any]:
+    """The execution once it has ended, with what runs after its end."""
+    with server.services.feed.listen(execution_id) as listener:
+        async with asyncio.timeout(10):
+            while True:
+                execution = (await server.client.get(f"{EXECUTIONS}/{execution_id}")).json()
+                runs = execution["taskRunList"]
+                after = [run["state"]["current"] for run in runs if run["taskId"] == "after"]
+                if after == ["SUCCESS"]:
+                    return execution  # type: ignore[no-any-return]
+                await listener.wait(5.0)
