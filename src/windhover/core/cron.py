@@ -128,9 +128,8 @@ class CronExpression:
                 for number in range(day.day, last + 1):
                     today = day.replace(day=number)
                     if self._has_day(today):
-                        for moment in self._moments:
-                            if moment >= earliest:
-                                yield datetime.combine(today, moment)
+                        for moment in self._moments_from(earliest):
+                            yield datetime.combine(today, moment)
                     earliest = time.min
             earliest = time.min
             if day.year == date.max.year:
@@ -146,9 +145,8 @@ class CronExpression:
                 for number in range(day.day, 0, -1):
                     today = day.replace(day=number)
                     if self._has_day(today):
-                        for moment in reversed(self._moments):
-                            if moment <= latest:
-                                yield datetime.combine(today, moment)
+                        for moment in self._moments_until(latest):
+                            yield datetime.combine(today, moment)
                     latest = time.max
             latest = time.max
             if day.year == date.min.year:
@@ -162,15 +160,38 @@ class CronExpression:
             return in_month and in_week
         return in_month or in_week
 
+    def _moments_from(self, earliest: time) -> Iterator[time]:
+        """The times of a day from one on, in order. Seconds make 86,400 of them, and few are asked for."""
+        hours, minutes, seconds = self._in_order
+        for hour in hours:
+            if hour < earliest.hour:
+                continue
+            for minute in minutes:
+                if (hour, minute) < (earliest.hour, earliest.minute):
+                    continue
+                for second in seconds:
+                    moment = time(hour, minute, second)
+                    if moment >= earliest:
+                        yield moment
+
+    def _moments_until(self, latest: time) -> Iterator[time]:
+        """The times of a day up to one, the last first."""
+        hours, minutes, seconds = self._in_order
+        for hour in reversed(hours):
+            if hour > latest.hour:
+                continue
+            for minute in reversed(minutes):
+                if (hour, minute) > (latest.hour, latest.minute):
+                    continue
+                for second in reversed(seconds):
+                    moment = time(hour, minute, second)
+                    if moment <= latest:
+                        yield moment
+
     @cached_property
-    def _moments(self) -> list[time]:
-        """The times of a day, in order."""
-        return [
-            time(hour, minute, second)
-            for hour in sorted(self.hours)
-            for minute in sorted(self.minutes)
-            for second in sorted(self.seconds)
-        ]
+    def _in_order(self) -> tuple[list[int], list[int], list[int]]:
+        """The hours, minutes and seconds."""
+        return sorted(self.hours), sorted(self.minutes), sorted(self.seconds)
 
 
 def _shown(instant: datetime, zone: tzinfo) -> datetime:
