@@ -80,17 +80,21 @@ def change_state(
         raise CommandRefused(
             f"The tasks in a shared directory only run together: change the state of '{directory.task_id}'"
         )
-    run.state.become(state, now)
-    if run.attempts:
-        run.attempts[-1].state.become(state, now)
+    _end_as(run, state, now)
     if state is StateType.CANCELLED:
         for around in ancestors(run, {other.id: other for other in kept}):
-            around.state.become(state, now)
+            _end_as(around, state, now)
         _forget_end(execution)
     else:
         run_ancestors(kept, [run], now)
         _go_back(execution, now)
     return Reworked(execution, kept, removed)
+
+
+def _end_as(run: TaskRun, state: StateType, now: datetime) -> None:
+    run.state.become(state, now)
+    if run.attempts:
+        run.attempts[-1].state.become(state, now)
 
 
 def _is_to_do(run: TaskRun, ended: StateType) -> bool:
