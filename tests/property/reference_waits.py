@@ -56,6 +56,8 @@ class WaitingModel(Model):
 
     def retry_of(self, run: Run) -> Retry | None:
         """That of the task, else of the nearest around it."""
+        if run.task.allow_failure:
+            return run.task.retry  # those around never see its failure
         retries = (around.task.retry for around in (run, *self.around(run)))
         return next((retry for retry in retries if retry is not None), self.flow.retry)  # type: ignore[attr-defined]
 

@@ -17,8 +17,11 @@ from windhover.util.durations import parse_duration
 
 
 def retry_of(live: LiveExecution, node: Node) -> Retry | None:
-    """The retry that a task run is under: its task's own, else that of the nearest around it."""
-    if node.task.retry is not None:
+    """The retry that a task run is under: its task's own, else that of the nearest around it.
+
+    What may fail is none of the business of those around it: its failure never reaches them.
+    """
+    if node.task.retry is not None or node.task.allow_failure:
         return node.task.retry
     for owner in ancestors(node):
         if owner.task.retry is not None:

@@ -143,7 +143,7 @@ class Starting(Agenda):
         except (ExpressionError, ValueError) as error:
             self.log(LogLevel.ERROR, f"Unable to resolve state from the Flowable task: {error}", node)
             record.outputs = {}
-            self.end(node, soften(task, StateType.FAILED))
+            self.end(node, StateType.FAILED)  # not what `allowFailure` is for: the flow is wrong
             return
         self.live.keep_outputs(node)
         node.body_frame = flowable_frame(node, body)

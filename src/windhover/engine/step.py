@@ -284,8 +284,8 @@ class Step(Breakpoints):
 
     # ---------------------------------------------------------------- the end of an attempt
 
-    def end_attempt(self, node: Node, state: StateType, at: datetime) -> None:
-        """End the task run, or try it again."""
+    def end_attempt(self, node: Node, state: StateType, at: datetime, *, softened: bool = True) -> None:
+        """End the task run, or try it again. What is not ``softened`` fails although it may."""
         if state is StateType.FAILED and not _told_to_stop(node) and not node.frame.is_cut:
             retry = retry_of(self.live, node)
             if retry is not None and self._retry(node, retry, at):
@@ -294,7 +294,7 @@ class Step(Breakpoints):
         warns = own is not None and own.warning_on_retry
         if warns and state is StateType.SUCCESS and node.record.tries > 1:
             state = StateType.WARNING
-        self.end(node, soften(node.task, state), at)
+        self.end(node, soften(node.task, state) if softened else state, at)
 
     def _retry(self, node: Node, retry: Retry, at: datetime) -> bool:
         """Arrange for another try; False when none is left."""
@@ -427,14 +427,14 @@ class Step(Breakpoints):
         }
 
     def refuse_task(self, node: Node, error: Exception) -> None:
-        """Fail a task run that the engine cannot carry out."""
+        """Fail a task run that the engine cannot carry out; ``allowFailure`` does not cover a wrong flow."""
         self.log(LogLevel.ERROR, str(error), node)
         if node.task.timeout is not None:
             self.clear_timer(DEADLINE_TIMER + node.record.id)
         if not node.record.attempts or node.record.attempts[-1].state.current.is_terminated:
             node.record.add_attempt(Attempt(self.passed(StateType.FAILED)))
         self._close_attempt(node, StateType.FAILED, self.now)
-        self.end_attempt(node, StateType.FAILED, self.now)
+        self.end_attempt(node, StateType.FAILED, self.now, softened=False)
 
     # ---------------------------------------------------------------- tasks that change the execution
 
