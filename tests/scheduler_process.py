@@ -30,7 +30,11 @@ class SchedulerProcess:
                 self._arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True
             )
         assert self._process.stdout is not None
-        assert "scheduler" in self._process.stdout.readline(), self._log.read_text()[-4000:]
+        assert "scheduler" in self._process.stdout.readline(), self.log()[-4000:]
+
+    def log(self) -> str:
+        """What it has logged in all its lives."""
+        return self._log.read_text(errors="replace")
 
     def kill(self) -> None:
         if self._process is not None:
