@@ -16,7 +16,7 @@ import msgspec
 from windhover.expression import to_text
 from windhover.model.execution import JsonValue
 from windhover.model.inputs import ValueType
-from windhover.model.inputs.temporal import format_instant, parse_date, parse_instant, parse_time
+from windhover.model.inputs.temporal import format_instant, parse_date, parse_instant, time_text
 from windhover.util.durations import parse_duration, parse_seconds
 
 MAX_DEPTH = 200
@@ -136,7 +136,7 @@ def _read_date(raw: JsonValue) -> JsonValue:
 
 
 def _read_time(raw: JsonValue) -> JsonValue:
-    return _guarded(lambda: parse_time(as_text(raw)))
+    return _guarded(lambda: time_text(as_text(raw)))
 
 
 def _read_duration(raw: JsonValue) -> JsonValue:
@@ -211,18 +211,13 @@ def _read_item(item: JsonValue, item_type: ValueType) -> JsonValue:
 
 def _guarded(parse: Callable[[], object]) -> str:
     """What ``parse`` reads, in the form in which it is kept."""
-    from datetime import datetime, time
+    from datetime import datetime
 
     try:
         value = parse()
     except (ValueError, OverflowError) as error:
         raise InvalidValue(str(error)) from None
-    if isinstance(value, datetime):
-        return format_instant(value)
-    if isinstance(value, time):
-        text = value.isoformat()
-        return text.rstrip("0") if "." in text else text
-    return str(value)
+    return format_instant(value) if isinstance(value, datetime) else str(value)
 
 
 def _without_fraction(raw: JsonValue) -> JsonValue:

@@ -47,6 +47,20 @@ def parse_time(text: str) -> time:
     return found
 
 
+def time_text(text: str) -> str:
+    """Read a time of day and write it with its seconds, and all further digits, to the nanosecond.
+
+    >>> time_text("10:15"), time_text("10:15:30.123456780")
+    ('10:15:00', '10:15:30.12345678')
+
+    Raises:
+        ValueError: as :func:`parse_time`.
+    """
+    seconds = parse_time(text).isoformat(timespec="seconds")
+    fraction = text.partition(".")[2].rstrip("0")
+    return f"{seconds}.{fraction}" if fraction else seconds
+
+
 def parse_instant(text: str) -> datetime:
     """Read a date and time with an offset (``Z``, ``+02:00``) and return it in UTC.
 
