@@ -11,7 +11,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 from tests.brokers import Mosquitto
-from tests.integration.scheduler.watching import Bench, running
+from tests.integration.scheduler.watching import WatchingServer, running
 from tests.task_context import task_context
 
 from windhover.model.trigger_state import TriggerKey
@@ -152,7 +152,7 @@ async def test_messages_of_a_lower_quality_have_no_key(
 
 
 @asynccontextmanager
-async def server(tmp_path: Path) -> AsyncIterator[Bench]:
+async def server(tmp_path: Path) -> AsyncIterator[WatchingServer]:
     """A server that is killed at the end: it lets go of nothing."""
     database = await open_database(f"sqlite:///{tmp_path / 'server.db'}")
     settings = SchedulerSettings(tick=timedelta(milliseconds=50))
@@ -162,7 +162,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Bench]:
         await bench.kill()
 
 
-async def until_listening(bench: Bench) -> None:
+async def until_listening(bench: WatchingServer) -> None:
     async def listens() -> bool:
         state = await bench.runtime.triggers.get(bench.key)
         return state is not None and state.worker_id is not None
@@ -170,12 +170,12 @@ async def until_listening(bench: Bench) -> None:
     await bench.until(listens)
 
 
-async def until_all_is_said(bench: Bench) -> None:
+async def until_all_is_said(bench: WatchingServer) -> None:
     """Until the broker has nothing more to say of earlier messages: what is published then comes last."""
     await bench.until(lambda: _has_key(bench, 0))
 
 
-async def _has_key(bench: Bench, keys: int) -> bool:
+async def _has_key(bench: WatchingServer, keys: int) -> bool:
     ((count,),) = await bench.runtime.database.fetch(_REMEMBERED)
     return bool(count == keys)
 
