@@ -47,7 +47,7 @@ def test_a_restart_goes_on_in_any_revision(flow: FlowTree, data: st.DataObject, 
     execution, runs = records_of(harness)
     revision = data.draw(revisions(flow))
     try:
-        new = restart_as(execution, runs, revision, harness.at(), harness.environment.new_id)  # type: ignore[arg-type]
+        new = restart_as(execution, runs, revision, harness.at(), harness.environment.new_id, ran_in=flow)  # type: ignore[arg-type]
     except NothingToRestart:
         return
     go_on(harness, new, revision, data, crashes=crashes)
@@ -66,7 +66,7 @@ def test_a_replay_goes_on_in_any_revision(flow: FlowTree, data: st.DataObject, c
     try:
         new = replay(
             execution, runs, revision, harness.at(), harness.environment.new_id,  # type: ignore[arg-type]
-            task_run_id=chosen.id,
+            task_run_id=chosen.id, ran_in=flow,  # type: ignore[arg-type]
         )  # fmt: skip
     except TaskRunNotFound:
         return  # the revision has no such task

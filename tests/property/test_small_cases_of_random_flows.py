@@ -6,6 +6,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path as FilePath
 
+import pytest
+
 from windhover.engine.events import (
     Begin,
     ChildEnded,
@@ -17,9 +19,13 @@ from windhover.engine.events import (
     PauseRequested,
     Queued,
     Released,
+    Restarted,
     Resume,
     TimerFired,
 )
+from windhover.engine.live import LiveExecution
+from windhover.engine.messages import NothingToRestart
+from windhover.engine.replay import restart_as
 from windhover.model.execution import Breakpoint
 from windhover.model.state import StateType
 
@@ -282,3 +288,49 @@ afterExecution:
     run.end(StateType.KILLED)
     assert run.ended
     assert run.state is StateType.SUCCESS
+
+
+def in_another_revision(run: FlowRun, source: str) -> FlowRun:
+    """What becomes of an ended execution when it is restarted in another revision of its flow."""
+    new = FlowRun(source, begin=False)
+    runs = [node.record for node in run.live.nodes.values()]
+    reworked = restart_as(run.live.record, runs, new.flow, run.now, new.environment.new_id, ran_in=run.flow)
+    new.now = run.now
+    new.live = LiveExecution.restore(new.flow, reworked.execution, reworked.task_runs, 0)
+    new.apply(Restarted())
+    return new
+
+
+def failed_in_its_second_task() -> FlowRun:
+    run = FlowRun(f"tasks: [{{id: one, {LOG}}}, {{id: two, {LOG}}}, {{id: three, {LOG}}}]")
+    run.end()
+    run.end(StateType.FAILED)
+    return run
+
+
+def test_what_has_run_and_is_disabled_now_hinders_no_restart() -> None:
+    run = failed_in_its_second_task()
+    new = in_another_revision(
+        run, f"tasks: [{{id: one, {LOG}, disabled: true}}, {{id: two, {LOG}}}, {{id: three, {LOG}}}]"
+    )
+    assert new.task_ids() == ["two"]
+    assert new.waiting() == ["two"]
+
+
+def test_a_lane_that_has_begun_does_not_begin_again_for_a_task_put_before_it() -> None:
+    run = failed_in_its_second_task()
+    new = in_another_revision(
+        run, f"tasks: [{{id: new, {LOG}}}, {{id: one, {LOG}}}, {{id: two, {LOG}}}, {{id: three, {LOG}}}]"
+    )
+    while new.jobs:
+        new.end()
+    assert new.task_ids() == ["one", "two", "three"]
+    assert new.state is StateType.SUCCESS
+
+
+def test_a_task_that_controls_others_in_another_way_now_begins_anew() -> None:
+    run = FlowRun(f"tasks: [{{id: all, type: {FLOW}Sequential, tasks: [{{id: one, {LOG}}}]}}]")
+    run.end(StateType.FAILED)
+    run.run("all").resolved = {"seconds": None}
+    with pytest.raises(NothingToRestart):
+        in_another_revision(run, f"tasks: [{{id: all, type: {FLOW}Parallel, tasks: [{{id: one, {LOG}}}]}}]")

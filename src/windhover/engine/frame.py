@@ -68,6 +68,7 @@ class Frame:
     """Lanes under way, children not yet ended, and how the ended ones ended."""
 
     __slots__ = (
+        "_begun",
         "_dependents",
         "_enabled",
         "_ready",
@@ -110,6 +111,7 @@ class Frame:
         #: By lane, the positions that have been run beyond one that is run again after a restart.
         self.ahead: dict[int, set[int]] = {}
         self._run_again: set[int] = set()
+        self._begun: set[int] = set()
         self.next_lane = 0
         #: Set when the frame is ended from outside: no child is started any more, and the owner takes
         #: this state as soon as the last running one has ended.
@@ -261,6 +263,15 @@ class Frame:
             position += 1
         return position if position < len(self.tasks(phase, lane)) else None
 
+    def _begin_again(self, lane: int) -> None:
+        """Take note of a lane that has begun: with any of its tasks, if others were put before it since."""
+        self._begun.add(lane)
+        self.next_lane = max(self.next_lane, lane + 1)
+        # After a replay a lane may have run though one it waits for is done again.
+        if self._ready is not None and self._waiting_for.pop(lane, None) is None:
+            self._ready.remove(lane)
+            heapify(self._ready)
+
     def is_last(self, node: Node) -> bool:
         """Nothing follows this child in its lane."""
         record = node.record
@@ -282,14 +293,9 @@ class Frame:
             self.ahead.setdefault(record.lane, set()).add(node.position)
             self.child_ended(node)
             return
-        elif node.position == 0:
-            # After a replay a lane may have run though one it waits for is done again.
-            if self._ready is not None and self._waiting_for.pop(record.lane, None) is None:
-                self._ready.remove(record.lane)
-                heapify(self._ready)
-            self.next_lane = max(self.next_lane, record.lane + 1)
-            self.lanes[record.lane] = 0
         else:
+            if record.lane not in self._begun:
+                self._begin_again(record.lane)
             self.lanes[record.lane] = node.position
         if node.ended:
             self.child_ended(node)

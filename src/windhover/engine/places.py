@@ -15,11 +15,14 @@ from windhover.plugin.flowable import FlowableTask
 _MEANINGLESS = (LookupError, TypeError, ValueError, AttributeError)
 
 
-def still_placed(task_runs: Sequence[TaskRun], flow: Flow, listeners: Sequence[int]) -> list[TaskRun]:
+def still_placed(
+    task_runs: Sequence[TaskRun], flow: Flow, listeners: Sequence[int], ran_in: Flow | None = None
+) -> list[TaskRun]:
     """The task runs that have a place in this revision; they are given in the order of their creation.
 
     One has none if its task is gone, disabled or somewhere else, if what it ran in has none, or if its task
-    can make nothing of what it had resolved. ``listeners`` are those that were chosen at the end.
+    can make nothing of what it had resolved, because it was of another type in the revision they ``ran_in``.
+    ``listeners`` are those that were chosen at the end.
     """
     root = root_frame(flow, listeners)
     insides: dict[str, Frame] = {}
@@ -28,7 +31,7 @@ def still_placed(task_runs: Sequence[TaskRun], flow: Flow, listeners: Sequence[i
         parent = run.parent_task_run_id
         frame = root if parent is None else insides.get(parent)
         task = None if frame is None else _task_of(run, frame)
-        if frame is None or task is None:
+        if frame is None or task is None or (ran_in is not None and _retyped(task, ran_in)):
             continue
         if isinstance(task, FlowableTask) and has_begun(run):
             try:
@@ -37,6 +40,13 @@ def still_placed(task_runs: Sequence[TaskRun], flow: Flow, listeners: Sequence[i
                 continue
         placed.append(run)
     return placed
+
+
+def _retyped(task: Task, ran_in: Flow) -> bool:
+    """It controls others in another way than it did. Which work a worker has done does not matter."""
+    before = ran_in.task_by_id(task.id)
+    kinds = {type(each) for each in (before, task) if each is not None}
+    return len(kinds) > 1 and any(issubclass(kind, FlowableTask) for kind in kinds)
 
 
 def _task_of(run: TaskRun, frame: Frame) -> Task | None:

@@ -50,13 +50,15 @@ def replay(
     inputs: Mapping[str, JsonValue] | None = None,
     execution_id: str | None = None,
     in_its_place: bool = False,
+    ran_in: Flow | None = None,
 ) -> Reworked:
     """A new execution after the model of an old one: from its beginning, or from one of its task runs.
 
-    ``flow`` is the revision to run. The records given stay as they are. What ran before the task run
-    is taken over with its outputs; what came after it runs again. So does what did not end well in other
-    lanes beside it, since the new execution could only fail for that. ``execution_id`` is that of the new
-    execution, if it has been chosen. ``in_its_place``: whoever waits for the old one waits for the new one.
+    ``flow`` is the revision to run, ``ran_in`` that of the old one. The records given stay as they are. What
+    ran before the task run is taken over with its outputs; what came after it runs again. So does what did
+    not end well in other lanes beside it, since the new execution could only fail for that. ``execution_id``
+    is that of the new execution, if it has been chosen. ``in_its_place``: whoever waits for the old one waits
+    for the new one.
 
     Raises:
         TaskRunNotFound: there is no such task run.
@@ -67,7 +69,7 @@ def replay(
     header.chain = execution.chain if in_its_place else 0
     if task_run_id is None:
         return Reworked(header, [])
-    task_runs = still_placed(task_runs, flow, execution.listeners)
+    task_runs = still_placed(task_runs, flow, execution.listeners, ran_in)
     chosen = find(task_runs, task_run_id)
     chosen = _whole_around(task_runs, chosen, flow)
     kept = _up_to(task_runs, chosen, flow)
@@ -90,12 +92,18 @@ def replay(
 
 
 def restart_as(
-    execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now: datetime, new_id: Callable[[], str]
+    execution: Execution,
+    task_runs: Sequence[TaskRun],
+    flow: Flow,
+    now: datetime,
+    new_id: Callable[[], str],
+    *,
+    ran_in: Flow | None = None,
 ) -> Reworked:
     """A new execution, of another revision, that takes up again what failed or was stopped in an old one.
 
     What ended well is taken over with its outputs. If the old one is paused, the new one goes on behind the
-    pause that began first. The records given stay as they are.
+    pause that began first. ``ran_in`` is the revision of the old one. The records given stay as they are.
 
     Raises:
         NothingToRestart: no task run failed of those that the revision still has.
@@ -104,7 +112,7 @@ def restart_as(
     header.state, header.awaited_by = execution.state.copy(), None
     header.nesting = header.chain = 0
     labels, attempt = header.labels, header.metadata.attempt_number
-    known = still_placed(task_runs, flow, execution.listeners)
+    known = still_placed(task_runs, flow, execution.listeners, ran_in)
     ids = {run.id: new_id() for run in known}
     copies = [_copied(run, header.id, ids, now) for run in known]
     if execution.state.current is StateType.PAUSED:

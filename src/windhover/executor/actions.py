@@ -109,7 +109,7 @@ class Actions:
         now, runs = self._clock(), [node.record for node in live.nodes.values()]
         if command.revision is not None:
             flow = await self._revision(live, command.revision)
-            new = restart_as(record, runs, flow, now, self._environment.new_id)
+            new = restart_as(record, runs, flow, now, self._environment.new_id, ran_in=live.flow)
             change = self._changed(new, flow, 0)
             change.created = True
             return self._noted(change, f"Execution {link(record)} restarted here", command.actor)
@@ -135,6 +135,7 @@ class Actions:
             task_run_id=None if command.refusals else command.task_run_id,
             inputs=command.inputs,
             execution_id=command.new_id,
+            ran_in=live.flow,
         )
         new.execution.breakpoints, new.execution.refusals = command.breakpoints, command.refusals
         change = self._changed(new, flow, 0)
