@@ -55,7 +55,7 @@ def advance(
         case Begin():
             step.begin()
         case KillRequested():
-            step.kill(event.actor, cascade=event.cascade)
+            step.kill(event)
         case TimerFired():
             step.timer_fired(event.key)
         case Recover():

@@ -45,10 +45,14 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class KillRequested(msgspec.Struct, frozen=True):
-    """Somebody wants the execution to end as KILLED, and with ``cascade`` those that it waits for."""
+    """Somebody wants the execution to end as KILLED, and with ``cascade`` those that it waits for.
+
+    ``to_be_replaced``: it is RETRIED, and a new one is about to take its place; there is to be none.
+    """
 
     actor: str | None = None
     cascade: bool = True
+    to_be_replaced: bool = False
 
 
 class TimerFired(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from windhover.engine.agreements import SLA_TIMER
 from windhover.engine.batches import BATCH_TIMER, is_batch_task, is_batch_under_way
 from windhover.engine.breakpoints import Breakpoints
 from windhover.engine.cutting import FINALLY_TIMER, KILL_TIMER, QUEUE_TIMER
-from windhover.engine.events import Refused, Resume
+from windhover.engine.events import KillRequested, Refused, Resume
 from windhover.engine.frame import Frame, Node
 from windhover.engine.messages import (
     Job,
@@ -73,7 +73,8 @@ class Step(Breakpoints):
         elif key == QUEUE_TIMER:
             self._waited_too_long()
         elif key == REPLAY_TIMER:
-            self.effects.replay = True
+            # Meanwhile somebody may have said that a task of it ended otherwise: then it goes on itself.
+            self.effects.replay = self.live.record.state.current is StateType.RETRIED
         elif key.startswith(RETRY_TIMER):
             self._try_again(key.removeprefix(RETRY_TIMER))
         elif key.startswith(PAUSE_TIMER):
@@ -87,13 +88,18 @@ class Step(Breakpoints):
         elif key.startswith(SLA_TIMER):
             self.duration_is_over(key.removeprefix(SLA_TIMER))
 
-    def kill(self, actor: str | None, *, cascade: bool = True) -> None:
+    def kill(self, event: KillRequested) -> None:
         """End the execution as KILLED. Its ``finally`` branches run, unless it is killed again meanwhile."""
         record = self.live.record
-        by = f" by {actor}" if actor else ""
+        by = f" by {event.actor}" if event.actor else ""
         if self.live.root.phase is Phase.AFTER_EXECUTION:
             self.end_again()
         if record.state.current.is_terminated:
+            if event.to_be_replaced:
+                self.log(LogLevel.INFO, f"Execution killed{by}: no new one takes its place.")
+                self.clear_timer(REPLAY_TIMER)
+                self.header_state(StateType.KILLED)
+                self.effects.ended = not self.live.root.open
             stopped = record.ordered_end is not None and record.ordered_end.stops
             if self.live.root.open and not stopped:
                 self.log(LogLevel.INFO, f"The tasks after the end of the execution are stopped{by}.")
@@ -104,11 +110,11 @@ class Step(Breakpoints):
         if again and not self.runs_finally():
             return
         self.log(LogLevel.INFO, f"Execution killed{' again' * again}{by}.")
-        self.interrupt_pause(actor)
+        self.interrupt_pause(event.actor)
         self.header_state(StateType.KILLING)
         self.effects.timers_cleared.update((SCHEDULE_TIMER, QUEUE_TIMER))
         self.order_end(StateType.KILLED, stop=True, finalize=not again and not waited)
-        if not cascade:
+        if not event.cascade:
             # Nobody stops the executions that are waited for, so they are waited for no longer.
             self.effects.children_to_kill.clear()
             self.effects.batches_to_kill.clear()

@@ -232,6 +232,9 @@ class Commands:
         if live is None:
             raise ExecutionNotFound(command.execution_id)
         state = live.record.state.current
+        if state is StateType.RETRIED:
+            # Who waits for the execution that would have taken its place waits no longer.
+            await self._round.apply(live, KillRequested())
         if not state.is_terminated:
             raise IllegalExecutionState(
                 f"Execution '{command.execution_id}' is {state.value}; kill it before deleting it"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
+import msgspec
+
 from windhover.engine.advance import advance
 from windhover.engine.batches import failed_batches
 from windhover.engine.effects import Effects
@@ -35,7 +37,7 @@ from windhover.engine.messages import (
     StartChild,
 )
 from windhover.engine.replay import mark_replayed, replay
-from windhover.engine.step import SCHEDULE_TIMER
+from windhover.engine.step import REPLAY_TIMER, SCHEDULE_TIMER
 from windhover.executor.actions import ReworkCommand
 from windhover.executor.admission import Verdict
 from windhover.executor.change import Change
@@ -150,6 +152,8 @@ class Round:
             change = self.changes[live.record.id] = Change(live)
         if isinstance(event, Report):
             change.reports.append(event)
+        if isinstance(event, KillRequested) and await self._is_to_be_replaced(change):
+            event = msgspec.structs.replace(event, to_be_replaced=True)
         was_queued = live.record.state.current is StateType.QUEUED
         try:
             effects = advance(live, event, self._house.clock(), self._house.environment)
@@ -166,6 +170,16 @@ class Round:
         if effects.spreads:
             await self._spread(live, effects)
         return change
+
+    async def _is_to_be_replaced(self, change: Change) -> bool:
+        """An execution has been RETRIED, and the new one that takes its place has not begun yet."""
+        if change.live.record.state.current is not StateType.RETRIED:
+            return False
+        for effects in reversed(change.effects):
+            if REPLAY_TIMER in effects.timers_set or REPLAY_TIMER in effects.timers_cleared:
+                return REPLAY_TIMER in effects.timers_set
+        timers = await self._house.executions.timers(change.execution_id)
+        return any(timer.key == REPLAY_TIMER for timer in timers)
 
     async def _put_away_outputs(self, change: Change, effects: Effects) -> None:
         """Keep large outputs that a step has made in the storage, before anybody is told of them."""

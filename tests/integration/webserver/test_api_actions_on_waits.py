@@ -297,3 +297,50 @@ async def reached_end(server: Server, execution_id: str) -> dict[str, Any]:
                 if after == ["SUCCESS"]:
                     return execution  # type: ignore[no-any-return]
                 await listener.wait(5.0)
+
+
+TRIED_ANEW = """\
+id: tried-anew
+namespace: company.team
+tasks:
+  - id: fails
+    type: io.kestra.plugin.core.execution.Fail
+    retry: {type: constant, interval: PT1H, maxAttempts: 2, behavior: CREATE_NEW_EXECUTION}
+"""
+
+WAITS_FOR_IT = """\
+id: waits-for-it
+namespace: company.team
+tasks:
+  - {id: sub, type: io.kestra.plugin.core.flow.Subflow, namespace: company.team, flowId: tried-anew}
+"""
+
+
+async def the_child(server: Server, state: str) -> str:
+    """The only execution of the flow that is tried anew, once it is in a state."""
+    query = {"filters[flowId][EQUALS]": "tried-anew"}
+    async with asyncio.timeout(10):
+        while True:
+            found = (await server.client.get(f"{EXECUTIONS}/search", params=query)).json()["results"]
+            if found and found[0]["state"]["current"] == state:
+                return str(found[0]["id"])
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("what", ["parent", "child", "deletion"])
+async def test_a_kill_lets_no_execution_take_the_place_of_one_that_failed(
+    local_server: Server, what: str
+) -> None:
+    await local_server.create_flow(TRIED_ANEW)
+    parent = await started(local_server, WAITS_FOR_IT, "RUNNING")
+    child = await the_child(local_server, "RETRIED")
+    path = {"parent": f"{parent}/kill", "child": f"{child}/kill", "deletion": child}[what]
+    assert (await local_server.client.delete(f"{EXECUTIONS}/{path}")).status_code in (202, 204)
+    ended = await reached(local_server, parent, "KILLED")
+    assert [run["state"]["current"] for run in ended["taskRunList"]] == ["KILLED"]
+    if what == "deletion":
+        assert (await local_server.client.get(f"{EXECUTIONS}/{child}")).status_code == 404
+        return
+    killed = await reached(local_server, child, "KILLED")
+    assert [one["state"] for one in killed["state"]["histories"]][-2:] == ["RETRIED", "KILLED"]
+    assert any("no new one takes its place" in message for message in await messages(local_server, child))
