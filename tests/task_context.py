@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import ClassVar
+from contextlib import aclosing, asynccontextmanager
+from typing import ClassVar, TypeVar
 
 from windhover.plugin.context import RunContext
-from windhover.plugin.task import RunnableTask
+from windhover.plugin.task import Output, RunnableTask
+from windhover.plugin.trigger import Event, Forget, RealtimeTrigger
 from windhover.worker.inline import InlineWorker, PendingRun
+
+T = TypeVar("T", bound=Output)
 
 
 class Probe(RunnableTask[None]):
@@ -36,6 +39,26 @@ async def task_context(worker: InlineWorker) -> AsyncIterator[tuple[RunContext, 
     finally:
         Probe.over.set()
         await run.ended
+
+
+async def first_events(
+    trigger: RealtimeTrigger[T], worker: InlineWorker, count: int, *, acknowledge: bool
+) -> list[Event[T]]:
+    """The first events of a trigger, which is stopped afterwards. What is only to be forgotten is none."""
+    found: list[Event[T]] = []
+    async with (
+        asyncio.timeout(60),
+        task_context(worker) as (ctx, _),
+        aclosing(trigger.events(ctx)) as stream,  # type: ignore[type-var]
+    ):
+        while len(found) < count:
+            event = await anext(stream)
+            if isinstance(event, Forget):
+                continue
+            found.append(event)
+            if acknowledge and event.acknowledge is not None:
+                await event.acknowledge()
+    return found
 
 
 async def stored_lines(worker: InlineWorker, uri: object) -> list[str]:

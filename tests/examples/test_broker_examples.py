@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from tests.brokers import Broker, BrokerNotInstalled, Mosquitto, NatsServer, RabbitMq, RedisServer
+from tests.brokers import Broker, Mosquitto, NatsServer, RabbitMq, RedisServer
 from tests.integration.scheduler.watching import WatchingServer, running
+from tests.running_broker import running_broker
 
 from windhover.cli.run import RunOptions, run_flow
 from windhover.repository.database import open_database
@@ -98,11 +99,7 @@ class NatsExample(Example):
 
 @pytest.mark.parametrize("example", [MqttExample(), AmqpExample(), NatsExample()], ids=lambda one: one.name)
 def test_tasks_and_triggers(example: Example, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        broker = example.kind(tmp_path / "broker")
-    except BrokerNotInstalled as reason:
-        pytest.skip(f"The examples of {example.name} are left out: {reason}")
-    with broker:
+    with running_broker(example.kind, tmp_path / "broker") as broker:
         asyncio.run(example.prepare(broker))
         run_flow(options(example.name, [one.format(port=broker.port) for one in example.inputs]))
         assert_says(capsys.readouterr().out, example.says)
@@ -130,11 +127,7 @@ async def logs_of(server: WatchingServer, lines: int) -> list[str] | None:
 
 
 def test_redis(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        broker = RedisServer(tmp_path)
-    except BrokerNotInstalled as reason:
-        pytest.skip(f"The example of redis is left out: {reason}")
-    with broker:
+    with running_broker(RedisServer, tmp_path) as broker:
         run_flow(options("redis", [f"url={broker.url}"]))
     assert_says(capsys.readouterr().out, "Run 1 took 2 jobs.")
 
@@ -152,13 +145,9 @@ def assert_says(output: str, beginning: str) -> None:
 
 
 async def test_messages_are_gathered(tmp_path: Path) -> None:
-    try:
-        broker = RedisServer(tmp_path / "redis")
-    except BrokerNotInstalled as reason:
-        pytest.skip(f"The example of a batch is left out: {reason}")
     source = (EXAMPLES / "triggers" / "gather-messages.yaml").read_text()
     database = await open_database(f"sqlite:///{tmp_path / 'examples.db'}")
-    with broker:
+    with running_broker(RedisServer, tmp_path / "redis") as broker:
         async with running(database, tmp_path, SchedulerSettings()) as server:
             await server.save(source.replace("redis://localhost:6379/0", broker.url))
             await rpush(broker, "readings", [json.dumps({"litres": number}) for number in range(100)])

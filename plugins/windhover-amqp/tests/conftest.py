@@ -1,30 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
-from tests.brokers import BrokerNotInstalled, RabbitMq
-
-from windhover.worker import WorkerSettings
-from windhover.worker.inline import InlineWorker
+from tests.brokers import RabbitMq
+from tests.inline_worker import worker as worker
+from tests.running_broker import running_broker
 
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMq]:
     """A server for all tests; each uses names of its own."""
-    try:
-        server = RabbitMq(tmp_path_factory.mktemp("amqp"))
-    except BrokerNotInstalled as reason:
-        pytest.skip(f"Tests with RabbitMQ are left out: {reason}")
-    with server:
+    with running_broker(RabbitMq, tmp_path_factory.mktemp("amqp")) as server:
         yield server
-
-
-@pytest_asyncio.fixture
-async def worker(tmp_path: Path) -> AsyncIterator[InlineWorker]:
-    settings = WorkerSettings(kill_grace=timedelta(seconds=1))
-    async with InlineWorker(tmp_path, settings=settings) as inline:
-        yield inline

@@ -9,7 +9,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 from tests.brokers import RabbitMq
-from tests.task_context import task_context
+from tests.task_context import first_events, task_context
 
 from windhover.model.execution import JsonValue
 from windhover.plugin.trigger import Event
@@ -43,24 +43,6 @@ def realtime(broker: RabbitMq, queue: str, **properties: JsonValue) -> RealtimeT
     )
 
 
-async def events(
-    trigger: RealtimeTrigger, worker: InlineWorker, count: int, *, acknowledge: bool
-) -> list[Event[AmqpMessage]]:
-    """The first events of a trigger, which is stopped afterwards."""
-    found = []
-    async with (
-        asyncio.timeout(20),
-        task_context(worker) as (ctx, _),
-        aclosing(trigger.events(ctx)) as stream,  # type: ignore[type-var]
-    ):
-        for _ in range(count):
-            event = await anext(stream)
-            found.append(event)
-            if acknowledge and event.acknowledge is not None:
-                await event.acknowledge()
-    return found
-
-
 def data(found: list[Event[AmqpMessage]]) -> list[JsonValue]:
     return [event.output.data for event in found]
 
@@ -70,10 +52,10 @@ async def test_what_is_not_acknowledged_comes_again(
 ) -> None:
     await publish(broker, queue, "a", "b", "c")
 
-    assert data(await events(realtime(broker, queue), worker, 2, acknowledge=False)) == ["a", "b"]
-    assert data(await events(realtime(broker, queue), worker, 3, acknowledge=True)) == ["a", "b", "c"]
+    assert data(await first_events(realtime(broker, queue), worker, 2, acknowledge=False)) == ["a", "b"]
+    assert data(await first_events(realtime(broker, queue), worker, 3, acknowledge=True)) == ["a", "b", "c"]
     await publish(broker, queue, "d")
-    assert data(await events(realtime(broker, queue), worker, 1, acknowledge=True)) == ["d"]
+    assert data(await first_events(realtime(broker, queue), worker, 1, acknowledge=True)) == ["d"]
 
 
 async def test_more_messages_than_may_be_unacknowledged(
@@ -81,7 +63,7 @@ async def test_more_messages_than_may_be_unacknowledged(
 ) -> None:
     await publish(broker, queue, *map(str, range(1_500)))
 
-    found = await events(realtime(broker, queue), worker, 1_500, acknowledge=True)
+    found = await first_events(realtime(broker, queue), worker, 1_500, acknowledge=True)
 
     assert data(found) == [str(number) for number in range(1_500)]
 
@@ -91,7 +73,7 @@ async def test_a_message_with_an_id_is_known_by_it(
 ) -> None:
     await publish(broker, queue, "a", message_id="order-1")
 
-    (event,) = await events(realtime(broker, queue), worker, 1, acknowledge=True)
+    (event,) = await first_events(realtime(broker, queue), worker, 1, acknowledge=True)
 
     assert (event.key, event.output.message_id) == ("order-1", "order-1")
 
@@ -111,9 +93,11 @@ async def test_what_the_broker_acknowledges_itself_does_not_come_again(
     broker: RabbitMq, worker: InlineWorker, queue: str
 ) -> None:
     await publish(broker, queue, "a")
-    assert data(await events(realtime(broker, queue, autoAck=True), worker, 1, acknowledge=True)) == ["a"]
+    assert data(await first_events(realtime(broker, queue, autoAck=True), worker, 1, acknowledge=True)) == [
+        "a"
+    ]
     await publish(broker, queue, "b")
-    assert data(await events(realtime(broker, queue), worker, 1, acknowledge=True)) == ["b"]
+    assert data(await first_events(realtime(broker, queue), worker, 1, acknowledge=True)) == ["b"]
 
 
 async def test_a_queue_that_goes_away_is_an_error(broker: RabbitMq, worker: InlineWorker, queue: str) -> None:
@@ -132,7 +116,7 @@ async def test_a_lost_connection_is_an_error(worker: InlineWorker, tmp_path: Pat
         await publish(broker, queue, "a")
         trigger = realtime(broker, queue)
         async with (
-            asyncio.timeout(30),
+            asyncio.timeout(60),
             task_context(worker) as (ctx, _),
             aclosing(trigger.events(ctx)) as stream,  # type: ignore[type-var]
         ):

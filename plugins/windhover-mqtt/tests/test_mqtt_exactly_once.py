@@ -74,7 +74,7 @@ async def publish(broker: Mosquitto, topic: str, *payloads: str) -> None:
 async def listening(trigger: RealtimeTrigger, worker: InlineWorker) -> AsyncIterator[AsyncIterator[Item]]:
     """What a trigger yields, until the connection is cut."""
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         task_context(worker) as (ctx, _),
         aclosing(trigger.events(ctx)) as stream,  # type: ignore[type-var]
     ):

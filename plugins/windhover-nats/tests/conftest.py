@@ -1,30 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
-from tests.brokers import BrokerNotInstalled, NatsServer
-
-from windhover.worker import WorkerSettings
-from windhover.worker.inline import InlineWorker
+from tests.brokers import NatsServer
+from tests.inline_worker import worker as worker
+from tests.running_broker import running_broker
 
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     """A server for all tests; each uses names of its own."""
-    try:
-        server = NatsServer(tmp_path_factory.mktemp("nats"))
-    except BrokerNotInstalled as reason:
-        pytest.skip(f"Tests with NATS are left out: {reason}")
-    with server:
+    with running_broker(NatsServer, tmp_path_factory.mktemp("nats")) as server:
         yield server
-
-
-@pytest_asyncio.fixture
-async def worker(tmp_path: Path) -> AsyncIterator[InlineWorker]:
-    settings = WorkerSettings(kill_grace=timedelta(seconds=1))
-    async with InlineWorker(tmp_path, settings=settings) as inline:
-        yield inline

@@ -14,7 +14,7 @@ import pytest_asyncio
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
 from tests.brokers import NatsServer
-from tests.task_context import task_context
+from tests.task_context import first_events, task_context
 
 from windhover.model.execution import JsonValue
 from windhover.plugin.trigger import Event
@@ -50,24 +50,6 @@ def realtime(broker: NatsServer, subject: str, **properties: JsonValue) -> Realt
     )
 
 
-async def events(
-    trigger: RealtimeTrigger, worker: InlineWorker, count: int, *, acknowledge: bool
-) -> list[Event[NatsMessage]]:
-    """The first events of a trigger, which is stopped afterwards."""
-    found = []
-    async with (
-        asyncio.timeout(20),
-        task_context(worker) as (ctx, _),
-        aclosing(trigger.events(ctx)) as stream,  # type: ignore[type-var]
-    ):
-        for _ in range(count):
-            event = await anext(stream)
-            found.append(event)
-            if acknowledge and event.acknowledge is not None:
-                await event.acknowledge()
-    return found
-
-
 def data(found: list[Event[NatsMessage]]) -> list[JsonValue]:
     return [event.output.data for event in found]
 
@@ -81,32 +63,32 @@ async def test_what_is_not_acknowledged_comes_again_under_its_key(
     await publish(stream, subject, "a", "b", "c")
     trigger = realtime(broker, subject, durableId="mine")
 
-    first = await events(trigger, worker, 3, acknowledge=False)
-    again = await events(trigger, worker, 3, acknowledge=True)
+    first = await first_events(trigger, worker, 3, acknowledge=False)
+    again = await first_events(trigger, worker, 3, acknowledge=True)
     await publish(stream, subject, "d")
 
     assert sorted(map(str, data(again))) == ["a", "b", "c"]
     assert {event.key for event in first} == {event.key for event in again}
-    assert data(await events(trigger, worker, 1, acknowledge=True)) == ["d"]
+    assert data(await first_events(trigger, worker, 1, acknowledge=True)) == ["d"]
 
 
 async def test_a_trigger_without_a_name_goes_on_where_it_was(
     broker: NatsServer, stream: JetStreamContext, worker: InlineWorker, subject: str
 ) -> None:
     await publish(stream, subject, "a", "b")
-    assert data(await events(realtime(broker, subject), worker, 2, acknowledge=True)) == ["a", "b"]
+    assert data(await first_events(realtime(broker, subject), worker, 2, acknowledge=True)) == ["a", "b"]
     await publish(stream, subject, "c")
-    assert data(await events(realtime(broker, subject), worker, 1, acknowledge=True)) == ["c"]
+    assert data(await first_events(realtime(broker, subject), worker, 1, acknowledge=True)) == ["c"]
 
 
 async def test_an_edited_subject_is_listened_to(
     broker: NatsServer, stream: JetStreamContext, worker: InlineWorker, subject: str
 ) -> None:
     await publish(stream, subject, "a")
-    assert data(await events(realtime(broker, subject), worker, 1, acknowledge=True)) == ["a"]
+    assert data(await first_events(realtime(broker, subject), worker, 1, acknowledge=True)) == ["a"]
     other = subject.removesuffix("a") + "b"
     await publish(stream, other, "b")
-    assert data(await events(realtime(broker, other), worker, 1, acknowledge=True)) == ["b"]
+    assert data(await first_events(realtime(broker, other), worker, 1, acknowledge=True)) == ["b"]
 
 
 async def test_more_messages_than_may_be_unacknowledged(
@@ -114,7 +96,7 @@ async def test_more_messages_than_may_be_unacknowledged(
 ) -> None:
     await publish(stream, subject, *map(str, range(1_500)))
 
-    found = await events(realtime(broker, subject), worker, 1_500, acknowledge=True)
+    found = await first_events(realtime(broker, subject), worker, 1_500, acknowledge=True)
 
     assert data(found) == [str(number) for number in range(1_500)]
     assert len({event.key for event in found}) == 1_500
@@ -124,7 +106,7 @@ async def test_bytes_that_are_no_text_are_an_event_too(
     broker: NatsServer, stream: JetStreamContext, worker: InlineWorker, subject: str
 ) -> None:
     await stream.publish(subject, b"\xff\x00a")
-    assert data(await events(realtime(broker, subject), worker, 1, acknowledge=True)) == ["\ufffd\x00a"]
+    assert data(await first_events(realtime(broker, subject), worker, 1, acknowledge=True)) == ["\ufffd\x00a"]
 
 
 async def test_a_lost_connection_is_an_error(worker: InlineWorker, tmp_path: Path) -> None:
@@ -133,7 +115,7 @@ async def test_a_lost_connection_is_an_error(worker: InlineWorker, tmp_path: Pat
         await client.jetstream().add_stream(name="s", subjects=["s"])
         await client.jetstream().publish("s", b"a")
         async with (
-            asyncio.timeout(30),
+            asyncio.timeout(60),
             task_context(worker) as (ctx, _),
             aclosing(realtime(broker, "s").events(ctx)) as found,  # type: ignore[type-var]
         ):

@@ -8,12 +8,11 @@ from contextlib import aclosing
 import pytest
 import redis
 from tests.brokers import RedisServer
-from tests.task_context import task_context
+from tests.task_context import first_events, task_context
 
 from windhover.model.execution import JsonValue
-from windhover.plugin.trigger import Event
 from windhover.worker.inline import InlineWorker
-from windhover_redis.list.realtime_trigger import RealtimeOutput, RealtimeTrigger
+from windhover_redis.list.realtime_trigger import RealtimeTrigger
 from windhover_redis.list.trigger import Trigger
 
 
@@ -28,23 +27,9 @@ def realtime(broker: RedisServer, **properties: JsonValue) -> RealtimeTrigger:
     return RealtimeTrigger.model_validate({"url": broker.url, "key": "jobs", **properties})
 
 
-async def events(
-    trigger: RealtimeTrigger, worker: InlineWorker, count: int, *, acknowledge: bool
-) -> list[Event[RealtimeOutput]]:
-    """The first events of a trigger, which is stopped afterwards."""
-    found = []
-    async with task_context(worker) as (ctx, _), aclosing(trigger.events(ctx)) as stream:  # type: ignore[type-var]
-        for _ in range(count):
-            event = await anext(stream)
-            found.append(event)
-            if acknowledge and event.acknowledge is not None:
-                await event.acknowledge()
-    return found
-
-
 async def someone_waits(client: redis.Redis) -> None:
     """Return when a client of the server waits for an element."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not any("b" in one["flags"] for one in client.client_list()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -54,7 +39,7 @@ async def test_every_element_is_an_event_in_the_order_of_the_list(
 ) -> None:
     client.rpush("jobs", *map(str, range(250)))
 
-    found = await events(realtime(broker), worker, 250, acknowledge=True)
+    found = await first_events(realtime(broker), worker, 250, acknowledge=True)
 
     assert [event.output.value for event in found] == [str(number) for number in range(250)]
     assert len({event.key for event in found}) == 250
@@ -64,7 +49,7 @@ async def test_every_element_is_an_event_in_the_order_of_the_list(
 async def test_an_element_that_comes_later_is_waited_for(
     broker: RedisServer, worker: InlineWorker, client: redis.Redis
 ) -> None:
-    waiting = asyncio.create_task(events(realtime(broker), worker, 1, acknowledge=True))
+    waiting = asyncio.create_task(first_events(realtime(broker), worker, 1, acknowledge=True))
     await someone_waits(client)
     client.rpush("jobs", "late")
 
@@ -75,10 +60,10 @@ async def test_what_is_not_acknowledged_comes_again_under_its_key(
     broker: RedisServer, worker: InlineWorker, client: redis.Redis
 ) -> None:
     client.rpush("jobs", "a", "b", "c")
-    first = await events(realtime(broker), worker, 2, acknowledge=False)
+    first = await first_events(realtime(broker), worker, 2, acknowledge=False)
     client.rpush("jobs", "d")
 
-    again = await events(realtime(broker), worker, 4, acknowledge=True)
+    again = await first_events(realtime(broker), worker, 4, acknowledge=True)
 
     assert [event.output.value for event in again] == ["a", "b", "c", "d"]
     assert [event.key for event in first] == [event.key for event in again[:2]]
@@ -100,7 +85,7 @@ async def test_a_poisonous_element_does_not_stop_the_others(
 async def test_a_lost_connection_is_an_error(
     broker: RedisServer, worker: InlineWorker, client: redis.Redis
 ) -> None:
-    waiting = asyncio.create_task(events(realtime(broker), worker, 1, acknowledge=True))
+    waiting = asyncio.create_task(first_events(realtime(broker), worker, 1, acknowledge=True))
     await someone_waits(client)
     client.client_kill_filter(_type="normal", skipme=True)
 

@@ -18,7 +18,7 @@ from windhover.repository.execution_query import ExecutionQuery
 from windhover.server.runtime import Runtime
 from windhover.util.ids import new_id
 
-TIME_LIMIT = 20.0
+TIME_LIMIT = 60.0
 
 
 @dataclass

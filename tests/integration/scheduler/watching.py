@@ -26,7 +26,7 @@ from windhover.repository.trigger_logs import trigger_log_id
 from windhover.scheduler.settings import SchedulerSettings
 from windhover.server.runtime import Runtime, RuntimeSettings
 
-LIMIT = 20.0
+LIMIT = 60.0
 T = TypeVar("T")
 
 

@@ -61,7 +61,7 @@ class Server:
     async def reached(self, execution_id: str, *states: str) -> dict[str, Any]:
         """An execution as soon as it is in one of these states."""
         with self.services.feed.listen(execution_id) as listener:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while True:
                     response = await self.client.get(f"/api/v1/main/executions/{execution_id}")
                     execution: dict[str, Any] = response.json()
