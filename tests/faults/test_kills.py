@@ -44,8 +44,8 @@ def test_an_execution_that_waits_for_its_time(server: Server, tmp_path: Path) ->
     entered, opened = tmp_path / "entered", tmp_path / "opened"
     opened.touch()
     server.save(gate(entered, opened))
-    killed = server.run("gate", scheduleDate=_in_seconds(2))
-    later = server.run("gate", scheduleDate=_in_seconds(3))
+    killed = server.run("gate", scheduleDate=_in_seconds(5))
+    later = server.run("gate", scheduleDate=_in_seconds(6))
     assert server.state(killed) == "CREATED"
     server.kill(killed)
     assert server.state(killed) == "KILLED"

@@ -5,29 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from textwrap import dedent
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
-from tests.integration.executor.flows import Flows
+from tests.integration.scheduler.trigger_server import TriggerServer, running_triggers
 
-from windhover.engine.messages import ExecutionChanged, FlowChanged, TriggersChanged
-from windhover.model.execution import Execution, JsonValue
-from windhover.model.trigger_state import TriggerKey, TriggerState
+from windhover.engine.messages import FlowChanged
+from windhover.model.execution import JsonValue
 from windhover.plugin.context import RunContext
 from windhover.plugin.registry import Registry
 from windhover.plugin.task import Output
 from windhover.plugin.trigger import Event, Forget, PollingTrigger, RealtimeTrigger, TriggerContext
 from windhover.repository.database import Database
-from windhover.repository.execution_query import ExecutionQuery
-from windhover.repository.trigger_logs import trigger_log_id
 from windhover.scheduler.settings import SchedulerSettings
-from windhover.server.runtime import Runtime, RuntimeSettings
-
-LIMIT = 60.0
-T = TypeVar("T")
+from windhover.server.runtime import Runtime
 
 
 class Seen(Output):
@@ -130,12 +123,12 @@ def flow(type: str, more: str = "") -> str:
     )
 
 
-class WatchingServer:
+class WatchingServer(TriggerServer):
+    """A server with these triggers, and the source that they look at."""
+
     def __init__(self, runtime: Runtime, source: Source) -> None:
-        self.runtime = runtime
+        super().__init__(runtime)
         self.source = source
-        self.flows = Flows(runtime)
-        self.key = TriggerKey("main", "io.test", "seen", "t")
 
     async def save(self, source: str) -> None:
         saved = await self.flows.save(source)
@@ -153,47 +146,17 @@ class WatchingServer:
         await asyncio.gather(*tasks, return_exceptions=True)
         self.runtime._scheduler = None
 
-    async def state(self) -> TriggerState:
-        state = await self.runtime.triggers.get(self.key)
-        assert state is not None
-        return state
-
     async def values(self, count: int) -> list[str]:
         """What ``count`` executions have said, once so many have ended."""
 
         async def found() -> list[str] | None:
-            records = [each async for each in self.runtime.executions.stream(ExecutionQuery("main"))]
+            records = await self.executions()
             if len(records) < count:
                 return None
             ended = [await self.flows.ended(record.id) for record in records]
             return [(each.run("say").outputs or {}).get("value", "") for each in ended]
 
-        values = await self.until(found)
-        assert values is not None
-        return values
-
-    async def executions(self) -> list[Execution]:
-        """All there are, the oldest first."""
-        found = [each async for each in self.runtime.executions.stream(ExecutionQuery("main"))]
-        return sorted(found, key=lambda each: (each.state.start_date, each.id))
-
-    async def log(self) -> list[str]:
-        return [entry.message async for entry in self.runtime.logs.stream(trigger_log_id(self.key))]
-
-    async def until(self, look: Callable[[], Awaitable[T]]) -> T:
-        """The first thing that ``look`` finds; it looks whenever something is committed."""
-        async with asyncio.timeout(LIMIT):
-            with self.runtime.queue.broadcasts.subscribe(
-                lambda message: isinstance(message, ExecutionChanged | TriggersChanged)
-            ) as messages:
-                while True:
-                    found = await look()
-                    if found:
-                        return found
-                    try:
-                        await asyncio.wait_for(messages.next(), 0.05)
-                    except TimeoutError:
-                        continue
+        return await self.until(found)
 
 
 @asynccontextmanager
@@ -204,17 +167,5 @@ async def running(
     registry = Registry()
     registry.register(Listen)
     registry.register(Look)
-    settings = RuntimeSettings(
-        home=tmp_path,
-        storage_path=tmp_path / "storage",
-        temporary=tmp_path / "work",
-        environ={},
-        scheduler=scheduler,
-    )
-    runtime = Runtime(database, settings, registry=registry)
-    await runtime.start()
-    await runtime.start_triggers()
-    yield WatchingServer(runtime, getattr(Look, "source", None) or Source())
-    await runtime.stop(timedelta())
-    if closing:
-        await runtime.close()
+    async with running_triggers(database, tmp_path, registry, scheduler, closing=closing) as runtime:
+        yield WatchingServer(runtime, getattr(Look, "source", None) or Source())
