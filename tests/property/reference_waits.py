@@ -28,7 +28,8 @@ class WaitingModel(Model):
 
     # -- another try
 
-    def attempt_ended(self, run: Run, state: StateType) -> None:
+    def attempt_ended(self, run: Run, state: StateType, *, covered: bool = True) -> None:
+        """``covered``: it may fail, if its task may. A flow that is wrong may not."""
         run.tries += 1
         retry = self.retry_of(run)
         may_retry = state is StateType.FAILED and not self.told_to_stop(run) and not run.parent.is_cut  # type: ignore[union-attr]
@@ -37,7 +38,7 @@ class WaitingModel(Model):
         own = run.task.retry
         if state is StateType.SUCCESS and own is not None and own.warning_on_retry and run.tries > 1:
             state = StateType.WARNING
-        self.end(run, softened(run.task, state))
+        self.end(run, softened(run.task, state) if covered else state)
 
     def is_tried_again(self, run: Run, retry: Retry) -> bool:
         most = retry.max_attempts or 0
@@ -168,7 +169,7 @@ class WaitingModel(Model):
     def has_begun_another(self, run: Run) -> None:
         """The execution that it asked for was created, or cannot be."""
         if self.is_refused(run):
-            self.attempt_ended(run, StateType.FAILED)
+            self.attempt_ended(run, StateType.FAILED, covered=False)
         elif not run.task.properties["wait"]:  # type: ignore[attr-defined]
             self.end(run, StateType.SUCCESS)
 

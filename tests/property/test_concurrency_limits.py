@@ -13,6 +13,7 @@ import pytest
 from windhover.engine.creation import new_execution
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.messages import (
+    ChangeStatus,
     Command,
     CommandRefused,
     CreateExecution,
@@ -61,6 +62,9 @@ afterExecution:
 
 _ENDED = tuple(TERMINATED)
 
+#: What becomes of an execution for which there is no room.
+_BEYOND = {"QUEUE": StateType.QUEUED, "CANCEL": StateType.CANCELLED, "FAIL": StateType.FAILED}
+
 
 class House:
     """A database, an executor that may crash, and a worker that ends its jobs when it is told to."""
@@ -73,6 +77,7 @@ class House:
         self.have_run: set[str] = set()
         self.ended: list[str] = []
         self.limit: int | None = None
+        self.behavior = "QUEUE"
         self.flow: Flow
         self.queue: LocalQueue
         self._run: asyncio.Task[None]
@@ -119,9 +124,9 @@ class House:
         except CommandRefused:
             return
 
-    async def save(self, limit: int | None) -> None:
-        self.limit = limit
-        concurrency = "" if limit is None else f"concurrency: {{limit: {limit}}}"
+    async def save(self, limit: int | None, behavior: str = "QUEUE") -> None:
+        self.limit, self.behavior = limit, behavior
+        concurrency = "" if limit is None else f"concurrency: {{limit: {limit}, behavior: {behavior}}}"
         parsed = self.definitions.parse(FLOW.format(concurrency=concurrency))
         self.flow = await self.definitions.save("main", parsed)
         self.queue.broadcasts.publish(
@@ -142,6 +147,11 @@ class House:
                 outputs={},
             )
         )
+
+    async def state_of(self, execution_id: str) -> StateType:
+        found = self.executions.stream(ExecutionQuery("main", ids=(execution_id,)))
+        (state,) = [record.state.current async for record in found]
+        return state
 
     async def standing(self) -> tuple[set[str], set[str]]:
         """The executions that hold a slot, and those that wait for one.
@@ -169,8 +179,20 @@ class House:
 async def step(house: House, chance: random.Random, open_: list[str]) -> None:
     """Let one thing happen."""
     what = chance.choices(
-        ["start", "end", "kill", "restart", "replay", "limit", "crash", "pause", "resume", "unqueue"],
-        [30 if len(open_) < 12 else 0, 50, 10, 5, 4, 4, 3, 3, 4, 2],
+        [
+            "start",
+            "end",
+            "kill",
+            "restart",
+            "replay",
+            "limit",
+            "crash",
+            "pause",
+            "resume",
+            "unqueue",
+            "status",
+        ],
+        [30 if len(open_) < 12 else 0, 50, 10, 5, 4, 4, 3, 3, 4, 2, 2],
     )[0]
     some = chance.choice(open_) if open_ else "nothing"
     done = chance.choice(house.ended) if house.ended else "nothing"
@@ -179,7 +201,11 @@ async def step(house: House, chance: random.Random, open_: list[str]) -> None:
             execution = new_execution(house.flow, {}, new_id(), datetime.now(UTC))
             house.ended.append(execution.id)
             del house.ended[:-30]
+            full = house.limit is not None and len((await house.standing())[0]) >= house.limit
             await house.ask(CreateExecution(execution))
+            if full:
+                await house.settle()
+                assert await house.state_of(execution.id) is _BEYOND[house.behavior]
         case "end" if house.jobs:
             job = house.jobs[chance.choice(sorted(house.jobs))]
             house.end(job, chance.choice([StateType.SUCCESS] * 3 + [StateType.FAILED, StateType.KILLED]))
@@ -190,7 +216,10 @@ async def step(house: House, chance: random.Random, open_: list[str]) -> None:
         case "replay":
             await house.ask(ReplayExecution(done))
         case "limit":
-            await house.save(chance.choice([1, 2, 3, 5, None]))
+            behavior = chance.choice(["QUEUE"] * 4 + ["CANCEL", "FAIL"])
+            await house.save(chance.choice([1, 2, 3, 5, None]), behavior)
+        case "status":
+            await house.ask(ChangeStatus(done, chance.choice([StateType.SUCCESS, StateType.FAILED])))
         case "crash":
             await house.crash()
         case "pause":

@@ -1,4 +1,44 @@
-"""Random flows of every construct, and what may happen to them, against the slow model: state by state."""
+"""Random flows of every construct, and what may happen to them, against the slow model: state by state.
+
+Which test has what in its random flows, or lets it happen to them. "Exact": compared here with the slow model
+after every event. "Ends": whatever happens, everything ends, and nothing is left behind.
+
+=====================================================  ======  =====  =========================================
+construct                                              exact   ends   besides
+=====================================================  ======  =====  =========================================
+Sequential, Parallel, Dag, If, Switch, ForEach, Loop,  yes     yes    alone in `test_engine`
+EachSequential, EachParallel, AllowFailure, Template,
+WorkingDirectory; limits, `breakWhen`
+LoopUntil                                              yes     yes
+Pause: resumed, every `behavior`, `timeout`,           yes     yes
+`onPause`, tasks inside, several side by side
+Approval: every behavior and branch, expired, auto     yes     yes
+Subflow: `wait`, `transmitFailed`, `timeout`, refused  yes     yes
+ForEachItem: the same, errors of its parts, batches    yes     yes
+in several steps, restarted by themselves
+Exit in every state                                    yes     yes
+`errors`, `finally`, `afterExecution`, listeners       yes     yes    `test_engine`
+`disabled`, `runIf` (also wrong), `allowFailure`,      yes     yes    `test_engine`
+`allowWarning`
+`timeout` of flow control, of what starts executions   yes     yes    `test_guards_of_random_flows`
+retries: of tasks, around them, of the flow; as new    yes     yes    delays: `tests/unit/engine/test_retries`
+executions
+SLA: longest duration                                  yes     yes    `test_guards_of_random_flows`
+SLA: assertion                                         no      yes
+breakpoints, also at what is skipped                   yes     yes    `test_guards_of_random_flows`
+a date to begin on; forced before                      yes     no     `test_small_cases_of_random_flows`
+a queue; its end by a turn, a refusal, a limit         yes     yes    slots: `test_concurrency_limits`
+no room: QUEUE, CANCEL, FAIL; a change of the limit    yes     no     `test_concurrency_limits`
+checks                                                 yes     no     `test_checks_of_random_flows`
+kill, again, without cascade; pause and resume by hand yes     yes    workers: `test_worker_kills`
+crash, late results                                    yes     yes    `test_engine`
+restart, replay, another state of a task run           no      yes    `test_restart_and_replay`
+restart and replay in another revision                 no      no     `test_other_revisions`
+another status                                         no      no     `test_concurrency_limits`
+=====================================================  ======  =====  =========================================
+
+"Ends" is `test_waiting_flows`.
+"""
 
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ from windhover.engine.events import (
     TimerFired,
 )
 from windhover.engine.live import LiveExecution
-from windhover.engine.messages import NothingToRestart, TaskEnded
+from windhover.engine.messages import CommandRefused, NothingToRestart, TaskEnded
 from windhover.engine.replay import replay
-from windhover.engine.restart import Reworked, restart
-from windhover.model.execution import Breakpoint, Execution, TaskRun
+from windhover.engine.restart import Reworked, change_state, restart
+from windhover.model.execution import Breakpoint, Execution, Phase, TaskRun
 from windhover.model.state import TERMINATED, StateType
 from windhover.plugin.flowable import Decision
 
@@ -249,3 +249,27 @@ def test_a_replay_goes_on_from_any_task_run(
     left = {run_id: node.record.outputs for run_id, node in harness.live.nodes.items() if run_id in known}
     assert left == {run_id: outputs for run_id, outputs in known.items() if run_id in left}
     assert not {child.task_run_id for child in harness.children.values()} & set(known)
+
+
+@RELAXED
+@given(flow=flows(EVERY_KIND), data=st.data(), crashes=st.booleans())
+def test_it_goes_on_from_any_task_run_whose_state_is_changed(
+    flow: FlowTree, data: st.DataObject, crashes: bool
+) -> None:
+    harness = begun(flow, data)
+    run_to_end(harness, data, kills=True)
+    execution, runs = records_of(harness)
+    normal = [run for run in runs if run.phase is Phase.TASKS]
+    if not normal:
+        return
+    chosen = data.draw(st.sampled_from(normal))
+    state = data.draw(st.sampled_from([StateType.SUCCESS, StateType.WARNING, StateType.FAILED]))
+    try:
+        new = change_state(execution, runs, flow, chosen.id, state, harness.at())  # type: ignore[arg-type]
+    except CommandRefused:
+        return  # it ran in a branch that goes, or in a shared directory
+    take_up(harness, new)
+    run_to_end(harness, data, crashes=crashes)
+    # A loop that goes round keeps the task runs of its last round alone.
+    if chosen.id in harness.live.nodes:
+        assert harness.live.nodes[chosen.id].record.state.current is state
