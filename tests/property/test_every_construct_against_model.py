@@ -3,9 +3,9 @@
 Which test has what in its random flows, or lets it happen to them. "Exact": compared here with the slow model
 after every event. "Ends": whatever happens, everything ends, and nothing is left behind.
 
-=====================================================  ======  =====  =========================================
+=====================================================  ======  =====  ======================================
 construct                                              exact   ends   besides
-=====================================================  ======  =====  =========================================
+=====================================================  ======  =====  ======================================
 Sequential, Parallel, Dag, If, Switch, ForEach, Loop,  yes     yes    alone in `test_engine`
 EachSequential, EachParallel, AllowFailure, Template,
 WorkingDirectory; limits, `breakWhen`
@@ -35,7 +35,7 @@ crash, late results                                    yes     yes    `test_engi
 restart, replay, another state of a task run           no      yes    `test_restart_and_replay`
 restart and replay in another revision                 no      no     `test_other_revisions`
 another status                                         no      no     `test_concurrency_limits`
-=====================================================  ======  =====  =========================================
+=====================================================  ======  =====  ======================================
 
 "Ends" is `test_waiting_flows`.
 """
