@@ -137,3 +137,23 @@ class FlowRun:
     def waiting(self) -> list[str]:
         """The tasks of the jobs that wait."""
         return [job.identity.task_id for job in self.jobs]
+
+
+def work(task_id: str, indent: int = 2) -> str:
+    """The YAML of a task that a worker does."""
+    pad = " " * indent
+    return f"{pad}- {{id: {task_id}, type: io.kestra.plugin.core.debug.Return, format: x}}\n"
+
+
+#: A flow that cleans up at every level.
+CLEANED = f"""
+tasks:
+  - id: seq
+    type: io.kestra.plugin.core.flow.Sequential
+    tasks:
+{work("a", 6)}{work("b", 6)}    errors:
+{work("undo", 6)}    finally:
+{work("unlock", 6)}errors:
+{work("alert")}finally:
+{work("clean")}{work("tell")}afterExecution:
+{work("after")}"""
