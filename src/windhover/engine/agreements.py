@@ -108,4 +108,5 @@ class Agreements(Deadlines):
             (LogLevel.ERROR, "failed") if state is StateType.FAILED else (LogLevel.WARN, "cancelled")
         )
         self.log(level, f"Execution {verb} due to SLA '{sla.id}' violated: {reason}")
+        self.effects.kills_descendants = True
         self.order_end(state, stop=True, finalize=True)

@@ -40,6 +40,8 @@ class Effects(msgspec.Struct):
     children_to_kill: list[str] = msgspec.field(default_factory=list)
     #: Task runs all of whose executions are to be killed.
     batches_to_kill: list[str] = msgspec.field(default_factory=list)
+    #: All that comes of this execution is to be killed, waited for or not.
+    kills_descendants: bool = False
     #: Restarted task runs, to be told how many of their executions failed; those are then restarted.
     batches_to_restart: list[str] = msgspec.field(default_factory=list)
     #: A new execution is to take the place of this one, which was retried.
@@ -55,6 +57,7 @@ class Effects(msgspec.Struct):
             self.children_to_start
             or self.children_to_kill
             or self.batches_to_kill
+            or self.kills_descendants
             or self.batches_to_restart
             or self.replay
             or self.ended

@@ -113,7 +113,7 @@ class Pauses(Subflows):
             self.log(LogLevel.ERROR, "Nobody resumed the execution in time.", node)
         self._leave(node, state)
 
-    def interrupt_pause(self, by: str | None) -> None:
+    def interrupt_pause(self) -> None:
         """A kill ends the pause that began first as a resume would, and nothing is run."""
         header = self.live.record
         paused = [node for node in self.open_leaves() if is_paused(node)]
@@ -121,7 +121,7 @@ class Pauses(Subflows):
         if header.state.current is not StateType.PAUSED or first is None or asks_for_decision(first):
             return
         header.metadata.attempt_number += 1
-        self.live.outputs_changed(first, self._resumed(first.record, StateType.KILLING, by))
+        self.live.outputs_changed(first, self._resumed(first.record, StateType.KILLING, None))
         self.changed(first)
         self.header_state(StateType.RESTARTED)
 

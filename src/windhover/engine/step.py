@@ -110,7 +110,7 @@ class Step(Breakpoints):
         if again and not self.runs_finally():
             return
         self.log(LogLevel.INFO, f"Execution killed{' again' * again}{by}.")
-        self.interrupt_pause(event.actor)
+        self.interrupt_pause()
         self.header_state(StateType.KILLING)
         self.effects.timers_cleared.update((SCHEDULE_TIMER, QUEUE_TIMER))
         self.order_end(StateType.KILLED, stop=True, finalize=not again and not waited)

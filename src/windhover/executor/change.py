@@ -34,6 +34,8 @@ class Change(msgspec.Struct):
     delete_logs: bool = False
     delete_metrics: bool = False
     delete_files: bool = False
+    #: A kill has come down to it from the execution that started it.
+    killed: bool = False
     #: Set when records were changed outside the engine, which is to go on from them.
     reworked: bool = False
     #: What to apply whatever the concurrency limit says.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 
 from windhover.engine.agenda import is_paused
 from windhover.engine.events import (
@@ -31,20 +30,16 @@ from windhover.engine.messages import (
     ResumeFromBreakpoint,
 )
 from windhover.executor.change import Answer, Change
-from windhover.executor.children import link, started_by
+from windhover.executor.children import link
 from windhover.executor.failure import NOT_CARRIED_OUT, BrokenExecution
 from windhover.executor.house import House
-from windhover.executor.round import STARTED_BY, Round
-from windhover.model.execution import Execution
+from windhover.executor.round import Round
 from windhover.model.state import StateType
 from windhover.queue.local import PendingCommand
 from windhover.repository.errors import RepositoryError, RepositoryUnavailable
-from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
 
 logger = logging.getLogger(__name__)
-
-_IDS_AT_ONCE = 200
 
 
 class Commands:
@@ -145,32 +140,8 @@ class Commands:
                 raise ExecutionNotFound(command.execution_id)
             change = await self._round.apply(live, KillRequested(command.actor, command.cascade))
         if command.cascade:
-            await self._kill_started_by(change.live.record)
+            await self._round.kill_descendants(change.live.record)
         return change
-
-    async def _kill_started_by(self, execution: Execution) -> None:
-        """Kill what an execution has started, waited for or not, what that has started, and so on."""
-        parents = {execution.id}
-        while parents:
-            children = {
-                change.execution_id
-                for change in self._round.changes.values()
-                if change.created and started_by(change.live.record) in parents
-            }
-            for parent in parents:
-                query = ExecutionQuery(execution.tenant_id, trigger_execution_id=parent)
-                children.update([child async for child in self._ids(query)])
-            for child in children:
-                await self._round.apply_to(child, KillRequested(STARTED_BY))
-            parents = children
-
-    async def _ids(self, query: ExecutionQuery) -> AsyncIterator[str]:
-        limit = _IDS_AT_ONCE
-        after: str | None = None
-        while ids := await self._house.executions.ids(query, after, limit):
-            for id_ in ids:
-                yield id_
-            after = ids[-1]
 
     async def _pause(self, command: PauseExecution) -> Change:
         live = await self._round.fetch(command.execution_id)

@@ -42,6 +42,7 @@ from windhover.executor.actions import ReworkCommand
 from windhover.executor.admission import Verdict
 from windhover.executor.change import Change
 from windhover.executor.children import ChildRefusedError, child_ended, link
+from windhover.executor.descendants import descendants
 from windhover.executor.failure import (
     INTERNAL_ERROR,
     NOT_CARRIED_OUT,
@@ -152,8 +153,14 @@ class Round:
             change = self.changes[live.record.id] = Change(live)
         if isinstance(event, Report):
             change.reports.append(event)
-        if isinstance(event, KillRequested) and await self._is_to_be_replaced(change):
-            event = msgspec.structs.replace(event, to_be_replaced=True)
+        if isinstance(event, KillRequested):
+            if event.actor == STARTED_BY:
+                if change.killed:
+                    return change
+                # A kill may reach it on several ways, and the second one would stop its `finally`.
+                change.killed = True
+            if await self._is_to_be_replaced(change):
+                event = msgspec.structs.replace(event, to_be_replaced=True)
         was_queued = live.record.state.current is StateType.QUEUED
         try:
             effects = advance(live, event, self._house.clock(), self._house.environment)
@@ -243,6 +250,8 @@ class Round:
             await self._start_child(live, start)
         for execution_id in effects.children_to_kill:
             await self.apply_to(execution_id, KillRequested(STARTED_BY))
+        if effects.kills_descendants:
+            await self.kill_descendants(live.record)
         for task_run_id in effects.batches_to_kill:
             for execution_id in await self._executions_of(AwaitedBy(live.record.id, task_run_id), live):
                 await self.apply_to(execution_id, KillRequested(STARTED_BY))
@@ -265,6 +274,11 @@ class Round:
             event = child_ended(live, awaited_by.task_run_id, self._house.environment)
             await self._tell_parent(awaited_by.execution_id, event)
 
+    async def kill_descendants(self, execution: Execution) -> None:
+        """Kill what an execution has started, waited for or not, what that has started, and so on."""
+        for id_ in await descendants(execution, self._house.executions, self.changes.values()):
+            await self.apply_to(id_, KillRequested(STARTED_BY))
+
     async def _tell_parent(self, execution_id: str, event: ChildEnded) -> None:
         """Let a task run take over the end of the execution that it waits for."""
         try:
@@ -285,7 +299,8 @@ class Round:
         query = ExecutionQuery(
             parent.record.tenant_id,
             trigger_execution_id=waiting.execution_id,
-            excluded_states=tuple(TERMINATED),
+            # Of one that was retried, the next may be still to come.
+            excluded_states=tuple(TERMINATED - {StateType.RETRIED}),
         )
         async for record in self._house.executions.stream(query):
             if record.awaited_by == waiting:

@@ -344,3 +344,61 @@ async def test_a_kill_lets_no_execution_take_the_place_of_one_that_failed(
     killed = await reached(local_server, child, "KILLED")
     assert [one["state"] for one in killed["state"]["histories"]][-2:] == ["RETRIED", "KILLED"]
     assert any("no new one takes its place" in message for message in await messages(local_server, child))
+
+
+WAITS_AND_CLEANS_UP = """\
+id: waits-and-cleans-up
+namespace: company.team
+tasks:
+  - {id: pause, type: io.kestra.plugin.core.flow.Pause}
+finally:
+  - {id: after, type: io.kestra.plugin.core.flow.Sleep, duration: PT0.05S}
+"""
+
+STARTS_IT = """\
+id: starts-it
+namespace: company.team
+tasks:
+  - id: sub
+    type: io.kestra.plugin.core.flow.Subflow
+    namespace: company.team
+    flowId: waits-and-cleans-up
+"""
+
+STARTS_IT_IN_TIME = (
+    STARTS_IT.replace("starts-it", "in-time")
+    + """\
+    wait: false
+  - {id: long, type: io.kestra.plugin.core.flow.Sleep, duration: PT1H}
+sla:
+  - {id: soon, type: MAX_DURATION, duration: PT1S, behavior: FAIL}
+"""
+)
+
+
+async def the_paused(server: Server) -> str:
+    query = {"filters[flowId][EQUALS]": "waits-and-cleans-up", "filters[state][EQUALS]": "PAUSED"}
+    async with asyncio.timeout(10):
+        while True:
+            found = (await server.client.get(f"{EXECUTIONS}/search", params=query)).json()["results"]
+            if found:
+                return str(found[0]["id"])
+            await asyncio.sleep(0.01)
+
+
+async def test_what_a_kill_comes_down_to_cleans_up(local_server: Server) -> None:
+    await local_server.create_flow(WAITS_AND_CLEANS_UP)
+    parent = await started(local_server, STARTS_IT, "RUNNING")
+    child = await the_paused(local_server)
+    await local_server.client.delete(f"{EXECUTIONS}/{parent}/kill")
+    await reached(local_server, parent, "KILLED")
+    killed = await reached_end(local_server, child)
+    assert killed["state"]["current"] == "KILLED"
+
+
+async def test_a_broken_agreement_reaches_what_is_not_waited_for(local_server: Server) -> None:
+    await local_server.create_flow(WAITS_AND_CLEANS_UP)
+    parent = await started(local_server, STARTS_IT_IN_TIME, "RUNNING")
+    child = await the_paused(local_server)
+    await reached(local_server, parent, "FAILED")
+    await reached(local_server, child, "KILLED")
