@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from tests.integration.executor.flows import Ended, Flows
 from tests.integration.scheduler.bench import Clock
+from tests.web_site import running_site
 
 from windhover.engine.messages import ExecutionChanged
 from windhover.model.kv import KvType, KvValue
@@ -145,41 +143,22 @@ async def test_while_the_shop_is_open(tmp_path: Path) -> None:
     assert "`stock`" in refused.messages("ERROR")[0]
 
 
-class _Ready(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        body = b"the file is there"
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Stay silent."""
-
-
-@pytest.fixture
-def address() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Ready)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-async def test_waiting_for_a_file(tmp_path: Path, address: str) -> None:
-    source = (EXAMPLES / "http-trigger.yaml").read_text().replace("http://localhost:8000", address)
-    async with runtime_at(tmp_path, None) as runtime:
-        await runtime.start_triggers()
-        with runtime.queue.broadcasts.subscribe(
-            lambda message: isinstance(message, ExecutionChanged)
-        ) as news:
-            await Flows(runtime).save(source)
-            async with asyncio.timeout(20):
-                while not (runs := await ended(runtime)):
-                    await news.next()
-        state = await runtime.triggers.get(TriggerKey("main", "examples.schedules", "wait_for_file", "ask"))
+async def test_waiting_for_a_file(tmp_path: Path) -> None:
+    source = (EXAMPLES / "http-trigger.yaml").read_text()
+    with running_site() as site:
+        site.body = b"the file is there"
+        async with runtime_at(tmp_path, None) as runtime:
+            await runtime.start_triggers()
+            with runtime.queue.broadcasts.subscribe(
+                lambda message: isinstance(message, ExecutionChanged)
+            ) as news:
+                await Flows(runtime).save(source.replace("http://localhost:8000", site.url))
+                async with asyncio.timeout(60):
+                    while not (runs := await ended(runtime)):
+                        await news.next()
+            state = await runtime.triggers.get(
+                TriggerKey("main", "examples.schedules", "wait_for_file", "ask")
+            )
     assert "The server said the file is there." in runs[0].messages("INFO")
     assert state is not None
     assert state.disabled

@@ -5,31 +5,19 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from tests.faults.conftest import NAMESPACE, Server, ServerFactory, until, until_file
+from tests.faults.conftest import Server, ServerFactory, until, until_file
+from tests.faults.gates import gate
 
 
 def gates(tmp_path: Path, kind: str = "Gate") -> tuple[str, Path, Path]:
-    """A flow whose task waits for a file, and a second one after it."""
     entered, opened = tmp_path / "entered", tmp_path / "opened"
-    source = f"""
-id: gates
-namespace: {NAMESPACE}
-tasks:
-  - id: gate
-    type: tests.fault.{kind}
-    entered: {entered}
-    opened: {opened}
-  - id: after
-    type: io.kestra.plugin.core.log.Log
-    message: after
-"""
-    return source, entered, opened
+    return gate(entered, opened, kind), entered, opened
 
 
 def test_a_task_that_ends_while_its_worker_drains_is_recorded(server: Server, tmp_path: Path) -> None:
     source, entered, opened = gates(tmp_path)
     server.save(source)
-    execution = server.run("gates")
+    execution = server.run("gate")
     until_file(entered)
     server.process.terminate()
     until(lambda: _is_stopping(server), 10)
@@ -49,7 +37,7 @@ def test_jobs_that_no_worker_had_taken_are_handed_out_at_the_next_start(
     server = make_server(threads=1)
     server.process.start()
     server.save(source)
-    executions = [server.run("gates") for _ in range(5)]
+    executions = [server.run("gate") for _ in range(5)]
     until_file(entered)
     server.process.terminate()
     until(lambda: _is_stopping(server), 10)
@@ -65,7 +53,7 @@ def test_jobs_that_no_worker_had_taken_are_handed_out_at_the_next_start(
 def test_a_second_signal_forces_the_end_and_the_task_comes_again(server: Server, tmp_path: Path) -> None:
     source, entered, opened = gates(tmp_path)
     server.save(source)
-    execution = server.run("gates")
+    execution = server.run("gate")
     until_file(entered)
     server.process.terminate()
     until(lambda: _is_stopping(server), 10)
@@ -85,7 +73,7 @@ def test_tasks_left_after_the_grace_period_are_cut_off(make_server: ServerFactor
     server = make_server(configuration="kestra.server.termination-grace-period: PT0.5S\n")
     server.process.start()
     server.save(source)
-    execution = server.run("gates")
+    execution = server.run("gate")
     until_file(entered)
     server.process.terminate()
     assert server.process.wait(15) == 2
@@ -97,7 +85,7 @@ def test_tasks_left_after_the_grace_period_are_cut_off(make_server: ServerFactor
 def test_a_thread_that_hears_nothing_does_not_hold_up_a_forced_end(server: Server, tmp_path: Path) -> None:
     source, entered, _ = gates(tmp_path, "Stubborn")
     server.save(source)
-    server.run("gates")
+    server.run("gate")
     until_file(entered)
     server.process.terminate()
     until(lambda: _is_stopping(server), 10)

@@ -15,6 +15,7 @@ from tests.faults.conftest import (
     until,
     until_file,
 )
+from tests.faults.gates import gate
 
 #: Seconds within which a killed task must be over: the grace period, and what the server needs itself.
 GRACE = 8.0
@@ -23,21 +24,6 @@ GRACE = 8.0
 @pytest.fixture
 def server(shared_server: Server) -> Server:
     return shared_server
-
-
-def gate(entered: Path, opened: Path, kind: str = "Gate") -> str:
-    return f"""
-id: gate
-namespace: {NAMESPACE}
-tasks:
-  - id: gate
-    type: tests.fault.{kind}
-    entered: {entered}
-    opened: {opened}
-  - id: after
-    type: io.kestra.plugin.core.log.Log
-    message: after
-"""
 
 
 def test_an_execution_that_waits_for_its_time(server: Server, tmp_path: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
 import re
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -17,6 +15,7 @@ import pytest
 import pytest_asyncio
 from tests.integration.executor.flows import Ended
 from tests.integration.scheduler.trigger_server import TriggerServer, running_triggers
+from tests.web_site import Site, running_site
 
 from windhover.engine.messages import TriggersChanged
 from windhover.model.flow import Flow
@@ -29,46 +28,10 @@ from windhover.repository.trigger_changes import Disable
 PAGE = Path(__file__).parents[3] / "docs" / "plugins.md"
 
 
-class Site(http.server.ThreadingHTTPServer):
-    """A web server whose answer the test sets; it remembers what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Page)
-        self.status, self.body = 200, b"hello"
-        self.requests: list[tuple[str, str, bytes]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Page(http.server.BaseHTTPRequestHandler):
-    server: Site
-
-    def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.server.requests.append((self.command, self.path, body))
-        self.send_response(self.server.status)
-        self.send_header("X-Site", "mine")
-        self.send_header("Content-Length", str(len(self.server.body)))
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    do_POST = do_GET
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Stay silent."""
-
-
 @pytest.fixture
 def site() -> Iterator[Site]:
-    server = Site()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with running_site() as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
