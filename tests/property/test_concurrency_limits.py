@@ -62,6 +62,9 @@ afterExecution:
 
 _ENDED = tuple(TERMINATED)
 
+#: What ends from here has not run; it may have before it was restarted.
+_UNSTARTED = (StateType.CREATED, StateType.QUEUED, StateType.RESTARTED)
+
 #: What becomes of an execution for which there is no room.
 _BEYOND = {"QUEUE": StateType.QUEUED, "CANCEL": StateType.CANCELLED, "FAIL": StateType.FAILED}
 
@@ -160,11 +163,21 @@ class House:
         to end has none for what runs after its end.
         """
         holders = {job.identity.execution_id for job in self.jobs.values()} & self.have_run
+        for record in await self.ended_ones(holders):
+            reached = [change.state for change in record.state.histories if change.state not in TERMINATED]
+            if reached[-1] in _UNSTARTED:
+                holders.discard(record.id)
         queued: set[str] = set()
         async for record in self.executions.stream(ExecutionQuery("main", excluded_states=_ENDED)):
             (queued if record.state.current is StateType.QUEUED else holders).add(record.id)
         self.have_run = (self.have_run | holders) - queued
         return holders, queued
+
+    async def ended_ones(self, ids: set[str]) -> list[Execution]:
+        if not ids:
+            return []
+        query = ExecutionQuery("main", ids=tuple(ids), states=_ENDED)
+        return [record async for record in self.executions.stream(query)]
 
     async def revived(self) -> list[Execution]:
         """The executions that ran again after their end though nobody restarted them."""
