@@ -240,5 +240,5 @@ async def test_a_kill_ends_the_executions_that_run_and_starts_no_more(
 def _running(loaded: Ended) -> int:
     for run in loaded.task_runs:
         if run.task_id == "each_items" and run.outputs:
-            return run.outputs["iterations"]["RUNNING"]
+            return int(run.outputs["iterations"]["RUNNING"])
     return 0
