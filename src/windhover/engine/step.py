@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from windhover.engine.agenda import DEADLINE_TIMER, LOOP_TIMER, PAUSE_TIMER, RETRY_TIMER, is_paused, owners
 from windhover.engine.agreements import SLA_TIMER
 from windhover.engine.batches import BATCH_TIMER, is_batch_task, is_batch_under_way
-from windhover.engine.breakpoints import Breakpoints
 from windhover.engine.cutting import FINALLY_TIMER, KILL_TIMER, QUEUE_TIMER
-from windhover.engine.events import KillRequested, Refused, Resume
+from windhover.engine.events import KillRequested, Resume
 from windhover.engine.frame import Frame, Node
 from windhover.engine.messages import (
     Job,
@@ -24,6 +23,7 @@ from windhover.engine.pauses import asks_for_decision
 from windhover.engine.retries import next_execution, next_try, retry_of
 from windhover.engine.spill import holds_stored_values
 from windhover.engine.subflows import definition_of
+from windhover.engine.turns import Turns
 from windhover.engine.variables import execution_variables, revealed_inputs
 from windhover.expression import ExpressionError
 from windhover.model.execution import Attempt, JsonValue, Phase, TaskRun
@@ -36,7 +36,6 @@ from windhover.plugin.execution_update import ExecutionUpdate, ExecutionUpdateTa
 from windhover.plugin.flowable import FlowableTask, soften
 from windhover.plugin.problems import InvalidProperties
 from windhover.plugin.task import TaskDefinition
-from windhover.util.durations import format_duration, parse_duration
 from windhover.util.instants import instant_text
 from windhover.util.nulls import without_nulls
 
@@ -44,7 +43,7 @@ SCHEDULE_TIMER = "schedule"
 REPLAY_TIMER = "replay"
 
 
-class Step(Breakpoints):
+class Step(Turns):
     """Handles one event; :meth:`finish` then does all that follows from it."""
 
     # ---------------------------------------------------------------- the execution as a whole
@@ -54,7 +53,7 @@ class Step(Breakpoints):
         if record.state.current is not StateType.CREATED or self.live.nodes:
             return
         if record.refusals:
-            self._end_refused()
+            self.end_refused()
             return
         if record.schedule_date is not None and record.schedule_date > self.now:
             self.effects.timers_set[SCHEDULE_TIMER] = record.schedule_date
@@ -71,7 +70,7 @@ class Step(Breakpoints):
         elif key == FINALLY_TIMER:
             self.finally_took_too_long()
         elif key == QUEUE_TIMER:
-            self._waited_too_long()
+            self.waited_too_long()
         elif key == REPLAY_TIMER:
             # Meanwhile somebody may have said that a task of it ended otherwise: then it goes on itself.
             self.effects.replay = self.live.record.state.current is StateType.RETRIED
@@ -191,46 +190,6 @@ class Step(Breakpoints):
                 self._try_again(node.record.id)
         self.header_state(StateType.RUNNING)
         self.go_on()
-
-    def queue(self, limit: int) -> None:
-        record = self.live.record
-        since = record.state.histories[-1].date
-        self.watch_durations(max(since, record.schedule_date or since))
-        self.log(LogLevel.INFO, f"Execution is queued due to concurrency limit exceeded: {limit} running.")
-        record.waits_for = f"The flow runs at most {limit} executions at once (`concurrency.limit`)."
-        self.header_state(StateType.QUEUED)
-        longest = self._longest_wait()
-        if longest is not None:
-            self.effects.timers_set[QUEUE_TIMER] = self.now + longest
-
-    def _longest_wait(self) -> timedelta | None:
-        concurrency = self.live.flow.concurrency
-        if concurrency is not None and concurrency.max_wait is not None:
-            return parse_duration(concurrency.max_wait)
-        return self.environment.queue_limit
-
-    def _waited_too_long(self) -> None:
-        if self.live.record.state.current is not StateType.QUEUED:
-            return
-        longest = format_duration(self._longest_wait() or timedelta())
-        self.log(LogLevel.ERROR, f"Execution is FAILED because it waited for its turn longer than {longest}.")
-        self.end_unstarted(StateType.FAILED)
-
-    def refuse(self, event: Refused) -> None:
-        state = event.state
-        if not event.by_hand:
-            level = LogLevel.ERROR if state is StateType.FAILED else LogLevel.INFO
-            self.log(level, f"Execution is {state.value} due to concurrency limit exceeded")
-        self.end_unstarted(state)
-
-    def _end_refused(self) -> None:
-        """End an execution that was stored with reasons why it cannot run."""
-        record = self.live.record
-        for reason in record.refusals:
-            trigger_id = None if record.trigger is None else record.trigger.id
-            self.log(LogLevel.ERROR, reason, trigger_id=trigger_id)
-        record.refusals = ()
-        self.end_unstarted(StateType.FAILED)
 
     # ---------------------------------------------------------------- what workers report
 
