@@ -8,15 +8,10 @@ from collections.abc import Iterable
 import msgspec
 
 from windhover.engine.advance import advance
-from windhover.engine.batches import failed_batches
 from windhover.engine.effects import Effects
 from windhover.engine.events import (
     Begin,
-    ChildEnded,
-    ChildRefused,
-    ChildStarted,
     EngineEvent,
-    FailedBatchesFound,
     KillRequested,
     OutputsNotKept,
     Queued,
@@ -28,43 +23,33 @@ from windhover.engine.events import (
 )
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import (
-    CommandRefused,
     ExecutionNotFound,
     ExecutionStored,
     LogsWritten,
     ReplayExecution,
-    RestartExecution,
-    StartChild,
 )
 from windhover.engine.replay import mark_replayed, replay
 from windhover.engine.step import REPLAY_TIMER, SCHEDULE_TIMER
 from windhover.executor.actions import ReworkCommand
 from windhover.executor.admission import Verdict
 from windhover.executor.change import Change
-from windhover.executor.children import ChildRefusedError, child_ended, link
-from windhover.executor.descendants import descendants
 from windhover.executor.failure import (
     INTERNAL_ERROR,
-    NOT_CARRIED_OUT,
     BrokenExecution,
     Report,
     end_execution,
 )
+from windhover.executor.family import STARTED_BY, Family
 from windhover.executor.flow_triggers import Reaction
 from windhover.executor.house import House
-from windhover.model.execution import AwaitedBy, Execution
+from windhover.model.execution import Execution
 from windhover.model.flow import Flow
 from windhover.model.state import TERMINATED, StateType
 from windhover.repository.batch import Timer
-from windhover.repository.errors import RepositoryError, RepositoryUnavailable
-from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
 from windhover.storage import StorageError
 
 logger = logging.getLogger(__name__)
-
-#: Who asks, where an execution acts on one that it has started.
-STARTED_BY = "the execution that started it"
 
 #: States in which an execution that was queued runs no more.
 _TURN_IS_LOST = TERMINATED | {StateType.KILLING}
@@ -73,12 +58,11 @@ _TURN_IS_LOST = TERMINATED | {StateType.KILLING}
 _MOST_BEGUN_INSIDE = 10
 
 
-class Round:
+class Round(Family):
     """What is applied together and written in one commit; ``changes`` by execution."""
 
     def __init__(self, house: House) -> None:
-        self._house = house
-        self.changes: dict[str, Change] = {}
+        super().__init__(house)
         self._begun_inside = 0
 
     async def apply_to(self, execution_id: str, event: EngineEvent) -> None:
@@ -246,17 +230,7 @@ class Round:
         return given_up
 
     async def _spread(self, live: LiveExecution, effects: Effects) -> None:
-        for start in effects.children_to_start:
-            await self._start_child(live, start)
-        for execution_id in effects.children_to_kill:
-            await self.apply_to(execution_id, KillRequested(STARTED_BY))
-        if effects.kills_descendants:
-            await self.kill_descendants(live.record)
-        for task_run_id in effects.batches_to_kill:
-            for execution_id in await self._executions_of(AwaitedBy(live.record.id, task_run_id), live):
-                await self.apply_to(execution_id, KillRequested(STARTED_BY))
-        for task_run_id in effects.batches_to_restart:
-            await self._restart_batches(live, task_run_id)
+        await self.act_on_children(live, effects)
         if effects.replay:
             new = replay(
                 live.record,
@@ -266,46 +240,10 @@ class Round:
                 self._house.environment.new_id,
                 in_its_place=True,
             )
-            await self._begin(live.flow, new.execution)
+            await self.begin_new(live.flow, new.execution)
         if effects.ended:
             await self.release(self._house.admission.leave(live.record))
-        awaited_by = live.record.awaited_by
-        if effects.ended and awaited_by is not None:
-            event = child_ended(live, awaited_by.task_run_id, self._house.environment)
-            await self._tell_parent(awaited_by.execution_id, event)
-
-    async def kill_descendants(self, execution: Execution) -> None:
-        """Kill what an execution has started, waited for or not, what that has started, and so on."""
-        for id_ in await descendants(execution, self._house.executions, self.changes.values()):
-            await self.apply_to(id_, KillRequested(STARTED_BY))
-
-    async def _tell_parent(self, execution_id: str, event: ChildEnded) -> None:
-        """Let a task run take over the end of the execution that it waits for."""
-        try:
-            parent = await self.fetch(execution_id)
-        except BrokenExecution:
-            await self.apply_to(execution_id, event)
-            return
-        if parent is not None:
-            await self.apply(parent, await self._taken_over(event, parent))
-
-    async def _taken_over(self, event: ChildEnded, parent: LiveExecution) -> ChildEnded:
-        large_values = self._house.large_values
-        return event if large_values is None else await large_values.taken_over(event, parent)
-
-    async def _executions_of(self, waiting: AwaitedBy, parent: LiveExecution) -> list[str]:
-        """The executions under way that a task run waits for."""
-        found = {live.record.id for live in self._house.live.values() if live.record.awaited_by == waiting}
-        query = ExecutionQuery(
-            parent.record.tenant_id,
-            trigger_execution_id=waiting.execution_id,
-            # Of one that was retried, the next may be still to come.
-            excluded_states=tuple(TERMINATED - {StateType.RETRIED}),
-        )
-        async for record in self._house.executions.stream(query):
-            if record.awaited_by == waiting:
-                found.add(record.id)
-        return sorted(found)
+            await self.tell_parent(live)
 
     async def start(self, live: LiveExecution, event: Begin | Restarted | TimerFired) -> None:
         """Let an execution begin, or go on after a restart, if its flow's concurrency limit lets it."""
@@ -365,80 +303,7 @@ class Round:
         for execution_id in execution_ids:
             await self.apply_to(execution_id, Released())
 
-    async def _start_child(self, parent: LiveExecution, start: StartChild) -> None:
-        if start.restarts is not None and await self._restart_child(parent, start):
-            return
-        try:
-            flow, execution, warnings = await self._house.children.make(parent.record, start)
-            if self._house.large_values is not None:
-                await self._house.large_values.put_away_inputs(execution)
-        except StorageError as error:
-            problem = f"The inputs of the execution cannot be stored: {error}"
-            await self.apply(parent, ChildRefused(start.task_run_id, problem))
-            return
-        except ChildRefusedError as error:
-            await self.apply(parent, ChildRefused(start.task_run_id, str(error)))
-            return
-        except (RepositoryError, RepositoryUnavailable):
-            raise
-        except Exception:
-            logger.exception("Execution %s cannot start another one", parent.record.id)
-            await self.apply(parent, ChildRefused(start.task_run_id, NOT_CARRIED_OUT))
-            return
-        wait = start.request.wait
-        event = ChildStarted(start.task_run_id, execution.id, link(execution), wait, tuple(warnings))
-        await self.apply(parent, event)
-        await self._begin(flow, execution)
-
-    async def _restart_child(self, parent: LiveExecution, start: StartChild) -> bool:
-        """Let a task run that was restarted go on with the execution it had started; False if it cannot."""
-        try:
-            child = await self.fetch(start.restarts or "")
-        except BrokenExecution:
-            return False
-        waits = AwaitedBy(parent.record.id, start.task_run_id)
-        if child is None or child.record.awaited_by != waits:
-            return False
-        name = link(child.record)
-        change: Change | None = None
-        if child.record.state.current in (StateType.FAILED, StateType.KILLED):
-            try:
-                change = await self.rework(RestartExecution(child.record.id, actor=STARTED_BY))
-            except CommandRefused:
-                return False
-        event = ChildStarted(start.task_run_id, child.record.id, name, True, restarted=change is not None)
-        await self.apply(parent, event)
-        if change is not None:
-            await self.go_ahead(change)
-        elif child.record.state.current.is_terminated:
-            ended = child_ended(child, start.task_run_id, self._house.environment)
-            await self.apply(parent, await self._taken_over(ended, parent))
-        return True
-
-    async def _restart_batches(self, parent: LiveExecution, task_run_id: str) -> None:
-        """Restart those of the executions that a task run waits for that have failed."""
-        waiting = AwaitedBy(parent.record.id, task_run_id)
-        query = ExecutionQuery(
-            parent.record.tenant_id,
-            trigger_execution_id=parent.record.id,
-            states=(StateType.FAILED, StateType.KILLED),
-        )
-        failed = [
-            record.id async for record in self._house.executions.stream(query) if record.awaited_by == waiting
-        ]
-        known = failed_batches(parent.nodes[task_run_id])
-        await self.apply(parent, FailedBatchesFound(task_run_id, len(failed)))
-        for execution_id in sorted(failed) if len(failed) == known else ():
-            try:
-                change = await self.rework(RestartExecution(execution_id, actor=STARTED_BY))
-            except CommandRefused:
-                child = await self.fetch(execution_id)
-                if child is not None and child.record.state.current.is_terminated:
-                    await self.apply(parent, child_ended(child, task_run_id, self._house.environment))
-                continue
-            await self.go_ahead(change)
-
-    async def _begin(self, flow: Flow, execution: Execution) -> None:
+    async def begin_new(self, flow: Flow, execution: Execution) -> None:
         live = self._house.live[execution.id] = LiveExecution(flow, execution)
         change = self.changes[execution.id] = Change(live, created=True)
         if self._begun_inside == _MOST_BEGUN_INSIDE:
