@@ -1,4 +1,4 @@
-"""What a round does about executions that others have started: begins, kills, restarts them, tells their ends.
+"""What a round does about executions that others have started: begins, kills, restarts them, tells their end.
 
 Documentation page: ``docs/subflows.md``.
 """
