@@ -137,7 +137,7 @@ def resolve_inputs(
     """
     declared = flatten(inputs)
     offered = _by_id(given, declared)
-    # An expression may ask with `??` for an input that it does not depend on: one with a default is null to it.
+    # An expression may ask with `??` for an input that it does not depend on: null, if that has a default.
     unseen = {name: None for name, flat in declared.items() if flat.definition.defaults is not None}
     resolution = _Resolution(declared, offered, renderer, encrypt, unseen if around is None else around)
     for flat in dependency_order(declared):
@@ -368,7 +368,7 @@ class _Resolution:
         return None if is_empty_default(type_, rendered) else rendered
 
     def _variables(self, flat: FlatInput) -> dict[str, JsonValue]:
-        """What the expressions of an input read: the inputs that its ``dependsOn`` lists, and those around."""
+        """What its expressions read as ``inputs``: those that its ``dependsOn`` lists, and those around."""
         listed = {name: self._visible[name] for name in flat.dependencies if name in self._visible}
         return {"inputs": nest({**self._around, **listed})}
 
