@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from windhover.executor.change import Change
 from windhover.executor.children import started_by
 from windhover.model.execution import Execution
-from windhover.repository.execution_query import ExecutionQuery
 from windhover.repository.executions import ExecutionRepository
-
-_IDS_AT_ONCE = 200
 
 
 async def descendants(
-    execution: Execution, executions: ExecutionRepository, changes: Iterable[Change]
+    execution: Execution, executions: ExecutionRepository, changes: Mapping[str, Change]
 ) -> list[str]:
-    """The ids of all that come of an execution, waited for or not, those first that it has started itself.
+    """The ids of all that come of an execution and may have to be stopped, waited for or not.
 
-    ``changes`` are those of the round: what was only just created is not in the repository yet.
+    ``changes`` are those of the round, by execution: what was only just created is not in the repository
+    yet, and what has ended there may have been taken up again. Parents come before those they have started.
     """
-    new = [change.live.record for change in changes if change.created]
-    found: dict[str, None] = {}
-    parents = {execution.id}
-    while parents:
-        started = {record.id for record in new if started_by(record) in parents}
-        for parent in parents:
-            query = ExecutionQuery(execution.tenant_id, trigger_execution_id=parent)
-            started.update(await _ids(executions, query))
-        parents = started - found.keys()
-        found.update(dict.fromkeys(sorted(parents)))
-    return list(found)
-
-
-async def _ids(executions: ExecutionRepository, query: ExecutionQuery) -> list[str]:
-    found: list[str] = []
-    while page := await executions.ids(query, found[-1] if found else None, _IDS_AT_ONCE):
-        found += page
+    known = await executions.started_by(execution.id)
+    found = [id_ for id_, is_under_way in known.items() if is_under_way or id_ in changes]
+    family = {execution.id, *known}
+    # A round creates executions after those that start them.
+    for id_, change in changes.items():
+        if change.created and id_ not in family and started_by(change.live.record) in family:
+            family.add(id_)
+            found.append(id_)
     return found

@@ -88,7 +88,7 @@ class Family(ABC):
 
     async def kill_descendants(self, execution: Execution) -> None:
         """Kill what an execution has started, waited for or not, what that has started, and so on."""
-        for id_ in await descendants(execution, self._house.executions, self.changes.values()):
+        for id_ in await descendants(execution, self._house.executions, self.changes):
             await self.apply_to(id_, KillRequested(STARTED_BY))
 
     async def tell_parent(self, child: LiveExecution) -> None:

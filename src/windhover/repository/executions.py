@@ -125,6 +125,15 @@ class ExecutionRepository:
         )
         return [row[0] for row in rows]
 
+    async def started_by(self, execution_id: str) -> dict[str, bool]:
+        """What an execution has started, what that has started and so on, nearest first.
+
+        Each with whether there may be something to stop: it has not ended, or runs tasks after its end, or
+        was retried, so that another may be about to take its place.
+        """
+        rows = await self._database.fetch(_STARTED_BY, [execution_id])
+        return {row[0]: bool(row[1]) for row in rows}
+
     async def kinds(self, ids: Collection[str]) -> dict[str, str]:
         """Of these executions those that are of a kind, by id; ordinary ones are of none."""
         if not ids:
@@ -293,6 +302,20 @@ def _complete(records: Iterable[Execution | TaskRun], pages: Iterable[Row]) -> N
     for record in records:
         if record.paged is not None:
             add_pages(record, by_record.get(record.id, ()))
+
+
+_OPEN_TASK_RUN = (
+    "EXISTS (SELECT 1 FROM task_runs AS t "
+    f"WHERE t.execution_id = started.id AND t.state NOT IN ({statements.ENDED}))"
+)
+_STARTED_BY = sql(
+    "WITH RECURSIVE started (id, state, depth) AS ("
+    "SELECT id, state, 1 FROM executions WHERE trigger_execution_id = ? UNION ALL "
+    "SELECT e.id, e.state, s.depth + 1 FROM started AS s "
+    "JOIN executions AS e ON e.trigger_execution_id = s.id) "
+    f"SELECT id, state NOT IN ({statements.ENDED}) OR state = 'RETRIED' OR {_OPEN_TASK_RUN} "
+    "FROM started ORDER BY depth, id"
+)
 
 
 def _unfinished(states: int) -> Statement:

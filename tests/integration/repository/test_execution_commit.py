@@ -226,3 +226,23 @@ async def test_deleting_takes_along_what_belongs_to_it(
 
 async def test_an_empty_batch_is_nothing(executions: ExecutionRepository) -> None:
     await executions.commit(CommitBatch())
+
+
+async def test_what_an_execution_has_started_is_found_at_any_depth(executions: ExecutionRepository) -> None:
+    def started_by(parent: Execution, *states: StateType) -> Execution:
+        trigger = ExecutionTrigger("sub", "type", {"executionId": parent.id})
+        return execution(*states, trigger=trigger)
+
+    root, ended = execution(StateType.RUNNING), (StateType.RUNNING, StateType.SUCCESS)
+    child, over = started_by(root, *ended), started_by(root, *ended)
+    under_way, retried = started_by(child, StateType.RUNNING), started_by(child, StateType.RETRIED)
+    busy, stranger = started_by(under_way, *ended), execution(StateType.RUNNING)
+    records = [root, child, over, under_way, retried, busy, stranger]
+    runs = [task_run(busy.id, 0, StateType.RUNNING), task_run(over.id, 0, *ended)]
+    await executions.commit(CommitBatch(created=records, task_runs=runs))
+
+    found = await executions.started_by(root.id)
+
+    assert found == {child.id: False, over.id: False, under_way.id: True, retried.id: True, busy.id: True}
+    assert [*found][-1] == busy.id
+    assert await executions.started_by(busy.id) == {}
