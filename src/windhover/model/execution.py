@@ -203,8 +203,8 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     why an execution in state QUEUED does not run. ``flow_triggers`` says how often each Flow trigger has
     fired in the chain of executions that led to this one. ``nesting`` is how many executions wait for it, one
     for another, and ``chain`` how many in quick succession led to it, each started by a task of the one
-    before. ``listeners`` are those of the flow, by index, that run after its end. ``refusals`` say why an execution that is stored as CREATED will not run: it ends
-    as FAILED, with them in its log.
+    before. ``listeners`` are those of the flow, by index, that run after its end. ``refusals`` say why an
+    execution that is stored as CREATED will not run: it ends as FAILED, with them in its log.
     """
 
     id: str
