@@ -13,6 +13,7 @@ from windhover.model.log import LogLevel
 from windhover.model.state import StateType
 from windhover.plugin.flowable import Decision, FlowableTask, PauseBehavior, soften
 from windhover.util.instants import instant_text
+from windhover.util.nulls import without_nulls
 
 #: How a pause ends when its time is over.
 _PAUSE_ENDS = {
@@ -142,8 +143,7 @@ class Pauses(Subflows):
             "comment": answer.comment if answer is not None else None,
             "inputs": dict(answer.inputs) if answer is not None and answer.inputs else None,
         }
-        given = {name: value for name, value in said.items() if value is not None}
-        self.live.outputs_changed(node, {**(record.outputs or {}), **given})
+        self.live.outputs_changed(node, {**(record.outputs or {}), **without_nulls(said)})
         self.log(LogLevel.INFO, f"{decision.value.capitalize()}{f' by {by}' if by else ''}.", node)
         self._leave(node, state)
 

@@ -141,7 +141,8 @@ class Step(Turns):
         if asks_for_decision(chosen):
             self.decide(chosen, event.decision, event)
             return
-        chosen.record.outputs = {**(chosen.record.outputs or {}), "onResume": dict(event.inputs or {})}
+        given = without_nulls(dict(event.inputs or {}))
+        chosen.record.outputs = {**(chosen.record.outputs or {}), "onResume": given}
         self.end_pause(chosen, StateType.SUCCESS, by=event.actor)
 
     def pause(self, actor: str | None) -> None:
