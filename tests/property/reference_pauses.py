@@ -134,8 +134,8 @@ class PausingModel(WaitingModel):
         if not self.pauses() and self.state is StateType.PAUSED:
             self.state = StateType.RUNNING
         failed = state is StateType.FAILED
-        starts = self.branch(run, Phase.ERRORS) if failed else self.lanes(run)
-        if inside or starts or self.branch(run, Phase.FINALLY):
+        handles = failed and self.branch(run, Phase.ERRORS)
+        if inside or self.lanes(run) or handles or self.branch(run, Phase.FINALLY):
             run.outcome = None if state is StateType.SUCCESS else state
             self.later(self.fill, run)
         else:

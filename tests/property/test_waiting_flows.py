@@ -84,7 +84,9 @@ def do(harness: Harness, data: st.DataObject, thing: str, worked: set[str]) -> N
         case "job":
             run_id = data.draw(st.sampled_from(sorted(harness.jobs)))
             worked.add(run_id)
-            told = harness.live.nodes[run_id].frame.is_cut
+            # One that was given up may have gone with its round since then.
+            node = harness.live.nodes.get(run_id)
+            told = node is None or node.frame.is_cut
             harness.end(harness.jobs[run_id], data.draw(STOPPED if told else ENDS))
         case "begin":
             harness.start(harness.jobs[data.draw(st.sampled_from(sorted(harness.jobs)))])

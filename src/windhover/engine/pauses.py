@@ -196,11 +196,9 @@ def asks_for_decision(node: Node) -> bool:
 
 
 def _goes_on(frame: Frame, state: StateType) -> bool:
-    """Something in a pause is still to run, or runs already, when its wait has ended in this state."""
-    failed = state is StateType.FAILED
-    return bool(
-        frame.open
-        or (frame.body.lanes and not failed)
-        or (frame.has(Phase.ERRORS) and failed)
-        or frame.has(Phase.FINALLY)
-    )
+    """A pause does not end at once when its wait has ended in this state: it has an inside.
+
+    That may be tasks which do not run after a failure. The pause then ends as other flow control does.
+    """
+    handles = frame.has(Phase.ERRORS) and state is StateType.FAILED
+    return bool(frame.open or frame.body.lanes or handles or frame.has(Phase.FINALLY))

@@ -16,6 +16,7 @@ from windhover.engine.restart import (
     UNSUCCESSFUL,
     Reworked,
     ancestors,
+    behind_others,
     body_of,
     clear,
     find,
@@ -81,8 +82,13 @@ def replay(
         clear(again)
     again.state.become(StateType.RUNNING if goes_on else StateType.RESTARTED, now)
     run_ancestors(copies, [again], now)
-    for beside in _unsuccessful_beside(copies, again):
-        copies = _with_unsuccessful_again(copies, beside, flow, now)
+    beside = _unsuccessful_beside(copies, again)
+    behind = behind_others(copies, beside)
+    gone = behind | inside_of(copies, behind)
+    copies = [copy for copy in copies if copy.id not in gone]
+    for top in beside:
+        if top.id not in gone:
+            copies = _with_unsuccessful_again(copies, top, flow, now)
     header.state = execution.state.copy()
     header.state.become(StateType.RESTARTED, now)
     header.outputs = execution.outputs

@@ -129,7 +129,7 @@ def take_up(
 ) -> tuple[list[TaskRun], set[str]]:
     """Let these task runs be run again, in place; returns what is left, and the ids of what is gone."""
     anew = _to_begin_anew(task_runs, unsuccessful, flow)
-    again = _behind_others(task_runs, unsuccessful)
+    again = behind_others(task_runs, unsuccessful)
     gone = again | inside_of(task_runs, anew | again)
     kept = [run for run in task_runs if run.id not in gone]
     taken_up = {run.id for run in unsuccessful} - gone
@@ -172,7 +172,7 @@ def inside_of(task_runs: Sequence[TaskRun], of: Collection[str]) -> set[str]:
     return inside
 
 
-def _behind_others(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun]) -> set[str]:
+def behind_others(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun]) -> set[str]:
     """The ids of those to take up that stand behind another one in their lane: their turn comes after it.
 
     Such there are when something was killed, or its failure was allowed, and what came after it ran.

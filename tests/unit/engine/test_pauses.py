@@ -171,3 +171,22 @@ def test_what_cannot_be_begun_has_no_outputs_rather_than_none() -> None:
     run = a_pause("pauseDuration: '{{ nope }}'")
     assert run.history("wait") == "CREATED RUNNING FAILED"
     assert run.run("wait").outputs == {}
+
+
+@pytest.mark.parametrize(
+    ("inside", "state"),
+    [
+        ("", "FAILED"),
+        ("tasks: [{id: in, type: io.kestra.plugin.core.log.Log, message: x}]", "WARNING"),
+        ("finally: [{id: in, type: io.kestra.plugin.core.log.Log, message: x}]", "WARNING"),
+    ],
+)
+def test_a_failure_is_allowed_to_a_pause_with_an_inside_as_to_other_flow_control(
+    inside: str, state: str
+) -> None:
+    run = a_pause(f"pauseDuration: PT1M, behavior: FAIL, allowFailure: true, {inside}")
+    run.fire()
+    if "finally" in inside:
+        run.end()
+    assert run.state.value == state
+    assert ("in" in [node.record.task_id for node in run.live.nodes.values()]) is ("finally" in inside)

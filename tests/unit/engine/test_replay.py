@@ -249,3 +249,33 @@ def test_a_loop_that_was_skipped_may_be_replayed_and_declared_done(loop: str) ->
     execution, runs = again.records()
     again.take_up(change_state(execution, runs, again.flow, skipped.id, StateType.WARNING, again.now()))
     assert again.live.record.state.current is StateType.FAILED
+
+
+def test_of_what_was_killed_in_a_lane_beside_a_replay_the_later_waits_for_the_earlier() -> None:
+    run = Run(
+        """
+    - id: each
+      type: io.kestra.plugin.core.flow.ForEach
+      values: ["x", "y"]
+      concurrencyLimit: 2
+      tasks:
+        - {id: a, type: io.kestra.plugin.core.log.Log, message: x}
+        - {id: b, type: io.kestra.plugin.core.log.Log, message: x}
+        - {id: c, type: io.kestra.plugin.core.log.Log, message: x}
+    """
+    )
+    run.apply(Begin())
+    while run.jobs:
+        job = run.jobs.pop(0)
+        (node,) = [each for each in run.live.nodes.values() if each.record.id == job.identity.task_run_id]
+        killed = node.record.value == "x" and node.record.task_id in ("a", "c")
+        run.end(job, StateType.KILLED if killed else StateType.SUCCESS)
+    execution, runs = run.records()
+    chosen = run.ids_of("a")[1]
+    new = replay(execution, runs, run.flow, run.now(), run.environment.new_id, task_run_id=chosen)
+
+    run.take_up(new)
+
+    assert run.state == "SUCCESS"
+    assert sorted(run.worked) == ["a", "a", "b", "c", "c"]
+    assert len(run.ids_of("c")) == 2
