@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 from reference_pauses import PausingModel
@@ -22,7 +23,7 @@ class Batches:
 
 
 @dataclass
-class EveryConstruct(PausingModel):
+class EveryConstruct(PausingModel, ABC):
     """All that the engine knows. ``most``: how many executions of a task run begin in one step."""
 
     batches: dict[Run, Batches] = field(default_factory=dict)
@@ -35,9 +36,9 @@ class EveryConstruct(PausingModel):
         self.batches[run] = Batches(self.count(run))
         self.begin_more(run)
 
+    @abstractmethod
     def count(self, run: Run) -> int:
         """Into how many batches the task before it has split the file."""
-        raise NotImplementedError
 
     def more_batches(self, path: Path) -> None:
         self.begin_more(self.at(path))

@@ -89,7 +89,7 @@ async def delete_by_ids(
     delete_metrics: DeleteMetrics = True,
     delete_storage: DeleteStorage = True,
 ) -> Response:
-    """Delete executions by their ids; nothing is deleted when one does not exist or has not ended."""
+    """Delete executions by their ids: none if one does not exist, or still runs and is not to be killed."""
     ids = await read_json(request, list[str])
     problem = None if include_non_terminated else _unless_under_way
     executions, invalid = await by_ids(services, tenant, ids, problem)
