@@ -38,6 +38,7 @@ class ProblemCode(StrEnum):
     PLUGIN_DEFAULT = "plugin-default"
     DEPRECATED = "deprecated"
     ALIAS = "alias"
+    NO_EFFECT = "no-effect"
     EXPRESSION_SYNTAX = "expression-syntax"
     EXPRESSION_NAME = "expression-name"
 

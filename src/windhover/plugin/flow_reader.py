@@ -32,6 +32,7 @@ from windhover.plugin.registry import Registry
 from windhover.plugin.report import Report
 from windhover.plugin.resolver import INCLUDED_LISTS, NOT_A_MAP, PluginResolver, is_open_to_all
 from windhover.plugin.type_names import find_type
+from windhover.plugin.without_effect import properties_without_effect
 
 RawMap = dict[str, JsonValue]
 
@@ -123,6 +124,7 @@ class FlowReader:
         self._check_plugin_defaults()
         self._tell_deprecated()
         self._tell_open_triggers()
+        self._tell_without_effect()
         return flow
 
     def subflows(self) -> Iterator[SubflowReference]:
@@ -204,9 +206,11 @@ class FlowReader:
         except ValidationError:
             return None
 
+    def _parts(self) -> FlowParts:
+        return FlowParts(self._raw, self._resolver.tasks, self._resolver.triggers)
+
     def _check_rules(self) -> None:
-        parts = FlowParts(self._raw, self._resolver.tasks, self._resolver.triggers)
-        for violation in violations(parts):
+        for violation in violations(self._parts()):
             part = self._raw if violation.part is None else violation.part
             finding = Finding(violation.location, violation.message, ProblemCode.FLOW_RULE, named=False)
             self.report.add(part, finding)
@@ -256,6 +260,13 @@ class FlowReader:
                 )
                 finding = Finding((), message, ProblemCode.INVALID_VALUE)
                 self.report.add(trigger.raw, finding, Severity.WARNING)
+
+    def _tell_without_effect(self) -> None:
+        for idle in properties_without_effect(self._parts()):
+            # What a plugin default gives is meant for all types that can use it.
+            if self._positions.is_written((*self.report.path_of(idle.part), idle.property)):
+                finding = Finding((idle.property,), idle.message, ProblemCode.NO_EFFECT, named=False)
+                self.report.add(idle.part, finding, Severity.WARNING)
 
 
 #: Keeps a list of tasks that are all broken from being called empty.

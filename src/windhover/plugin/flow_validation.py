@@ -67,6 +67,7 @@ def violations(parts: FlowParts) -> Iterator[Violation]:
     yield from _duplicates("task id", [(task.id, task.raw, ("id",)) for task in parts.tasks])
     yield from _duplicates("trigger id", [(trigger.id, trigger.raw, ("id",)) for trigger in parts.triggers])
     yield from _recursion(parts)
+    yield from _assets(parts)
     inputs = list(_inputs(parts.maps("inputs")))
     yield from _duplicates("input", [(name, raw, ("id",)) for name, raw in inputs])
     yield from _dependencies(inputs)
@@ -109,6 +110,16 @@ def _recursion(parts: FlowParts) -> Iterator[Violation]:
         if starts_flows and flow_id is not None and target == (namespace, flow_id):
             yield Violation(f"Recursive call to flow [{namespace}.{flow_id}]", task.raw, ("flowId",))
             return
+
+
+def _assets(parts: FlowParts) -> Iterator[Violation]:
+    for task in parts.tasks:
+        if task.raw.get("assets") is not None:
+            message = (
+                f"Task '{task.id}' can't have any `assets` because assets are only available in Enterprise "
+                "Edition. Leave them out: this server keeps no lineage of data"
+            )
+            yield Violation(message, task.raw, ("assets",))
 
 
 def _inputs(maps: Iterable[RawMap], prefix: str = "") -> Iterator[tuple[str, RawMap]]:

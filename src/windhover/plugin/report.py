@@ -22,6 +22,9 @@ MOST_PROBLEMS = 1000
 _MOST_SEARCHES = 100
 _LONGEST_NAME = 100
 
+#: Problems that are shown at the name of a property, rather than at its value.
+_ABOUT_NAMES = frozenset({ProblemCode.UNKNOWN_PROPERTY, ProblemCode.DEPRECATED, ProblemCode.NO_EFFECT})
+
 _DESERIALIZATION_PREFIX = "Illegal flowwithsource source: YAML parsing error: "
 
 
@@ -57,7 +60,7 @@ class Report:
         """Note one thing at a path from the root; the finding's own location is not looked at."""
         if len(self._problems) >= MOST_PROBLEMS:
             return
-        at_name = finding.code is ProblemCode.UNKNOWN_PROPERTY or finding.code is ProblemCode.DEPRECATED
+        at_name = finding.code in _ABOUT_NAMES
         position = self._positions.key(path) if at_name else self._positions.value(path)
         base = path[: len(path) - len(finding.location)]
         named = path if finding.named_as is None else (*base, *finding.named_as)

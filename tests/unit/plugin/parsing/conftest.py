@@ -104,6 +104,15 @@ class Start(RunnableTask[None]):
     def run(self, ctx: RunContext) -> None: ...
 
 
+class Mark(RunnableTask[None]):
+    """Marks its execution."""
+
+    plugin_kind: ClassVar[PluginKind] = PluginKind.EXECUTION_UPDATE
+    type_name: ClassVar[str] = "test.Mark"
+
+    def run(self, ctx: RunContext) -> None: ...
+
+
 class Timer(ScheduleTrigger):
     """Fires at dates."""
 
@@ -169,7 +178,7 @@ class Not(ConditionType):
 @pytest.fixture(scope="session")
 def registry() -> Registry:
     registry = Registry(bundled=(), discover=False)
-    for cls in (Say, Shout, Group, Branch, Graph, Start, Timer, Upstream, Poll, Is, Not):
+    for cls in (Say, Shout, Group, Branch, Graph, Start, Mark, Timer, Upstream, Poll, Is, Not):
         registry.register(cls)
     return registry
 

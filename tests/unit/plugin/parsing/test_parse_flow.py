@@ -58,7 +58,6 @@ tasks:
     logLevel: WARN
     taskCache: {enabled: true, ttl: P1D}
     retry: {type: exponential, interval: PT1S, maxInterval: PT10S, maxAttempts: 3}
-    assets: {inputs: [{id: table, type: t}], outputs: "{{ outputs.x }}"}
     workerGroup: {key: "{{ inputs.who }}"}
   - id: group
     type: test.Group
@@ -82,6 +81,7 @@ triggers:
     cron: "0 0 * * *"
     stopAfter: [FAILED]
     labels: [{key: by, value: night}]
+    assets: {inputs: [{id: table, type: t}], outputs: "{{ outputs.x }}"}
     conditions:
       - {type: test.Not, condition: {type: test.Is, expression: "{{ false }}"}}
   - {id: look, type: test.Poll, uri: "{{ vars.uri }}", interval: PT5S}
