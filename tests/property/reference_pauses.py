@@ -69,7 +69,7 @@ class PausingModel(WaitingModel):
         waited = self.pauses()
         super().stop_normal_branch(run)
         if waited and not self.pauses() and self.state is StateType.PAUSED:
-            self.state = StateType.RUNNING
+            self.state = self.state_without_breakpoints()
             self.wakes = True
 
     def state_without_breakpoints(self) -> StateType:
@@ -95,7 +95,7 @@ class PausingModel(WaitingModel):
         """Somebody lets a pause end: this one, or that which began first. Without one, all goes on."""
         pauses = self.pauses()
         if not pauses:
-            self.state = StateType.RUNNING
+            self.state = self.state_without_breakpoints()
             self.wakes = True
         else:
             run = pauses[0] if path is None else self.at(path)
@@ -128,11 +128,11 @@ class PausingModel(WaitingModel):
         if state is StateType.CANCELLED:
             if not inside:
                 self.end(run, state)
-            self.order_end(state, stop=inside)
+            self.order_end(state)
             return
         self.attempts += 1
         if not self.pauses() and self.state is StateType.PAUSED:
-            self.state = StateType.RUNNING
+            self.state = self.state_without_breakpoints()
         failed = state is StateType.FAILED
         handles = failed and self.branch(run, Phase.ERRORS)
         if inside or self.lanes(run) or handles or self.branch(run, Phase.FINALLY):

@@ -120,6 +120,8 @@ class Deadlines(Pauses):
         else:
             gone = self.resting and waited and not self.waits_for_somebody()
         if gone:
-            was_stopped = state is StateType.BREAKPOINT
-            self.header_state(self.state_without_breakpoints() if was_stopped else StateType.RUNNING)
+            if state is StateType.BREAKPOINT:
+                self.header_state(self.state_without_breakpoints())
+            else:
+                self.run_again()
             self.go_on()

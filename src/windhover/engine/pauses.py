@@ -108,7 +108,7 @@ class Pauses(Subflows):
             self._count_attempt()
             if not frame.open:
                 self.end(node, state)
-            self.order_end(state, stop=bool(frame.open))
+            self.order_end(state)
             return
         if timeout:
             self.log(LogLevel.ERROR, "Nobody resumed the execution in time.", node)
@@ -160,7 +160,7 @@ class Pauses(Subflows):
         others = self.waits_for_somebody(but=node)
         if not others and header.state.current is StateType.PAUSED:
             self.header_state(StateType.RESTARTED)
-            self.header_state(StateType.RUNNING)
+            self.run_again()
         if _goes_on(frame, state):
             record.outcome = None if state is StateType.SUCCESS else state
             record.state.become(StateType.RUNNING, self.now)
@@ -170,6 +170,12 @@ class Pauses(Subflows):
             self.end(node, state)
         if not others:
             self.go_on()
+
+    def run_again(self) -> None:
+        """Let the execution show that it waits for nobody any more; perhaps it does for another try."""
+        self.header_state(StateType.RUNNING)
+        if self.live.retrying and self.live.record.ordered_end is None:
+            self.header_state(StateType.RETRYING)
 
     def state_without_breakpoints(self) -> StateType:
         """What the execution is once nothing stands at a breakpoint any more: a pause may still wait."""

@@ -133,7 +133,7 @@ class Step(Turns):
             return
         paused = [node for node in self.open_leaves() if is_paused(node)]
         if not paused:
-            self.header_state(StateType.RUNNING)
+            self.run_again()
             self.go_on()
             return
         first = min(paused, key=lambda node: node.record.position)

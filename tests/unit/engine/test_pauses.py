@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from windhover.engine.events import KillRequested, Resume, TimerFired
+from windhover.engine.events import KillRequested, PauseRequested, Resume, TimerFired
 from windhover.model.state import StateType
 
 sys.path.insert(0, str(Path(__file__).parent))
 from flow_run import FlowRun
 
+PAUSE = "io.kestra.plugin.core.flow.Pause"
 BESIDE = """
 tasks:
   - id: all
@@ -40,6 +41,53 @@ def test_what_begins_together_with_a_pause_is_not_held_up() -> None:
     assert run.waiting() == ["work"]
     assert [run.history(pause) for pause in ("first", "second")] == ["CREATED RUNNING PAUSED"] * 2
     assert run.history() == "CREATED RUNNING PAUSED"
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_what_is_resumed_shows_that_a_task_still_waits_for_another_try(by_hand: bool) -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - id: all
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - {{id: wait, type: {"io.kestra.plugin.core.debug.Return" if by_hand else PAUSE}}}
+      - id: work
+        type: io.kestra.plugin.core.debug.Return
+        retry: {{type: constant, interval: PT10S, maxAttempts: 2}}
+"""
+    )
+    if by_hand:
+        run.apply(PauseRequested())
+        run.end()
+    run.end(StateType.FAILED)
+    assert run.state is StateType.PAUSED
+    run.apply(Resume())
+    between = "" if by_hand else "RESTARTED "
+    assert run.history() == f"CREATED RUNNING PAUSED {between}RUNNING RETRYING"
+    run.fire()
+    assert run.state is StateType.RUNNING
+
+
+@pytest.mark.parametrize("meanwhile", ["", "onPause: {id: notice, type: io.kestra.plugin.core.debug.Return}"])
+def test_what_runs_beside_a_pause_that_cancels_comes_to_its_own_end(meanwhile: str) -> None:
+    run = FlowRun(
+        f"""
+tasks:
+  - id: all
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - {{id: wait, type: {PAUSE}, pauseDuration: PT1S, behavior: CANCEL, {meanwhile}}}
+      - {{id: beside, type: io.kestra.plugin.core.debug.Return}}
+"""
+    )
+    run.fire()
+    assert not run.kills
+    while run.jobs:
+        run.end()
+    assert run.state is StateType.CANCELLED
+    assert run.history("wait").endswith("PAUSED CANCELLED" if not meanwhile else "PAUSED RUNNING CANCELLED")
+    assert run.history("beside") == "CREATED SUBMITTED RUNNING SUCCESS"
 
 
 def test_an_execution_rests_until_the_last_of_its_pauses_is_over() -> None:
