@@ -10,7 +10,13 @@ from abc import abstractmethod
 from collections.abc import Mapping
 
 from windhover.engine.directories import Directories
-from windhover.engine.events import ChildEnded, ChildRestarted, ChildStarted, FailedBatchesFound
+from windhover.engine.events import (
+    ChildEnded,
+    ChildRefused,
+    ChildRestarted,
+    ChildStarted,
+    FailedBatchesFound,
+)
 from windhover.engine.frame import Node
 from windhover.engine.messages import StartChild
 from windhover.engine.variables import execution_variables, task_run_variables
@@ -59,7 +65,7 @@ class BatchSteps(Directories):
         record.dispatch += 1
         record.outcome = None
         self.changed(node)
-        if restarted and failed_batches(node) and _plugin(task).restarts_failed(task.properties):
+        if restarted and _has_more_to_do(node) and _plugin(task).restarts_failed(task.properties):
             self.effects.batches_to_restart.append(record.id)
         else:
             self._begin_all_batches(node, task)
@@ -161,12 +167,18 @@ class BatchSteps(Directories):
             self.changed(node)
             self._end_if_done(node)
 
-    def batch_refused(self, node: Node, message: str) -> None:
-        """What cannot be started for one piece cannot be for the others: start no more."""
+    def batch_refused(self, node: Node, event: ChildRefused) -> None:
+        """Start no more, when what one of the executions is given is wrong: it is the flow that is."""
+        states = _states(node)
+        states[StateType.RUNNING.value] -= event.asked_for
+        states[StateType.CREATED.value] += event.asked_for
+        if states[StateType.CREATED.value] == (node.record.outputs or {})["numberOfBatches"]:
+            self.clear_timer(BATCH_TIMER + node.record.id)
+            self._fail_unstarted(node, ValueError(event.message))
+            return
         if node.record.outcome is None:
-            self.log(LogLevel.ERROR, message, node)
+            self.log(LogLevel.ERROR, event.message, node)
             node.record.outcome = StateType.FAILED
-        _move(_states(node), StateType.RUNNING, StateType.FAILED)
         self.changed(node)
         self._end_if_done(node)
 
@@ -261,6 +273,12 @@ def failed_batches(node: Node) -> int:
     """How many of the executions that it had started can be restarted."""
     states: Mapping[str, int] = (node.record.outputs or {}).get("iterations") or {}
     return sum(states.get(state.value, 0) for state in _RESTARTABLE)
+
+
+def _has_more_to_do(node: Node) -> bool:
+    """Some of its executions can be restarted, or were never started, while others have ended well."""
+    states: Mapping[str, int] = (node.record.outputs or {}).get("iterations") or {}
+    return failed_batches(node) > 0 or states.get(StateType.CREATED.value, 0) > 0
 
 
 def _move(states: dict[str, int], source: StateType, target: StateType) -> None:

@@ -102,10 +102,14 @@ class ChildStarted(msgspec.Struct, frozen=True):
 
 
 class ChildRefused(msgspec.Struct, frozen=True):
-    """The execution that a task run asked for cannot be created."""
+    """An execution that a task run asked for cannot be created.
+
+    ``asked_for`` is how many it has asked for in the same step: then none of them is created.
+    """
 
     task_run_id: str
     message: str
+    asked_for: int = 1
 
 
 class FailedBatchesFound(msgspec.Struct, frozen=True):

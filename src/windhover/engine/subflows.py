@@ -71,7 +71,7 @@ class Subflows(BatchSteps):
         if node is None or node.ended:
             return
         if is_batch_under_way(node):
-            self.batch_refused(node, event.message)
+            self.batch_refused(node, event)
         else:
             if node.record.state.current is StateType.RUNNING:
                 node.record.state.take_back()

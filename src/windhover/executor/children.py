@@ -35,6 +35,10 @@ MAX_NESTING = 100
 UNHURRIED = timedelta(seconds=10)
 
 
+#: An execution with its flow, and warnings about its inputs.
+MadeChild = tuple[Flow, Execution, list[str]]
+
+
 class ChildRefusedError(Exception):
     """The execution cannot be started; the message is for the author of the flow that asked."""
 
@@ -49,7 +53,7 @@ class ChildFactory:
         self._environment = environment
         self._clock = clock
 
-    async def make(self, parent: Execution, start: StartChild) -> tuple[Flow, Execution, list[str]]:
+    async def make(self, parent: Execution, start: StartChild) -> MadeChild:
         """The execution that a task run asks for, and warnings about its inputs.
 
         Raises:

@@ -26,7 +26,7 @@ from windhover.engine.messages import (
 )
 from windhover.executor.actions import ReworkCommand
 from windhover.executor.change import Change
-from windhover.executor.children import ChildRefusedError, child_ended, link
+from windhover.executor.children import ChildRefusedError, MadeChild, child_ended, link
 from windhover.executor.descendants import descendants
 from windhover.executor.failure import (
     NOT_CARRIED_OUT,
@@ -74,8 +74,11 @@ class Family(ABC):
 
     async def act_on_children(self, live: LiveExecution, effects: Effects) -> None:
         """Do what a step of an execution means for those that it has started, or starts now."""
+        by_task_run: dict[str, list[StartChild]] = {}
         for start in effects.children_to_start:
-            await self._start_child(live, start)
+            by_task_run.setdefault(start.task_run_id, []).append(start)
+        for starts in by_task_run.values():
+            await self._start_children(live, starts)
         for execution_id in effects.children_to_kill:
             await self.apply_to(execution_id, KillRequested(STARTED_BY))
         if effects.kills_descendants:
@@ -124,30 +127,41 @@ class Family(ABC):
                 found.add(record.id)
         return sorted(found)
 
-    async def _start_child(self, parent: LiveExecution, start: StartChild) -> None:
-        if start.restarts is not None and await self._restart_child(parent, start):
+    async def _start_children(self, parent: LiveExecution, starts: list[StartChild]) -> None:
+        """Start what a task run asks for in one step: all of it, or nothing."""
+        first = starts[0]
+        if first.restarts is not None and await self._restart_child(parent, first):
             return
         try:
-            flow, execution, warnings = await self._house.children.make(parent.record, start)
-            if self._house.large_values is not None:
-                await self._house.large_values.put_away_inputs(execution)
-        except StorageError as error:
-            problem = f"The inputs of the execution cannot be stored: {error}"
-            await self.apply(parent, ChildRefused(start.task_run_id, problem))
-            return
+            made = await self._make_children(parent, starts)
         except ChildRefusedError as error:
-            await self.apply(parent, ChildRefused(start.task_run_id, str(error)))
+            await self.apply(parent, ChildRefused(first.task_run_id, str(error), len(starts)))
             return
-        except (RepositoryError, RepositoryUnavailable):
+        for start, (flow, execution, warnings) in zip(starts, made, strict=True):
+            wait = start.request.wait
+            event = ChildStarted(start.task_run_id, execution.id, link(execution), wait, tuple(warnings))
+            await self.apply(parent, event)
+            await self.begin_new(flow, execution)
+
+    async def _make_children(self, parent: LiveExecution, starts: list[StartChild]) -> list[MadeChild]:
+        """The executions that a task run asks for.
+
+        Raises:
+            ChildRefusedError: one of them cannot be made, for whatever reason.
+        """
+        try:
+            made = [await self._house.children.make(parent.record, start) for start in starts]
+            if self._house.large_values is not None:
+                for _, execution, _ in made:
+                    await self._house.large_values.put_away_inputs(execution)
+        except StorageError as error:
+            raise ChildRefusedError(f"The inputs of the execution cannot be stored: {error}") from error
+        except (ChildRefusedError, RepositoryError, RepositoryUnavailable):
             raise
-        except Exception:
+        except Exception as error:
             logger.exception("Execution %s cannot start another one", parent.record.id)
-            await self.apply(parent, ChildRefused(start.task_run_id, NOT_CARRIED_OUT))
-            return
-        wait = start.request.wait
-        event = ChildStarted(start.task_run_id, execution.id, link(execution), wait, tuple(warnings))
-        await self.apply(parent, event)
-        await self.begin_new(flow, execution)
+            raise ChildRefusedError(NOT_CARRIED_OUT) from error
+        return made
 
     async def _restart_child(self, parent: LiveExecution, start: StartChild) -> bool:
         """Let a task run that was restarted go on with the execution it had started; False if it cannot."""

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.executor.flows import Ended, Flows
 
 from windhover.engine import batches
-from windhover.engine.messages import KillExecution
+from windhover.engine.messages import KillExecution, RestartExecution
 from windhover.model.state import StateType
 from windhover.repository.execution_query import ExecutionQuery
 from windhover.storage import task_run_prefix
@@ -155,6 +155,67 @@ async def test_nothing_is_started_when_what_one_of_them_is_given_cannot_be_said(
     assert ended.run("each_items").outputs is None
     assert len(ended.messages("ERROR")) == 1
     assert not [message for message in ended.messages("INFO") if "Created new execution" in message]
+
+
+async def _started_by(ended: Ended, flows: Flows) -> list[str]:
+    query = ExecutionQuery("main", trigger_execution_id=ended.execution.id)
+    return [child.state.current.value async for child in flows.runtime.executions.stream(query)]
+
+
+@pytest.mark.parametrize("properties", ["", "transmitFailed: false", "wait: false"])
+@pytest.mark.parametrize("wrong", ["inputs", "disabled"])
+async def test_nothing_is_started_when_one_of_them_is_refused(
+    flows: Flows, properties: str, wrong: str
+) -> None:
+    child = CHILD.replace("STATE", "SUCCESS")
+    child = child.replace("type: INT", "type: INT, max: 2") if wrong == "inputs" else child
+    await flows.save(child + ("    disabled: true\n" if wrong == "disabled" else ""))
+    ended = await flows.run(PARENT.replace("PROPERTIES", properties))
+    assert ended.states()["each_items"] == "FAILED"
+    assert ended.run("each_items").outputs is None
+    assert "each_merge" not in ended.states()
+    assert len(ended.messages("ERROR")) == 1
+    assert await _started_by(ended, flows) == []
+
+
+async def test_after_one_is_refused_no_more_are_started_until_the_restart_goes_on_there(
+    flows: Flows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "WINDOW", 2)
+    child = CHILD.replace("STATE", "SUCCESS")
+    await flows.save(child.replace("type: INT", "type: INT, max: 2"))
+    ended = await flows.run(PARENT.replace("PROPERTIES", ""))
+    assert ended.states()["each_items"] == "FAILED"
+    counted = (ended.run("each_items").outputs or {})["iterations"]
+    assert counted == {"CREATED": 3, "RUNNING": 0, "SUCCESS": 2}
+    assert len(ended.messages("ERROR")) == 1
+    assert await _started_by(ended, flows) == ["SUCCESS"] * 2
+
+    await flows.save(child)
+    await flows.runtime.queue.executor.ask(RestartExecution(ended.execution.id))
+    ended = await flows.ended(ended.execution.id)
+    assert ended.state == "SUCCESS"
+    assert rows(ended) == ["a1", "b2", "a3", "b4", "a5"]
+    assert await _started_by(ended, flows) == ["SUCCESS"] * 5
+
+
+@pytest.mark.parametrize(
+    ("properties", "behavior", "state"),
+    [
+        ("", "FAIL", "FAILED"),
+        ("transmitFailed: false", "FAIL", "SUCCESS"),
+        ("", "CANCEL", "SUCCESS"),
+    ],
+)
+async def test_what_a_concurrency_limit_ends_is_an_execution_like_others(
+    flows: Flows, properties: str, behavior: str, state: str
+) -> None:
+    limit = f"    concurrency: {{limit: 1, behavior: {behavior}}}\n"
+    await flows.save(CHILD.replace("STATE", "SUCCESS") + limit)
+    ended = await flows.run(PARENT.replace("PROPERTIES", properties))
+    assert ended.states()["each_items"] == state
+    end = {"FAIL": "FAILED", "CANCEL": "CANCELLED"}[behavior]
+    assert sorted(await _started_by(ended, flows)) == sorted(["SUCCESS", *[end] * 4])
 
 
 async def test_what_cannot_be_started_fails_once(flows: Flows) -> None:
