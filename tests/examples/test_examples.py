@@ -12,7 +12,8 @@ import pytest
 from windhover.cli.run import RunOptions, run_flow
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-ORDERS = f"orders=@{EXAMPLES / 'data' / 'orders.csv'}"
+DATA = EXAMPLES / "data"
+ORDERS = f"orders=@{DATA / 'orders.csv'}"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,33 @@ RUNS = [
         logs=["A euro is 1.1 dollars.", "Copied /rates/today.json.", "purged 1 files"],
     ),
     Expected("logs.yaml", logs=["1 warning: Two rows were left out."]),
-    Expected("scripts.yaml", logs=["The sum of the squares is 55."]),
+    Expected("scripts.yaml", logs=["The sum of the squares is 55; from ten on there are 2."]),
+    Expected("tasks.yaml", logs=["3 rows of TASKS, 1000 at most"]),
+    Expected(
+        "legacy.yaml",
+        tasks={"plan": 2, "look": 1},
+        logs=["Planning Monday.", "Done after 2 rounds."],
+    ),
+    Expected(
+        "input-types.yaml",
+        logs=[
+            "ada: 3 of M, ratio 0.5, strict true",
+            "csv for north, 2 numbers",
+            "2025-12-31T23:00:00.000000Z, 2026-05-31, 08:30:00, 300.0 seconds",
+            "10 rows, quiet, https://example.com",
+            "to nowhere for nobody",
+        ],
+    ),
+    Expected(
+        "input-types.yaml",
+        [
+            "format=xml",
+            'regions=["north","west"]',
+            "delivery.street=Main Street",
+            f"rules=@{DATA}/rules.json",
+        ],
+        logs=["xml for north and west, 2 numbers", "to Main Street for nobody"],
+    ),
     Expected("long-run.yaml", ["rounds=2", "wait=PT0S"], logs=["Round 2 of 2 is over."]),
     Expected(
         "orders.yaml",
@@ -250,14 +277,17 @@ RUNS = [
 
 #: These need each other, a server or a message broker; they are run elsewhere.
 TOGETHER = {
+    "actions/report.yaml",
     "amqp.yaml",
     *(f"conditions/{name}.yaml" for name in ("dates", "import", "review")),
     "for-each-item/process_orders.yaml",
     "for-each-item/split_orders.yaml",
+    "http-events.yaml",
     "http.yaml",
     "namespace/price_list.yaml",
     "mqtt.yaml",
     "nats.yaml",
+    "other-executions/late_payments.yaml",
     "other-executions/pay_day.yaml",
     "other-executions/payment.yaml",
     "redis.yaml",
