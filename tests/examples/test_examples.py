@@ -332,7 +332,8 @@ def test_every_input_is_explained_at_the_top() -> None:
         source = path.read_text()
         comment = [line for line in source.splitlines() if line.startswith("#")]
         for declared in yaml.safe_load(source).get("inputs", []):
-            assert any(line.split()[1:2] == [declared["id"]] for line in comment), (path, declared["id"])
+            name = declared.get("id") or declared["name"]  # as older flows call it
+            assert any(line.split()[1:2] == [name] for line in comment), (path, name)
 
 
 def test_the_report_of_orders_is_saved(tmp_path: Path) -> None:
