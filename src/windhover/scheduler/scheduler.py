@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -63,6 +64,9 @@ _Read = dict[tuple[str, str, str, int], tuple[Flow, dict[str, Trigger]]]
 
 #: By how much a transaction that starts nothing may be larger than others.
 _MOST_CLAIMED = 10
+
+#: After how much of a lease what was done under it is written, and it is renewed.
+_PART_OF_LEASE = 0.25
 
 
 class Scheduler:
@@ -178,7 +182,7 @@ class Scheduler:
         if messages:
             await self._hear(messages, now)
         if self._next_due is not None and self._next_due <= now:
-            await self._look(now)
+            await self._look()
         await self._backfills.look(now, self._commit)
         # A clock that was set back must not put the check off.
         if not now < self._next_check <= now + self._settings.check_interval:
@@ -189,50 +193,75 @@ class Scheduler:
             self._next_sweep = now + timedelta(hours=1)
             await self._triggers.forget_events(now - self._settings.keep_events)
 
-    async def _look(self, now: datetime) -> None:
-        """Look at what is due, some triggers in each transaction, the most overdue first."""
+    async def _look(self) -> None:
+        """Look at what is due, some triggers under each lease, the most overdue first."""
         limit = self._settings.claim
         while not self._stopping:
-            claimed = await self._triggers.claim_due(new_id(), now + self._settings.lease, now, limit)
-            batch = await self._look_at_all(claimed, now)
-            await self._commit(batch, now)
-            for state in claimed:
-                self._sightings.hand_out(state.key)
+            began, lease = self._clock(), new_id()
+            claimed = await self._triggers.claim_due(lease, began + self._settings.lease, began, limit)
+            started = await self._look_at_all(lease, claimed, began)
             if len(claimed) < limit:
                 break
-            began, now = now, self._clock()
-            limit = self._next_limit(limit, batch, now - began)
+            limit = self._next_limit(limit, self._clock() - began, started_any=started)
         self._next_due = await self._triggers.next_due()
 
-    def _next_limit(self, limit: int, batch: TriggerBatch, took: timedelta) -> int:
+    def _next_limit(self, limit: int, took: timedelta, *, started_any: bool) -> int:
         """How many triggers to look at in the next transaction.
 
         What starts nothing, such as a schedule that is new, keeps nobody waiting, and costs less in larger
         transactions. What starts executions is committed often, so that they begin.
         """
-        if batch.events or took > self._settings.lease / 10:
+        if started_any or took > self._settings.lease / 10:
             return self._settings.claim
         return min(2 * limit, _MOST_CLAIMED * self._settings.claim)
 
-    async def _look_at_all(self, claimed: Sequence[TriggerState], now: datetime) -> TriggerBatch:
-        batch = TriggerBatch()
+    async def _look_at_all(self, lease: str, claimed: Sequence[TriggerState], now: datetime) -> bool:
+        """Look at what a lease holds, and write what comes of it; returns whether that starts executions.
+
+        However long it takes, and whoever else looks for what is due: what was looked at is written before
+        the lease ends, and the lease of the rest begins anew.
+        """
         read: _Read = {}
+        waiting = deque(claimed)
+        started = False
+        while waiting:
+            batch, looked_at = await self._look_at_some(lease, waiting, read, now)
+            await self._commit(batch, now)
+            for state in looked_at:
+                self._sightings.hand_out(state.key)
+            started = started or bool(batch.events)
+            if waiting:
+                now = self._clock()
+                await self._renew(lease)
+        return started
+
+    async def _look_at_some(
+        self, lease: str, waiting: deque[TriggerState], read: _Read, now: datetime
+    ) -> tuple[TriggerBatch, list[TriggerState]]:
+        """Look at triggers until enough of the lease is over; those that were looked at wait no longer."""
+        batch = TriggerBatch()
+        looked_at = []
         turn = Turn()
-        for state in claimed:
-            outcome = await self._look_at(state, read, now)
+        while waiting:
+            state = waiting.popleft()
+            outcome = await self._look_at(lease, state, read, now)
+            looked_at.append(state)
             batch.evaluations.append(outcome.evaluation)
             batch.events.extend(outcome.events)
             batch.logs.extend(outcome.logs)
+            if self._clock() - now >= self._settings.lease * _PART_OF_LEASE:
+                break
             await turn.give_way()
-        return batch
+        return batch, looked_at
 
-    async def _look_at(self, state: TriggerState, read: _Read, now: datetime) -> Outcome:
+    async def _look_at(self, lease: str, state: TriggerState, read: _Read, now: datetime) -> Outcome:
         try:
             flow, trigger = await self._definition(state, read)
             match trigger:
                 case ScheduleTrigger() if is_conditional(trigger):
                     # The next date on which conditions hold may be one of ten thousand.
-                    return await asyncio.to_thread(self._schedules.look, state, flow, trigger, now)
+                    search = asyncio.to_thread(self._schedules.look, state, flow, trigger, now)
+                    return await self._while_held(lease, search)
                 case ScheduleTrigger():
                     return self._schedules.look(state, flow, trigger, now)
                 case TriggerDefinition():
@@ -246,6 +275,20 @@ class Scheduler:
             if not isinstance(error, FlowNotFound | FlowUnreadable):
                 logger.exception("Trigger %s cannot be looked at", state.key)
             return failed_look(state, str(error), now, self._journal)
+
+    async def _while_held(self, lease: str, look: Coroutine[None, None, Outcome]) -> Outcome:
+        """What comes of a long look; its lease does not end before it."""
+        looking = asyncio.ensure_future(look)
+        pause = (self._settings.lease * _PART_OF_LEASE).total_seconds()
+        try:
+            while not (await asyncio.wait({looking}, timeout=pause))[0]:
+                await self._renew(lease)
+            return looking.result()
+        finally:
+            looking.cancel()
+
+    async def _renew(self, lease: str) -> None:
+        await self._patiently(lambda: self._triggers.renew(lease, self._clock() + self._settings.lease))
 
     async def _definition(self, state: TriggerState, read: _Read) -> tuple[Flow, Trigger]:
         key = state.key
