@@ -207,7 +207,7 @@ class FlowControl:
         container, task = run.parent, run.task
         assert container is not None
         if container.is_cut:
-            self.end(run, container.cut)  # type: ignore[arg-type]
+            self.end_unrun(run, container.cut)  # type: ignore[arg-type]
         elif run.phase is not Phase.MEANWHILE and self.rests_in(container):
             return
         elif self.stops_before(run):
@@ -307,6 +307,9 @@ class FlowControl:
 
     def end_normal_branch(self, container: Run) -> None:
         if self.is_directory(container) and self.ended_around(container):
+            if self.ordered is None and self.branch(container, Phase.FINALLY):
+                self.enter(container, Phase.FINALLY)
+                return
             container.closing = True
             self.close_if_over(container)
         elif self.failed(container) and self.branch(container, Phase.ERRORS):
@@ -334,9 +337,9 @@ class FlowControl:
         if not self.open(container):
             self.close(container)
         for child in self.open(container):
-            # A branch of its own still runs beside the failure: it starts nothing new.
+            # A branch of its own still runs beside the failure: it only cleans up.
             if child.holds and child.phase is not Phase.MEANWHILE:
-                self.cut(child, self.outcome(container))
+                self.cut(child, self.outcome(container), finalize=True)
 
     def enter(self, container: Run, phase: Phase) -> None:
         container.phase_now = phase
@@ -395,9 +398,15 @@ class FlowControl:
         if child.holds:
             self.cut(child, state, stop=stop, finalize=finalize)
         elif not child.begun:
-            self.end(child, state)
+            self.end_unrun(child, state)
         elif stop:
             self.stop_leaf(child)
+
+    def end_unrun(self, run: Run, state: StateType) -> None:
+        """It does not begin, or not again, and so it has not succeeded."""
+        if state in (StateType.SUCCESS, StateType.WARNING):
+            state = StateType.FAILED if run.last_try is StateType.FAILED else StateType.SKIPPED
+        self.end(run, state)
 
     def stop_leaf(self, run: Run) -> None:
         """A worker is told to stop it, and says when it has."""

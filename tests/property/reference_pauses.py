@@ -151,14 +151,11 @@ class PausingModel(WaitingModel):
 
     def begin_leaf(self, run: Run) -> None:
         if self.plugin(run) is Exit:
-            # Until it has its turn it is like one that has not begun.
-            run.begun, run.state = False, StateType.CREATED
             self.later(self.exit, run)
         else:
             super().begin_leaf(run)
 
     def exit(self, run: Run) -> None:
-        if not run.ended:
-            state = StateType(run.task.properties["state"])  # type: ignore[attr-defined]
-            self.end(run, state)
-            self.order_end(state, stop=state is StateType.KILLED)
+        state = StateType(run.task.properties["state"])  # type: ignore[attr-defined]
+        self.end(run, state)
+        self.order_end(state, stop=state is StateType.KILLED)

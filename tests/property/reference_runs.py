@@ -49,6 +49,8 @@ class Run:
     rounds: int = 0
     waits: bool = False
     outcome: StateType | None = None
+    #: How its last try ended, which its task may have been allowed.
+    last_try: StateType | None = None
     #: It waits to be resumed.
     paused: bool = False
 

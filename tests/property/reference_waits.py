@@ -31,6 +31,7 @@ class WaitingModel(Model):
     def attempt_ended(self, run: Run, state: StateType, *, covered: bool = True) -> None:
         """``covered``: it may fail, if its task may. A flow that is wrong may not."""
         run.tries += 1
+        run.last_try = state
         retry = self.retry_of(run)
         may_retry = state is StateType.FAILED and not self.told_to_stop(run) and not run.parent.is_cut  # type: ignore[union-attr]
         if may_retry and retry is not None and self.is_tried_again(run, retry):
@@ -79,7 +80,7 @@ class WaitingModel(Model):
 
     def cut_child(self, child: Run, state: StateType, *, stop: bool, finalize: bool) -> None:
         if child.state is StateType.RETRYING:
-            self.end(child, state)
+            self.end_unrun(child, state)
             if self.runs_on():
                 self.retried()
         else:

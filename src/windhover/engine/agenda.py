@@ -41,6 +41,9 @@ class Agenda(Recorder):
         self.todo: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         #: The flow asserts what must hold all the time.
         self.watches_assertions = False
+        #: Task runs that change the execution, begun in this step: they do so when what began together with
+        #: them has begun, too.
+        self.changing: set[str] = set()
         #: The last loop that began to wait for its next round in this step.
         self.began_waiting: Node | None = None
 

@@ -72,9 +72,11 @@ class Cutting(FlowControl):
                 self.stop_leaf(child)
         elif child.record.state.current is StateType.RETRYING:
             self._give_up_retry(child)
-            self.end(child, state)
+            self.end_unrun(child, state)
+        elif child.record.id in self.changing:
+            return  # it has begun
         elif may_start(child) or child.record.state.current is StateType.BREAKPOINT:
-            self.end(child, state)
+            self.end_unrun(child, state)
         elif stop:
             self.stop_leaf(child)
 

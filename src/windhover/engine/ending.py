@@ -92,6 +92,9 @@ class Ending(Starting):
         """Go over to what follows the normal branch."""
         if frame.body.directory and is_ended_around(frame):
             # It came to its own end in something that had already been ended.
+            if self.live.record.ordered_end is None and frame.has(Phase.FINALLY):
+                self._enter(frame, Phase.FINALLY)
+                return
             frame.closing = True
             self.settle(frame)
         elif frame.failed and frame.has(Phase.ERRORS):
@@ -110,11 +113,11 @@ class Ending(Starting):
             return
         frame.closing = True
         if frame.open:
-            # A branch of its own still runs somewhere beside the failure: it starts nothing new.
+            # A branch of its own still runs somewhere beside the failure: it only cleans up.
             state = self._end_state(frame)
             for child in list(frame.open.values()):
                 if child.body_frame is not None and child.record.phase is not Phase.MEANWHILE:
-                    self.cut(child.body_frame, state)
+                    self.cut(child.body_frame, state, finalize=True)
         else:
             self._close(frame)
 

@@ -64,7 +64,7 @@ class Starting(Agenda):
         if not may_start(node):
             return
         if node.frame.is_cut:
-            self.end(node, node.frame.cut_state or StateType.KILLED)
+            self.end_unrun(node, node.frame.cut_state or StateType.KILLED)
             return
         if node.record.phase is not Phase.MEANWHILE and self.rests_in(node.frame):
             return
@@ -84,16 +84,31 @@ class Starting(Agenda):
             self.end(node, StateType.FAILED)
             return
         if not wanted:
-            attempt = Attempt(self.passed(StateType.CREATED, StateType.SKIPPED))
-            node.record.add_attempt(attempt)
-            self._show_outputs(node)
-            self.end(node, StateType.SKIPPED)
+            self._skip(node)
         elif isinstance(node.task, FlowableTask):
             self._start_flowable(node, node.task)
         elif (fixture := self._fixture_of(node)) is not None:
             self._end_as_in_test(node, fixture)
         else:
             self.start_leaf(node)
+
+    def end_unrun(self, node: Node, state: StateType) -> None:
+        """End a task run that does not begin, or not again, because what it is in ends as ``state``.
+
+        It does not count as done: a failure before its next try remains, and what never ran was skipped.
+        """
+        attempts = node.record.attempts
+        if state not in (StateType.SUCCESS, StateType.WARNING):
+            self.end(node, state)
+        elif attempts and attempts[-1].state.current is StateType.FAILED:
+            self.end(node, StateType.FAILED)
+        else:
+            self._skip(node)
+
+    def _skip(self, node: Node) -> None:
+        node.record.add_attempt(Attempt(self.passed(StateType.CREATED, StateType.SKIPPED)))
+        self._show_outputs(node)
+        self.end(node, StateType.SKIPPED)
 
     def _fixture_of(self, node: Node) -> TaskFixture | None:
         record = node.record

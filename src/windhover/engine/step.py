@@ -320,6 +320,7 @@ class Step(Turns):
             self.start_child(node, node.task)
         elif issubclass(plugin, ExecutionUpdateTask):
             # Later: what was created together with it begins first, and sees the execution as it was before.
+            self.changing.add(node.record.id)
             self.later(self._update_execution, node, node.task)
         else:
             # In a shared directory the tasks follow one another on one worker, without a queue between.
@@ -405,8 +406,7 @@ class Step(Turns):
     # ---------------------------------------------------------------- tasks that change the execution
 
     def _update_execution(self, node: Node, task: TaskDefinition) -> None:
-        if node.ended:
-            return
+        self.changing.discard(node.record.id)
         try:
             bound = task.bind(self.rendered(node, task))
             assert isinstance(bound, ExecutionUpdateTask)

@@ -1,0 +1,134 @@
+"""What becomes of the tasks beside one that fails, or that ends the execution."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.engine.flow_run import FlowRun
+
+from windhover.engine.events import KillRequested
+from windhover.model.execution import TaskRun
+from windhover.model.state import StateType
+
+
+def _attempts(run: TaskRun) -> list[str]:
+    return [attempt.state.current.value for attempt in run.attempts or ()]
+
+
+# ---------------------------------------------------------------- beside an Exit
+
+
+def test_what_changes_the_execution_together_with_an_exit_does_so() -> None:
+    run = FlowRun("""
+tasks:
+  - id: together
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - {id: exit, type: io.kestra.plugin.core.execution.Exit, state: CANCELED}
+      - {id: name, type: io.kestra.plugin.core.execution.Labels, labels: {team: red}}
+      - {id: keep, type: io.kestra.plugin.core.execution.SetVariables, variables: {v: one}}
+      - {id: again, type: io.kestra.plugin.core.execution.Exit, state: SUCCESS}
+""")
+    assert run.state is StateType.CANCELLED
+    assert [(label.key, label.value) for label in run.live.record.labels] == [("team", "red")]
+    assert run.live.record.variables == {"v": "one"}
+    ends = {task_id: _attempts(run.run(task_id)) for task_id in ("name", "keep", "again")}
+    assert ends == {"name": ["SUCCESS"], "keep": ["SUCCESS"], "again": ["SUCCESS"]}
+
+
+@pytest.mark.parametrize(
+    ("end", "tried", "unbegun"),
+    [
+        ("SUCCESS", StateType.FAILED, StateType.SKIPPED),
+        ("WARNING", StateType.FAILED, StateType.SKIPPED),
+        ("FAILED", StateType.FAILED, StateType.FAILED),
+        ("CANCELLED", StateType.CANCELLED, StateType.CANCELLED),
+    ],
+)
+def test_what_an_exit_keeps_from_running_has_not_succeeded(
+    end: str, tried: StateType, unbegun: StateType
+) -> None:
+    run = FlowRun(f"""
+tasks:
+  - id: together
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - id: tried
+        type: io.kestra.plugin.core.log.Log
+        message: hi
+        retry: {{type: constant, interval: PT1H, maxAttempts: 2}}
+      - id: leave
+        type: io.kestra.plugin.core.flow.Sequential
+        tasks:
+          - {{id: work, type: io.kestra.plugin.core.log.Log, message: hi}}
+          - id: both
+            type: io.kestra.plugin.core.flow.Parallel
+            tasks:
+              - id: group
+                type: io.kestra.plugin.core.flow.Sequential
+                tasks: [{{id: late, type: io.kestra.plugin.core.log.Log, message: hi}}]
+              - {{id: exit, type: io.kestra.plugin.core.execution.Exit, state: {end}}}
+""")
+    run.end(StateType.FAILED)
+    while run.jobs:
+        run.end()
+    assert run.state is StateType(end)
+    assert (run.run("tried").state.current, _attempts(run.run("tried"))) == (tried, ["FAILED"])
+    assert run.run("late").state.current is unbegun
+    assert not run.timers
+
+
+# ---------------------------------------------------------------- beside a failure
+
+BESIDE = """
+tasks:
+  - id: together
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - id: work
+        type: io.kestra.plugin.core.log.Log
+        message: hi
+      - id: branch
+        type: io.kestra.plugin.core.flow.{kind}
+        tasks:
+          - {{id: one, type: io.kestra.plugin.core.log.Log, message: hi}}
+          - {{id: two, type: io.kestra.plugin.core.log.Log, message: hi}}
+        errors: [{{id: mend, type: io.kestra.plugin.core.log.Log, message: hi}}]
+        finally: [{{id: unlock, type: io.kestra.plugin.core.log.Log, message: hi}}]
+finally: [{{id: clean, type: io.kestra.plugin.core.log.Log, message: hi}}]
+"""
+
+
+@pytest.mark.parametrize("crash", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "ran", "end"),
+    [
+        ("Sequential", ["one", "unlock"], StateType.FAILED),
+        ("WorkingDirectory", ["one", "two", "unlock"], StateType.SUCCESS),
+    ],
+)
+def test_a_branch_beside_a_failure_cleans_up(kind: str, ran: list[str], end: StateType, crash: bool) -> None:
+    run = FlowRun(BESIDE.format(kind=kind))
+    run.jobs.sort(key=lambda job: job.identity.task_id != "work")
+    run.end(StateType.FAILED)
+    if crash:
+        run.crash()
+    while "clean" not in run.waiting():
+        run.end()
+    began = [task_id for task_id in run.task_ids() if task_id in ("one", "two", "mend", "unlock")]
+    assert (began, run.run("branch").state.current) == (ran, end)
+    run.end()
+    assert run.state is StateType.FAILED
+
+
+def test_a_branch_that_cleans_up_beside_a_failure_is_killed_with_the_execution() -> None:
+    run = FlowRun(BESIDE.format(kind="Sequential"))
+    run.jobs.sort(key=lambda job: job.identity.task_id != "work")
+    run.end(StateType.FAILED)
+    run.end()
+    assert run.waiting() == ["unlock"]
+    run.apply(KillRequested("ada"))
+    assert not run.kills, "what cleans up goes on"
+    run.end()
+    assert run.waiting() == ["clean"]
+    run.end()
+    assert run.state is StateType.KILLED
