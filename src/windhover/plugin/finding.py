@@ -1,4 +1,4 @@
-"""Turns what pydantic finds wrong with a part of a flow into the words that Kestra's clients know.
+"""Turns what pydantic finds wrong with a part of a flow into words for its author, and into those of Kestra.
 
 Documentation page: ``docs/flows.md``.
 """
@@ -18,12 +18,14 @@ from windhover.model.execution import JsonValue
 from windhover.model.problem import ProblemCode
 from windhover.model.task import Task
 from windhover.model.yaml.positions import PropertyPath, has_member
-from windhover.plugin.problems import InvalidProperties
+from windhover.plugin.problems import EXPECTED, InvalidProperties, shown
 
 
 class Finding(msgspec.Struct, frozen=True):
     """One thing wrong with a part of a flow; ``location`` is relative to that part.
 
+    ``message`` is for the flow's author. ``constraint`` is what Kestra's clients know for it, where that is
+    about the classes of a program rather than the flow.
     ``named`` says that Kestra puts the place before the message, ``named_as`` which place it names where
     that is not ``location``, ``rule`` the name it appends for a rule between properties.
     ``also`` is a second message that it has for the same case. ``candidates`` are names of which the
@@ -33,6 +35,7 @@ class Finding(msgspec.Struct, frozen=True):
     location: PropertyPath
     message: str
     code: ProblemCode
+    constraint: str | None = None
     named: bool = True
     suggestion: str | None = None
     candidates: frozenset[str] = frozenset()
@@ -98,7 +101,7 @@ def _finding(location: PropertyPath, all_details: Sequence[ErrorDetails], cls: t
     details = all_details[0]
     kind, context, value = details["type"], details.get("ctx", {}), details["input"]
     if all(each["type"] in _JAVA_TYPES for each in all_details):
-        return Finding(location, _not_deserialized(all_details), ProblemCode.WRONG_TYPE, named=False)
+        return _of_wrong_type(location, all_details)
     match kind:
         case "extra_forbidden":
             return unknown_property(location, _siblings(details["loc"], cls))
@@ -107,16 +110,17 @@ def _finding(location: PropertyPath, all_details: Sequence[ErrorDetails], cls: t
         case "literal_error" | "enum":
             return _not_a_choice(location, str(context["expected"]), value, cls)
         case "union_tag_invalid":
-            tags = frozenset(tag.strip("'") for tag in str(context["expected_tags"]).split(", "))
-            return unknown_type((*location, "type"), str(context["tag"]), candidates=tags)
+            tags = [tag.strip("'") for tag in str(context["expected_tags"]).split(", ")]
+            return unknown_type((*location, "type"), str(context["tag"]), known=tags)
         case "union_tag_not_found":
-            return unknown_type(location, "null")
+            return unknown_type(location, None)
         case "invalid_type":
-            return unknown_type((*location, "type"), str(context["type"]))
+            return unknown_type((*location, "type"), context["type"], known=context["known"])
         case "not_a_map":
             return Finding(location, details["msg"], ProblemCode.UNKNOWN_TYPE, named=False)
         case "duration" | "labels" | "label_type":
-            return Finding(location, details["msg"], ProblemCode.WRONG_TYPE, named=False)
+            message = f"must be {_EXPECTED_OF_OURS[kind]}, not {shown(value)}"
+            return Finding(location, message, ProblemCode.WRONG_TYPE, details["msg"], named=False)
         case "retry_bounds":
             place = (*location, str(context["smaller"]))
             return Finding(place, details["msg"], ProblemCode.INVALID_VALUE, rule=str(context["rule"]))
@@ -144,19 +148,33 @@ def _finding(location: PropertyPath, all_details: Sequence[ErrorDetails], cls: t
 
 def unknown_type(
     location: PropertyPath,
-    name: str,
+    name: str | None,
     suggestion: str | None = None,
-    candidates: frozenset[str] = frozenset(),
+    *,
+    known: Sequence[str] = (),
+    absent: str = "null",
 ) -> Finding:
-    """A ``type`` that nothing has, or that is not there at all (``null``)."""
-    message = f"Invalid type: {shortened(name)}"
+    """A ``type`` that nothing has, or that is not there at all.
+
+    ``known`` are all that could stand here, ``absent`` is how Kestra's clients call a type that is not there.
+    """
+    constraint = f"Invalid type: {absent if name is None else shortened(name)}"
+    if name is None:
+        message = f"`type` must be given, one of {', '.join(known)}" if known else "`type` must be given"
+    elif known:
+        message = f"{constraint} is none of {', '.join(known)}"
+    elif suggestion is None:
+        message = f"{constraint}: no plugin that is installed has it"
+    else:
+        message = constraint
     return Finding(
         location,
         message,
         ProblemCode.UNKNOWN_TYPE,
+        constraint,
         named=False,
         suggestion=suggestion,
-        candidates=candidates,
+        candidates=frozenset(known),
     )
 
 
@@ -176,18 +194,36 @@ def _missing(location: PropertyPath, cls: type[BaseModel]) -> Finding:
 
 def _not_a_choice(location: PropertyPath, expected: str, value: JsonValue, cls: type[BaseModel]) -> Finding:
     choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
+    message = f"must be one of {', '.join(choices)}, not {shown(value)}"
     if not isinstance(value, str):
-        message = (
+        constraint = (
             f"Cannot deserialize value from {shown_kind(value)}: one of [{', '.join(choices)}] is expected"
         )
-        return Finding(location, message, ProblemCode.WRONG_TYPE, named=False)
+        return Finding(location, message, ProblemCode.WRONG_TYPE, constraint, named=False)
     owner = f"{cls.__name__}$" if len(location) == 1 else ""
     field = next((str(part) for part in reversed(location) if isinstance(part, str)), "Type")
-    message = (
+    constraint = (
         f"Cannot deserialize value of type `{owner}{field[:1].upper()}{field[1:]}` "
         f"from {shown_kind(value)}: not one of the values accepted for Enum class: [{', '.join(choices)}]"
     )
-    return Finding(location, message, ProblemCode.WRONG_TYPE, named=False, candidates=frozenset(choices))
+    candidates = frozenset(choices)
+    return Finding(location, message, ProblemCode.WRONG_TYPE, constraint, named=False, candidates=candidates)
+
+
+def _of_wrong_type(location: PropertyPath, all_details: Sequence[ErrorDetails]) -> Finding:
+    value = all_details[0]["input"]
+    wanted = " or ".join(dict.fromkeys(_expected(details["type"]) for details in all_details))
+    return Finding(
+        location,
+        f"must be {wanted}, not {shown(value)}",
+        ProblemCode.WRONG_TYPE,
+        _not_deserialized(all_details),
+        named=False,
+    )
+
+
+def _expected(kind: str) -> str:
+    return {**EXPECTED, **_EXPECTED_OF_OURS}[kind]
 
 
 def _not_deserialized(all_details: Sequence[ErrorDetails]) -> str:
@@ -257,6 +293,19 @@ _LONGEST_SHOWN = 300
 
 #: Errors that name what is not there.
 _ABSENT = frozenset({"missing", "not_empty"})
+
+#: What would be right, for errors that properties of tasks do not have.
+_EXPECTED_OF_OURS: Mapping[str, str] = {
+    "int_parsing_size": "a whole number of 32 bits",
+    "finite_number": "a finite number",
+    "string_sub_type": "text",
+    "datetime_type": "a date and time such as 2024-05-31T12:00:00Z",
+    "datetime_parsing": "a date and time such as 2024-05-31T12:00:00Z",
+    "datetime_from_date_parsing": "a date and time such as 2024-05-31T12:00:00Z",
+    "duration": "a duration such as PT30S, PT5M or P1DT2H",
+    "labels": "a map, or a list of `key` and `value`",
+    "label_type": "text",
+}
 
 _JAVA_TYPES: Mapping[str, str] = {
     "bool_type": "boolean",

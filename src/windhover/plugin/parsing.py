@@ -22,6 +22,7 @@ from windhover.model.yaml.limits import DEFAULT_LIMITS, SourceLimits
 from windhover.model.yaml.positions import Positions
 from windhover.plugin.finding import shown_kind
 from windhover.plugin.flow_reader import FlowReader, SubflowReference, Surroundings
+from windhover.plugin.problems import shown
 from windhover.plugin.registry import Registry
 
 __all__ = ["FlowRefused", "ParsedFlow", "SubflowReference", "parse_flow"]
@@ -128,12 +129,12 @@ def _text(value: JsonValue) -> str | None:
 
 def _no_map(value: JsonValue, positions: Positions) -> Problem:
     position = positions.value(())
-    shown = "an empty text" if value is None else shown_kind(value)
-    message = f"Cannot deserialize value of type `java.util.LinkedHashMap` from {shown}: a flow is a map"
+    kind = "an empty text" if value is None else shown_kind(value)
+    words = f"Cannot deserialize value of type `java.util.LinkedHashMap` from {kind}: a flow is a map"
     return Problem(
-        message,
+        f"A flow is a map, not {'an empty text' if value is None else shown(value)}",
         ProblemCode.YAML_ROOT,
         line=position.line,
         column=position.column,
-        constraint=f"Illegal Flow source: YAML parsing error: {message} (at line {position.line})",
+        constraint=f"Illegal Flow source: YAML parsing error: {words} (at line {position.line})",
     )

@@ -136,14 +136,14 @@ def _problem(location: Location, findings: list[_Finding], known: tuple[str, ...
         return PropertyProblem(location, message, value, ProblemCode.UNKNOWN_PROPERTY, suggestion)
     if kind == "missing":
         return PropertyProblem(location, "must not be null", None, ProblemCode.MISSING)
-    if all(finding.kind in _EXPECTED for finding in findings):
-        expected = " or ".join(dict.fromkeys(_EXPECTED[finding.kind] for finding in findings))
-        message = f"must be {expected}, not {_shown(value)}"
+    if all(finding.kind in EXPECTED for finding in findings):
+        expected = " or ".join(dict.fromkeys(EXPECTED[finding.kind] for finding in findings))
+        message = f"must be {expected}, not {shown(value)}"
         return PropertyProblem(location, message, value, ProblemCode.WRONG_TYPE)
     if kind in ("literal_error", "enum"):
         choices = _choices(str(details["ctx"]["expected"]))
         suggestion = nearest(value, choices) if isinstance(value, str) else None
-        message = f"must be {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}, not {_shown(value)}"
+        message = f"must be {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}, not {shown(value)}"
         return PropertyProblem(location, message, value, ProblemCode.INVALID_VALUE, suggestion)
     phrases = dict.fromkeys(_phrase(finding.details) for finding in findings)
     return PropertyProblem(location, "; ".join(phrases), value)
@@ -155,8 +155,8 @@ def _choices(expected: str) -> list[str]:
 
 def _phrase(details: ErrorDetails) -> str:
     kind, context = details["type"], details.get("ctx", {})
-    if kind in _EXPECTED:
-        return f"must be {_EXPECTED[kind]}, not {_shown(details['input'])}"
+    if kind in EXPECTED:
+        return f"must be {EXPECTED[kind]}, not {shown(details['input'])}"
     if kind in _CONSTRAINTS:
         return _CONSTRAINTS[kind](context)
     if kind == "value_error":
@@ -164,10 +164,11 @@ def _phrase(details: ErrorDetails) -> str:
     if kind not in get_args(ErrorType):  # raised by one of our own types, in its own words
         return details["msg"]
     message = details["msg"].replace("Input should be ", "must be ", 1)
-    return f"{message}, not {_shown(details['input'])}"
+    return f"{message}, not {shown(details['input'])}"
 
 
-def _shown(value: JsonValue) -> str:
+def shown(value: JsonValue) -> str:
+    """A value as a message shows it: in backticks, cut when it is long."""
     text = value if isinstance(value, str) else _json(value)
     return f"`{text if len(text) <= 80 else text[:77] + '...'}`"
 
@@ -183,7 +184,8 @@ def _entries(context: Mapping[str, JsonValue]) -> str:
     return "must not be empty" if least == 1 else f"must have at least {least} entries"
 
 
-_EXPECTED: Mapping[str, str] = {
+#: What would be right, by the error that pydantic finds.
+EXPECTED: Mapping[str, str] = {
     "string_type": "text",
     "int_type": "a whole number",
     "int_parsing": "a whole number",

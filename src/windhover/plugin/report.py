@@ -151,12 +151,13 @@ class Report:
 
 
 def _constraint(finding: Finding, path: str, kestra_path: str | None, line: int) -> str:
+    words = finding.constraint or finding.message
     if finding.code is ProblemCode.WRONG_TYPE:
         place = f"(through reference chain: {path}) (at line {line})"
-        return f"{_DESERIALIZATION_PREFIX}{finding.message} {place}"
+        return f"{_DESERIALIZATION_PREFIX}{words} {place}"
     if kestra_path is None:
-        return finding.message
-    lines = [f"{kestra_path}: {finding.message}"]
+        return words
+    lines = [f"{kestra_path}: {words}"]
     if finding.also is not None:
         lines.append(f"{kestra_path}: {finding.also}")
     return "\n".join(lines)

@@ -163,7 +163,7 @@ class PluginResolver:
     def _find(self, raw: RawMap, role: _Role[PartT]) -> PluginType | None:
         name = raw.get("type")
         if not isinstance(name, str) or not name:
-            self._report.add(raw, unknown_type(("type",) if name is not None else (), "<null>", None))
+            self._report.add(raw, unknown_type(("type",) if name is not None else (), None, absent="<null>"))
             return None
         plugin = find_type(self._registry, name)
         if plugin is not None and role.accepts(plugin.kind):

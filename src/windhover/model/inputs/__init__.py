@@ -98,8 +98,9 @@ def _check_type(data: object, known: frozenset[str]) -> object:
     if isinstance(data, dict):
         name = data.get("type")
         if not isinstance(name, str) or name not in known:
-            shown = "null" if name is None else str(name)
-            raise PydanticCustomError("invalid_type", "Invalid type: {type}", {"type": shown})
+            written = None if name is None else str(name)
+            context = {"type": written, "shown": written or "null", "known": sorted(known)}
+            raise PydanticCustomError("invalid_type", "Invalid type: {shown}", context)
     return data
 
 
