@@ -83,12 +83,16 @@ class Registry:
     def suggest(self, type_name: str) -> str | None:
         """The known type whose name looks most like this one, for a "did you mean" hint.
 
-        A name whose last part alone is right (``Log``, ``io.kestra.Log``) is completed.
+        A name whose last part alone is given (``Log``, ``io.kestra.Log``) is completed. What nearly all names
+        begin with does not make two of them alike.
         """
-        names = [plugin.type_name for plugin in self.types()]
-        simple = type_name.rpartition(".")[2].lower()
-        same = [name for name in names if name.rpartition(".")[2].lower() == simple]
-        return nearest(type_name, same) or (same[0] if same else nearest(type_name, names))
+        names = {_distinctive(plugin.type_name): plugin.type_name for plugin in self.types()}
+        wanted = _distinctive(type_name)
+        same = [short for short in names if short.rpartition(".")[2] == wanted.rpartition(".")[2]]
+        found = nearest(wanted, same) or nearest(wanted, names)
+        if found is None and same and "." not in wanted:
+            found = same[0]
+        return names[found] if found else None
 
     def types(self, kind: PluginKind | None = None) -> tuple[PluginType, ...]:
         """Every type, sorted by name. Imports all plugin modules: for listings, not for running flows."""
@@ -149,6 +153,11 @@ class Registry:
 
         self._problems[key] = PluginProblem(error.package, str(error), error.type_name)
         logging.getLogger(__name__).error("%s", error)
+
+
+def _distinctive(type_name: str) -> str:
+    """A type's name in lower case, without the packages that nearly all names begin with."""
+    return type_name.lower().removeprefix("io.kestra.").removeprefix("plugin.")
 
 
 def describe(cls: type[BaseModel], *, requested: str) -> PluginType:

@@ -26,7 +26,7 @@ from windhover.engine.messages import (
     RevisionNotFound,
     TaskRunNotFound,
 )
-from windhover.model.problem import FlowInvalid
+from windhover.model.problem import FlowInvalid, Problem
 from windhover.queue.local import QueueClosed
 from windhover.repository.errors import FlowConflict, RepositoryError, RepositoryUnavailable
 from windhover.repository.filters import InvalidFilter
@@ -47,10 +47,16 @@ RETRY_AFTER = 2
 
 
 class ErrorDetail(msgspec.Struct, omit_defaults=True):
-    """One of several problems; ``path`` says what of the request it is about."""
+    """One of several problems; ``path`` says what of the request it is about.
+
+    In the text of a flow it has a ``line`` and a ``column``, and where a name is misspelt a ``suggestion``.
+    """
 
     message: str
     path: str | None = None
+    line: int | None = None
+    column: int | None = None
+    suggestion: str | None = None
 
 
 class Link(msgspec.Struct):
@@ -123,14 +129,20 @@ def error_response(path: str, error: ApiError) -> JsonResponse:
     return JsonResponse(body, error.status, error.headers)
 
 
+def detail_of(problem: Problem) -> ErrorDetail:
+    """What is wrong with a flow, and where."""
+    return ErrorDetail(
+        problem.message, problem.path or None, problem.line, problem.column, problem.suggestion
+    )
+
+
 def translate(error: Exception) -> ApiError | None:
     """The API's error for one of the lower floors; None for what nobody foresaw."""
     match error:
         case ApiError():
             return error
         case FlowInvalid():
-            details = [ErrorDetail(problem.message, problem.path or None) for problem in error.problems]
-            return invalid_entity(error.constraints, details)
+            return invalid_entity(error.constraints, list(map(detail_of, error.problems)))
         case RepositoryUnavailable():
             return unavailable("The database cannot be reached at the moment.")
         case FlowNotFound():

@@ -10,6 +10,7 @@ from windhover.engine.expression_check import CODES, child_output_warnings
 from windhover.model.problem import FlowInvalid, Problem, Severity
 from windhover.plugin.parsing import FlowRefused, ParsedFlow
 from windhover.repository.flow_definitions import FlowNotFound, FlowUnreadable
+from windhover.webserver.errors import detail_of
 from windhover.webserver.services import WebServices
 from windhover.webserver.wire.flows import ValidationJson
 
@@ -62,6 +63,7 @@ async def validate(services: WebServices, tenant: str, index: int, source: str) 
             flow=_first(_ID, source),
             namespace=_first(_NAMESPACE, source),
             constraints=error.constraints,
+            errors=list(map(detail_of, error.problems)),
         )
     flow = parsed.flow
     children = await _declared_outputs(services, tenant, parsed)

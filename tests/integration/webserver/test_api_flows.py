@@ -105,6 +105,25 @@ async def test_each_document_is_validated_for_itself(local_server: Server) -> No
     assert [one["outdated"] for one in results] == [False, False, True]
 
 
+async def test_what_is_wrong_has_a_place_and_a_hint(local_server: Server) -> None:
+    wrong = source("wrong").replace("message:", "mesage:") + "disabled: perhaps\n"
+    line = 1 + wrong[: wrong.index("mesage")].count("\n")
+
+    refused = await local_server.client.post(FLOWS, content=wrong)
+    (checked,) = (await local_server.client.post(f"{FLOWS}/validate", content=wrong)).json()
+
+    errors = refused.json()["_embedded"]["errors"]
+    assert checked["errors"] == errors
+    misspelt = next(error for error in errors if "suggestion" in error)
+    assert (misspelt["line"], misspelt["suggestion"]) == (line, "message")
+    assert errors[-1] == {
+        "message": "must be true or false, not `perhaps`",
+        "path": "disabled",
+        "line": wrong.count("\n"),
+        "column": 11,
+    }
+
+
 async def test_a_flow_that_is_refused_is_still_told_what_is_old_in_it(local_server: Server) -> None:
     text = (
         "id: old\nnamespace: company.team\n"

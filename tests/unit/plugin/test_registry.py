@@ -101,14 +101,25 @@ def test_names_are_exact(bundled: Registry, name: str) -> None:
         ("io.kestra.plugin.core.flow.if", "io.kestra.plugin.core.flow.If"),
         ("Sequential", "io.kestra.plugin.core.flow.Sequential"),
         ("io.kestra.plugin.condition.Weekend", "io.kestra.plugin.core.condition.Weekend"),
+        ("io.kestra.Log", "io.kestra.plugin.core.log.Log"),
+        ("io.kestra.core.tasks.log.Lgo", "io.kestra.plugin.core.log.Log"),
     ],
 )
 def test_a_misspelled_name_is_put_right(bundled: Registry, wrong: str, right: str) -> None:
     assert bundled.suggest(wrong) == right
 
 
-def test_nothing_is_suggested_for_what_looks_like_nothing(bundled: Registry) -> None:
-    assert bundled.suggest("zzz") is None
+@pytest.mark.parametrize(
+    "name",
+    [
+        "zzz",
+        "io.kestra.plugin.jdbc.postgresql.Query",
+        "io.kestra.plugin.git.Clone",
+        "io.kestra.plugin.docker.Run",
+    ],
+)
+def test_nothing_is_suggested_for_what_looks_like_nothing(bundled: Registry, name: str) -> None:
+    assert bundled.suggest(name) is None
 
 
 def test_types_of_a_kind_are_listed_by_name(bundled: Registry) -> None:

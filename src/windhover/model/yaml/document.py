@@ -335,12 +335,37 @@ def _too_large(limits: SourceLimits) -> Problem:
     return _problem(f"The text is larger than {limits.size} bytes", ProblemCode.YAML_LIMIT, Position(1, 1))
 
 
+_IN_QUOTES = "a text that begins so must stand in quotes"
+_UNCLOSED = "is a bracket not closed, or a text without quotes that needs them?"
+
+#: What to do about the mistakes that the parser has a name for.
+_REMEDIES = {
+    "mapping values are not allowed in this context": (
+        "is the line indented too far, or does a text with `: ` stand without quotes?"
+    ),
+    "did not find expected '-' indicator": "entries of a list begin in the same column",
+    "did not find expected key": (
+        "names of a map begin in the same column, and nothing follows a text in quotes"
+    ),
+    "could not find expected ':'": "a name is followed by a colon and a space",
+    "block sequence entries are not allowed in this context": "a list begins on a line of its own",
+    "found character that cannot start any token": _IN_QUOTES,
+    "did not find expected alphabetic or numeric character": _IN_QUOTES,
+    "found unknown escape character": "in double quotes a backslash is written twice, in single quotes once",
+    "found unexpected end of stream": "the quote is not closed",
+    "did not find expected ',' or ']'": _UNCLOSED,
+    "did not find expected ',' or '}'": _UNCLOSED,
+}
+
+
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     position = Position(mark.line + 1, mark.column + 1) if mark is not None else Position(1, 1)
     message = ", ".join(part for part in (error.context, error.problem) if part) or "no YAML"
     if _is_indented_with_tab(text, position.line):
         message += " (do not use tabs for indentation)"
+    elif error.problem in _REMEDIES:
+        message += f" ({_REMEDIES[error.problem]})"
     if error.context and error.context_mark is not None and error.context_mark.line + 1 != position.line:
         message += f" (it begins at line {error.context_mark.line + 1})"
     return _problem(message, ProblemCode.YAML_SYNTAX, position)

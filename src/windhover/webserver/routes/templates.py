@@ -11,7 +11,7 @@ from starlette.responses import Response
 from windhover.model.problem import FlowInvalid
 from windhover.repository.templates import TemplateRecord
 from windhover.webserver.bodies import read_json, read_text
-from windhover.webserver.errors import ErrorDetail, invalid_entity, not_found
+from windhover.webserver.errors import ErrorDetail, detail_of, invalid_entity, not_found
 from windhover.webserver.execution_bulk import CountJson
 from windhover.webserver.flow_sources import documents
 from windhover.webserver.openapi import answers, answers_nothing, takes
@@ -60,9 +60,9 @@ async def validate_templates(request: Request, services: Services, tenant: Tenan
         try:
             parsed = await asyncio.to_thread(services.definitions.parse_template, source)
         except FlowInvalid as error:
-            results.append(_result(index, error.namespace, error.flow_id, error.constraints))
+            results.append(_result(index, error.namespace, error.flow_id, error))
         else:
-            results.append(_result(index, parsed.flow.namespace, parsed.flow.id, None))
+            results.append(_result(index, parsed.flow.namespace, parsed.flow.id))
     return JsonResponse(results)
 
 
@@ -161,7 +161,9 @@ def _find(services: WebServices, namespace: str, template_id: str) -> TemplateRe
     return record
 
 
-def _result(index: int, namespace: str | None, id: str | None, constraints: str | None) -> ValidationJson:
+def _result(
+    index: int, namespace: str | None, id: str | None, invalid: FlowInvalid | None = None
+) -> ValidationJson:
     return ValidationJson(
         index=index,
         outdated=False,
@@ -170,7 +172,8 @@ def _result(index: int, namespace: str | None, id: str | None, constraints: str 
         infos=[],
         flow=id,
         namespace=namespace,
-        constraints=constraints,
+        constraints=invalid.constraints if invalid else None,
+        errors=list(map(detail_of, invalid.problems)) if invalid else [],
     )
 
 

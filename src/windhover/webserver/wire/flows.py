@@ -10,6 +10,7 @@ from windhover.model.execution import JsonValue, Label
 from windhover.model.flow import Flow
 from windhover.repository.flow_definitions import FlowDefinitions, FlowUnreadable
 from windhover.repository.flows import FlowRecord
+from windhover.webserver.errors import ErrorDetail
 from windhover.webserver.wire.dates import Instant, instant
 
 
@@ -48,7 +49,10 @@ class FlowPageJson(msgspec.Struct):
 
 
 class ValidationJson(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What is to be said of one document. ``constraints`` is absent when it can be saved."""
+    """What is to be said of one document. ``constraints`` is absent when it can be saved.
+
+    ``errors`` is what keeps it from being saved, each with its place.
+    """
 
     index: int
     outdated: bool
@@ -59,6 +63,7 @@ class ValidationJson(msgspec.Struct, rename="camel", omit_defaults=True):
     namespace: str | None = None
     filename: str | None = None
     constraints: str | None = None
+    errors: list[ErrorDetail] = []
 
 
 class SourceHitJson(msgspec.Struct):
