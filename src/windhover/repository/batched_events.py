@@ -25,6 +25,7 @@ from windhover.repository.records import execution_row, json_text, label_rows, l
 from windhover.repository.statement import BulkStatement, Row, Write, delete, insert, sql
 from windhover.repository.statements import EXECUTION_COLUMNS, LABEL_COLUMNS, LOG_COLUMNS
 from windhover.repository.trigger_statements import KEY_COLUMNS, TAKE_EVENTS, THIS_TRIGGER, guarded
+from windhover.util.turn import Turn
 
 BATCHED_COLUMNS = {
     "id": "text",
@@ -221,7 +222,13 @@ class BatchedEventRepository:
 
     async def events_of(self, batch_id: str) -> list[EventContent]:
         """The events of a batch in their order; none when its execution has been written."""
-        return [_decoder.decode(row[0]) for row in await self._database.fetch(_EVENTS_OF, (batch_id,))]
+        rows = await self._database.fetch(_EVENTS_OF, (batch_id,))
+        turn = Turn()
+        events = []
+        for (data,) in rows:
+            events.append(_decoder.decode(data))
+            await turn.give_way()
+        return events
 
     async def start(self, execution: Execution, logs: Sequence[LogEntry]) -> bool:
         """Write the execution of a batch, whose id it has, and delete its events.

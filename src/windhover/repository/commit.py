@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
 
 from windhover.model.execution import Execution, Label
 from windhover.model.state import TERMINATED
@@ -21,9 +23,15 @@ from windhover.repository.records import (
 )
 from windhover.repository.statement import BulkStatement, Row, Write
 from windhover.repository.trigger_changes import stop_write
+from windhover.util.turn import Turn
 
 #: Labels by the id of their execution.
 Labels = Mapping[str, tuple[Label, ...]]
+
+#: After how many rows others may have their turn on the event loop.
+_ROWS_AT_ONCE = 50
+
+_Record = TypeVar("_Record")
 
 #: What goes with an execution, always. Logs and metrics may be kept.
 DELETE_EXECUTION: Sequence[BulkStatement] = (
@@ -47,11 +55,13 @@ class CommitWriter:
     def __init__(self) -> None:
         self._written_labels: dict[str, tuple[Label, ...]] = {}
 
-    def prepare(self, batch: CommitBatch) -> tuple[list[Write], Labels]:
+    async def prepare(self, batch: CommitBatch) -> tuple[list[Write], Labels]:
         """The statements of a batch, and the labels to :meth:`remember` once they are committed.
 
-        Of records that are in the batch twice the last counts.
+        Of records that are in the batch twice the last counts. A large batch is read bit by bit, so that it
+        does not hold up others on the event loop.
         """
+        turn = Turn()
         executions = {execution.id: execution for execution in (*batch.created, *batch.updated)}
         created = {execution.id for execution in batch.created}
         relabelled = [execution for execution in executions.values() if not self._has_labels(execution)]
@@ -60,8 +70,11 @@ class CommitWriter:
             self.forget(id_)
         old_labels = _keys(execution.id for execution in relabelled if execution.id not in created)
 
-        execution_rows = [execution_row(each) for each in executions.values()]
-        task_run_rows = [task_run_row(run) for run in {run.id: run for run in batch.task_runs}.values()]
+        execution_rows = await _rows(execution_row, executions.values(), turn)
+        task_runs = {run.id: run for run in batch.task_runs}
+        task_run_rows = await _rows(task_run_row, task_runs.values(), turn)
+        page_rows = await _rows(page_row, batch.pages, turn)
+        log_rows = await _rows(log_row, batch.logs, turn)
         released = {execution.id: execution for execution in batch.released_files}
         kept_for_good = [id_ for id_ in batch.deleted_executions if id_ not in released]
         gatherings = list({kept.key: kept for kept in batch.gatherings}.values())
@@ -76,7 +89,7 @@ class CommitWriter:
             Write(statements.DELETE_LABELS, old_labels),
             Write(statements.INSERT_LABELS, [row for each in relabelled for row in label_rows(each)]),
             Write(statements.UPSERT_TASK_RUNS, task_run_rows),
-            Write(statements.INSERT_PAGES, list(map(page_row, batch.pages))),
+            Write(statements.INSERT_PAGES, page_rows),
             Write(
                 statements.UPSERT_TIMERS,
                 [
@@ -84,7 +97,7 @@ class CommitWriter:
                     for timer in {(t.execution_id, t.key): t for t in batch.timers_set}.values()
                 ],
             ),
-            Write(statements.INSERT_LOGS, [log_row(entry) for entry in batch.logs]),
+            Write(statements.INSERT_LOGS, log_rows),
             Write(statements.INSERT_METRICS, metric_rows(batch.metrics)),
             Write(statements.DELETE_TASK_RUNS, removed),
             Write(statements.DELETE_PAGES, removed),
@@ -126,6 +139,17 @@ class CommitWriter:
         else:
             written = self._written_labels.get(execution.id)
         return written is not None and written == tuple(execution.labels)
+
+
+async def _rows(row_of: Callable[[_Record], Row], records: Collection[_Record], turn: Turn) -> list[Row]:
+    if len(records) <= _ROWS_AT_ONCE:
+        return [row_of(record) for record in records]
+    left = iter(records)
+    rows: list[Row] = []
+    while some := [row_of(record) for record in islice(left, _ROWS_AT_ONCE)]:
+        rows += some
+        await turn.give_way()
+    return rows
 
 
 def _keys(ids: Iterable[str]) -> list[Row]:

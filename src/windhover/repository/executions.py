@@ -50,16 +50,16 @@ class ExecutionRepository:
     async def commit(self, batch: CommitBatch) -> None:
         """Write a batch, all of it or nothing; when this returns it survives a power cut.
 
-        The batch is read before the first await, so its records may change afterwards. Writing the same
-        batch again changes nothing. Timers are cleared before others are set: one that is in both lists
-        is set afterwards. Task runs are removed, and executions deleted, after all the rest.
+        Its records must not change before this returns. Writing the same batch again changes nothing. Timers
+        are cleared before others are set: one that is in both lists is set afterwards. Task runs are removed,
+        and executions deleted, after all the rest.
 
         Raises:
             RepositoryUnavailable: nothing is known to be written; commit the batch again.
             UnstorableRecord: one record cannot be written as JSON; nothing was written.
             RepositoryError: the database refuses the batch for good.
         """
-        writes, labels = self._commits.prepare(batch)
+        writes, labels = await self._commits.prepare(batch)
         if writes:
             await self._database.write(writes)
             self._commits.remember(labels)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import TypeGuard
 
@@ -52,10 +52,13 @@ from windhover.storage import (
     input_uri,
     parse_uri,
 )
+from windhover.util.turn import Turn
 
 logger = logging.getLogger(__name__)
 
 _STORED_INPUT = "trigger"
+#: How much of a batch is encoded, and stored, at once.
+_CHUNK_BYTES = 256 * 1024
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 GatheringTrigger = Webhook | TriggerDefinition
@@ -247,7 +250,7 @@ class EventBatches:
                 _log_dropped(key, len(events))
                 return True
             flow, trigger = found
-            if self._storage is None and self._need_storage(events):
+            if self._storage is None and await self._need_storage(events):
                 self._left_to_others.add(batch_id)
                 return False
             given = await self._variables(batch_id, key, events)
@@ -292,12 +295,13 @@ class EventBatches:
 
     # ---------------------------------------------------------------- what the execution reads
 
-    def _need_storage(self, events: list[EventContent]) -> bool:
-        shown = [event.variables for event in events]
-        return any(event.stored for event in events) or self._is_large(msgspec.json.encode(shown))
+    async def _need_storage(self, events: list[EventContent]) -> bool:
+        if any(event.stored for event in events):
+            return True
+        return self._is_large(await _encoded([event.variables for event in events]))
 
-    def _is_large(self, content: bytes) -> bool:
-        return len(content) > self._settings.inline_events
+    def _is_large(self, chunks: list[bytes]) -> bool:
+        return sum(map(len, chunks)) > self._settings.inline_events
 
     def _files(self, key: TriggerKey) -> TenantStorage:
         assert self._storage is not None, "batches that need it are left to processes that have it"
@@ -353,12 +357,33 @@ class EventBatches:
         Raises:
             StorageError: they cannot be stored.
         """
-        content = msgspec.json.encode(given["events"])
-        if not self._is_large(content):
+        chunks = await _encoded(given["events"])
+        if not self._is_large(chunks):
             return given
         uri = _uri(batch_id, key, "events.json")
-        await self._files(key).put(uri, content)
-        return {**given, "events": StoredValue(uri, len(content)).marker()}
+        stored = await self._files(key).put(uri, _in_turn(chunks))
+        return {**given, "events": StoredValue(uri, stored.size).marker()}
+
+
+async def _encoded(events: list[JsonValue]) -> list[bytes]:
+    """A list as JSON, in chunks. A batch may be large: others have their turn on the event loop meanwhile."""
+    turn = Turn()
+    chunks = []
+    chunk = bytearray(b"[")
+    for number, event in enumerate(events):
+        if len(chunk) >= _CHUNK_BYTES:
+            chunks.append(bytes(chunk))
+            chunk.clear()
+        if number:
+            chunk += b","
+        chunk += msgspec.json.encode(event)
+        await turn.give_way()
+    return [*chunks, bytes(chunk + b"]")]
+
+
+async def _in_turn(chunks: list[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
 
 
 def _gathers(trigger: Trigger) -> TypeGuard[GatheringTrigger]:

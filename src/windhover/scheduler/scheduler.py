@@ -52,8 +52,8 @@ from windhover.scheduler.latest_flows import LatestFlows
 from windhover.scheduler.schedules import Outcome, Schedules, failed_look
 from windhover.scheduler.settings import SchedulerSettings
 from windhover.scheduler.sightings import Sightings
-from windhover.scheduler.turn import Turn
 from windhover.util.ids import new_id
+from windhover.util.turn import Turn
 
 logger = logging.getLogger(__name__)
 

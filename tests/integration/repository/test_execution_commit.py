@@ -246,3 +246,35 @@ async def test_what_an_execution_has_started_is_found_at_any_depth(executions: E
     assert found == {child.id: False, over.id: False, under_way.id: True, retried.id: True, busy.id: True}
     assert [*found][-1] == busy.id
     assert await executions.started_by(busy.id) == {}
+
+
+async def test_a_large_batch_is_read_bit_by_bit(
+    executions: ExecutionRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others have their turn on the event loop before its statements are there."""
+    monkeypatch.setattr("windhover.util.turn._SECONDS", 0)
+    written = execution(StateType.RUNNING)
+    runs = [task_run(written.id, position, outputs={"n": position}) for position in range(501)]
+    lines = [log(written.id, number) for number in range(1, 502)]
+    turns_before_write = turns = 0
+    write = executions._database.write
+
+    async def noticed(*args: object) -> None:
+        nonlocal turns_before_write
+        turns_before_write = turns
+        await write(*args)  # type: ignore[arg-type]
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(executions._database, "write", noticed)
+    others = asyncio.create_task(take_turns())
+    await executions.commit(CommitBatch(created=[written], task_runs=runs, logs=lines))
+    others.cancel()
+    assert turns_before_write >= 20
+    loaded = await executions.load(written.id)
+    assert loaded is not None
+    assert loaded[1] == runs

@@ -12,7 +12,7 @@ from tests.integration.scheduler.test_first_dates import HOURLY, flow
 
 from windhover.model.trigger_state import TriggerState
 from windhover.scheduler.settings import SchedulerSettings
-from windhover.scheduler.turn import Turn
+from windhover.util.turn import Turn
 
 #: On none of ten thousand dates.
 NEVER = HOURLY.replace("0 *", "* *") + "\nwhen: \"{{ trigger.date < '2020' }}\""
@@ -73,8 +73,8 @@ async def test_a_turn_ends_when_it_has_lasted_long_enough(monkeypatch: pytest.Mo
         given.append(seconds)
 
     now = 0.0
-    monkeypatch.setattr("windhover.scheduler.turn.time.monotonic", lambda: now)
-    monkeypatch.setattr("windhover.scheduler.turn.asyncio.sleep", sleep)
+    monkeypatch.setattr("windhover.util.turn.time.monotonic", lambda: now)
+    monkeypatch.setattr("windhover.util.turn.asyncio.sleep", sleep)
     turn = Turn()
     await turn.give_way()
     assert given == []
