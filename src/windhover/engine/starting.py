@@ -9,7 +9,11 @@ from windhover.expression import ExpressionError, truthy
 from windhover.model.execution import Attempt, Phase, Stage, TaskFixture, TaskRun
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
+from windhover.model.task import Task
+from windhover.plugin.executable import ExecutableTask
+from windhover.plugin.execution_update import ExecutionUpdateTask
 from windhover.plugin.flowable import FlowableTask, soften
+from windhover.plugin.task import TaskDefinition
 
 
 class Starting(Agenda):
@@ -81,6 +85,8 @@ class Starting(Agenda):
                 f"Failed to evaluate the runIf condition for task {node.task.id}. Cause: {error}",
                 node,
             )
+            if _is_done_by_engine(node.task):
+                node.record.add_attempt(Attempt(self.passed(StateType.FAILED)))
             self.end(node, StateType.FAILED)
             return
         if not wanted:
@@ -165,12 +171,12 @@ class Starting(Agenda):
         self.changed(node)
         if task.timeout is not None and body.pause is None:
             self.set_deadline(node)
-        if body.missing:
+        if body.missing is not None:
             flow = self.live.record
             self.log(
                 LogLevel.WARN,
                 f"No task found on flow '{flow.namespace}.{flow.flow_id}', task '{task.id}', "
-                f"execution '{flow.id}'",
+                f"execution '{flow.id}': {body.missing}",
                 node,
             )
             self.end(node, soften(task, StateType.FAILED))
@@ -180,3 +186,8 @@ class Starting(Agenda):
             self.open_directory(node)
         else:
             self.later(self.fill, node.body_frame)
+
+
+def _is_done_by_engine(task: Task) -> bool:
+    """No worker has to do with it, nor has it tasks of its own: whatever goes wrong is an attempt."""
+    return isinstance(task, TaskDefinition) and issubclass(task.plugin, (ExecutableTask, ExecutionUpdateTask))

@@ -73,9 +73,14 @@ class LimitExceededError(EvaluationError):
     """Rendering would cost more than its limits allow: output, iterations, depth or time."""
 
 
+#: Names that look alike and mean opposite things: one is no misspelling of the other.
+_APART = frozenset({"inputs", "outputs"})
+
+
 def nearest_name(name: str, candidates: Iterable[object]) -> str | None:
     """The candidate that was most likely meant by ``name``, or None."""
-    names = [candidate for candidate in candidates if isinstance(candidate, str)]
+    apart = _APART if name in _APART else ()
+    names = [candidate for candidate in candidates if isinstance(candidate, str) and candidate not in apart]
     if not names:
         return None
     from difflib import get_close_matches

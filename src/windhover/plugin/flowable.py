@@ -149,7 +149,7 @@ class Body(msgspec.Struct, frozen=True):
 
     ``lanes`` are started in order, at most ``limit`` under way together (0: all). ``after`` maps a
     lane's index to the indexes of the lanes that must have ended before it may start. ``missing``
-    says that there is no list of tasks to run at all, which ends the flowable FAILED. With ``pause`` the
+    says why there is no list of tasks to run at all, which ends the flowable FAILED. With ``pause`` the
     whole execution waits first. With ``rounds`` the lanes are run again for as long as
     :meth:`FlowableTask.after_round` says so. With ``directory`` its tasks share one working directory on one
     worker, which :meth:`FlowableTask.opening` prepares and :meth:`FlowableTask.closing` looks through. With
@@ -159,7 +159,7 @@ class Body(msgspec.Struct, frozen=True):
     lanes: Sequence[Lane]
     limit: int = 1
     after: Mapping[int, Sequence[int]] = msgspec.field(default_factory=dict)
-    missing: bool = False
+    missing: str | None = None
     pause: PauseUntil | None = None
     rounds: bool = False
     directory: bool = False

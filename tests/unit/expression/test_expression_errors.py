@@ -37,6 +37,12 @@ def test_undefined_name_without_a_near_one() -> None:
     assert str(error) == "Unable to find `nope` used in the expression `\n{{ nope }}` at line 2"
 
 
+def test_outputs_are_no_misspelt_inputs() -> None:
+    assert isinstance(error := failure("{{ inputs.rows }}", outputs={}, input=1), UndefinedError)
+    assert error.suggestion == "input"
+    assert "Did you mean" not in str(failure("{{ inputs.rows }}", outputs={}))
+
+
 def test_syntax_error_says_what_was_expected_and_where() -> None:
     error = failure("a\n{{ inputs. }}")
     assert isinstance(error, TemplateSyntaxError)

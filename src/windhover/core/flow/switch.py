@@ -44,8 +44,10 @@ class Switch(FlowableTask):
     def body(self, resolved: JsonValue) -> Body:
         tasks = self._case(resolved)
         if tasks is None:
-            tasks = self.defaults
-            return Body([Lane(tasks)], missing=not tasks)
+            missing = (
+                None if self.defaults else f"the value `{resolved}` has no case, and there are no `defaults`"
+            )
+            return Body([Lane(self.defaults)], missing=missing)
         return Body([Lane(tasks)])
 
     def branches(self) -> Iterator[Branch]:
