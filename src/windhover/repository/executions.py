@@ -5,7 +5,7 @@ Documentation page: ``docs/databases.md``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -14,20 +14,18 @@ from windhover.model.execution import Execution, TaskRun
 from windhover.model.state import TERMINATED, StateType
 from windhover.repository import statements
 from windhover.repository.batch import CommitBatch, Timer
-from windhover.repository.commit import DELETE_EXECUTION, CommitWriter
+from windhover.repository.commit import CommitWriter
 from windhover.repository.database import Database
 from windhover.repository.execution_query import DistinctField, ExecutionQuery
 from windhover.repository.filters import Page
 from windhover.repository.instants import duration_micros, from_micros, to_micros
 from windhover.repository.lazy_search import load_search
 from windhover.repository.records import add_pages, execution_of, task_run_of, timer_of
-from windhover.repository.statement import Row, Statement, Write, sql
+from windhover.repository.statement import Row, Statement, sql
 
 #: The states in which a server that starts has something to do at once. The others wait for someone, or
 #: for a timer.
 ACTIVE_STATES = frozenset(StateType) - TERMINATED - {StateType.PAUSED, StateType.QUEUED, StateType.BREAKPOINT}
-
-_DELETE_AT_ONCE = 200
 
 
 class ExecutionCount(msgspec.Struct, frozen=True):
@@ -278,20 +276,6 @@ class ExecutionRepository:
             )
             for start, state, count, duration in rows
         ]
-
-    async def delete(self, ids: Sequence[str], *, logs: bool = True, metrics: bool = True) -> None:
-        """Delete executions and what belongs to them, at most a few hundred in one transaction."""
-        unique = list(dict.fromkeys(ids))
-        for start in range(0, len(unique), _DELETE_AT_ONCE):
-            keys: list[Row] = [(id_,) for id_ in unique[start : start + _DELETE_AT_ONCE]]
-            deletions = [*DELETE_EXECUTION]
-            if logs:
-                deletions.append(statements.DELETE_LOGS_OF)
-            if metrics:
-                deletions.append(statements.DELETE_METRICS_OF)
-            await self._database.write([Write(statement, keys) for statement in deletions])
-        if len(unique) > _DELETE_AT_ONCE:
-            await self._database.reclaim_space()
 
 
 def _complete(records: Iterable[Execution | TaskRun], pages: Iterable[Row]) -> None:

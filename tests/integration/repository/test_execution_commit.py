@@ -214,8 +214,9 @@ async def test_deleting_takes_along_what_belongs_to_it(
         )
     logs, metrics = LogRepository(database), MetricRepository(database)
 
-    await executions.delete([first.id])
-    await executions.delete([second.id, second.id], logs=False, metrics=False)
+    ids = [first.id]
+    await executions.commit(CommitBatch(deleted_executions=ids, deleted_logs=ids, deleted_metrics=ids))
+    await executions.commit(CommitBatch(deleted_executions=[second.id, second.id]))
 
     assert await executions.load(first.id) is None
     assert await executions.load(second.id) is None

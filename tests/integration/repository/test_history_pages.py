@@ -85,5 +85,5 @@ async def test_pages_go_with_what_they_are_of(executions: ExecutionRepository, d
     await executions.commit(CommitBatch(removed_task_runs=[run.id]))
     assert [row[0] for row in await database.fetch(owners)] == [header.id]
 
-    await executions.delete([header.id])
+    await executions.commit(CommitBatch(deleted_executions=[header.id]))
     assert await database.fetch(owners) == []

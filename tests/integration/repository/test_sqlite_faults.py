@@ -120,7 +120,8 @@ async def test_space_returns_to_the_file_system(impatient: SqliteDatabase, path:
     executions, written = ExecutionRepository(impatient), execution()
     lines = [log(written.id, number, "x" * 2000) for number in range(1, 1500)]
     await executions.commit(CommitBatch(created=[written], logs=lines))
-    await executions.delete([written.id])
+    ids = [written.id]
+    await executions.commit(CommitBatch(deleted_executions=ids, deleted_logs=ids))
     await impatient.reclaim_space()
     await impatient.close()
     assert path.stat().st_size < 400_000
