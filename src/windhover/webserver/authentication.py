@@ -50,8 +50,8 @@ _MAX_CREDENTIAL = 256
 #: Paths below /api/v1 that a browser needs before anybody has logged in.
 _BEFORE_LOGIN = frozenset({"/configs", "/configs/login", "/basicAuthValidationErrors", "/login", "/logout"})
 
-#: Whoever knows the key of a webhook, which ends its path, may call it.
-_WEBHOOK = re.compile(r"/api/v1/([^/]+/)?executions/webhook(/[^/]+){3}")
+#: Whoever knows the key of a webhook may call it; a further path is refused, and not asked for credentials.
+_WEBHOOK = re.compile(r"/api/v1/([^/]+/)?executions/webhook(/[^/]+){3}(/.*)?")
 
 
 @dataclass(frozen=True, slots=True)

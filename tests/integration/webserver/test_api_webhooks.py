@@ -94,6 +94,8 @@ async def test_the_key_is_the_only_credential(sqlite: Database, tmp_path: Any) -
         assert (await server.client.post(without_tenant)).status_code == 200
         assert (await server.client.post(f"{PATH}/hook/other-key")).status_code == 404
         assert (await server.client.post(f"{PATH}/hook/")).status_code in (401, 404, 405)
+        beyond = await server.client.post(f"{PATH}/hook/hook-key/more")
+        assert beyond.status_code == 404
 
 
 async def test_what_cannot_be_called(local_server: Server) -> None:
@@ -102,7 +104,10 @@ async def test_what_cannot_be_called(local_server: Server) -> None:
     assert (await call(local_server, "shut")).status_code == 409
     assert (await call(local_server, "quiet")).status_code == 409
     assert (await call(local_server, "missing")).status_code == 404
-    assert (await local_server.client.post(f"{PATH}/shut/shut-key/more")).status_code == 404
+    for method, further in (("GET", "more"), ("POST", "more/of/it"), ("PUT", "")):
+        beyond = await local_server.client.request(method, f"{PATH}/shut/shut-key/{further}")
+        assert beyond.status_code == 404
+        assert f"ends with its key, without `/{further}`" in beyond.json()["message"]
 
 
 @pytest.mark.parametrize(("edit", "status"), [("disabled: true", 409), ("deleted", 404)])

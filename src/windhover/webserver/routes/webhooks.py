@@ -11,6 +11,7 @@ from windhover.engine.spill import stored_value
 from windhover.model.execution import Execution, ExecutionTrigger, JsonValue, Label
 from windhover.model.state import StateType
 from windhover.repository.batched_events import Kept
+from windhover.webserver.errors import ErrorJson, not_found
 from windhover.webserver.execution_access import find_header
 from windhover.webserver.execution_waiting import execution_url, wait_for_end
 from windhover.webserver.openapi import answers, path_parameter, takes
@@ -21,13 +22,14 @@ from windhover.webserver.wire.executions import StateJson, state_json
 
 router = APIRouter(prefix="/api/v1/{tenant}/executions/webhook", tags=["Executions"])
 
+_PATH = [
+    path_parameter("tenant", "The tenant; `main` unless there are several."),
+    path_parameter("namespace", "The namespace of the flow."),
+    path_parameter("flowId", "The id of the flow."),
+    path_parameter("key", "The key of one of its webhooks."),
+]
 _DOCUMENTED = takes("*/*", {}, required=False, description="Anything: it becomes `trigger.body`.") | {
-    "parameters": [
-        path_parameter("tenant", "The tenant; `main` unless there are several."),
-        path_parameter("namespace", "The namespace of the flow."),
-        path_parameter("flowId", "The id of the flow."),
-        path_parameter("key", "The key of one of its webhooks."),
-    ]
+    "parameters": _PATH
 }
 
 
@@ -84,6 +86,15 @@ async def receive_webhook(request: Request) -> Response:
         else:
             return await _answer_again(request, services, delivery, started)
     return await _answer_ended(request, services, delivery, started.id)
+
+
+async def refuse_further_path(request: Request) -> Response:
+    """Answer with 404: the address of a webhook ends with its key.
+
+    Kestra has this address for triggers of other types, of which there are none here.
+    """
+    further = request.path_params["path"]
+    raise not_found(f"the address of a webhook ends with its key, without `/{further}`")
 
 
 def _answer_gathered(delivery: Delivery, kept: Kept) -> Response:
@@ -168,4 +179,12 @@ for _method in ("Get", "Post", "Put"):
         responses={**answers(WebhookJson), **answers(GatheredJson, 202, "Kept for a batch")},
         operation_id=f"triggerExecutionBy{_method}Webhook",
         openapi_extra=_DOCUMENTED,
+    )
+    router.add_api_route(
+        "/{namespace}/{flowId}/{key}/{path:path}",
+        refuse_further_path,
+        methods=[_method.upper()],
+        responses=answers(ErrorJson, 404, "Always: no trigger takes a further path"),
+        operation_id=f"triggerExecutionBy{_method}WebhookWithPath",
+        openapi_extra={"parameters": [*_PATH, path_parameter("path", "What stands behind the key.")]},
     )
