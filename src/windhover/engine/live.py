@@ -8,6 +8,7 @@ import msgspec
 
 from windhover.engine.frame import Frame, Node, enabled
 from windhover.engine.outputs import OutputsTree
+from windhover.expression.masking import SecretMask
 from windhover.model.execution import Execution, JsonValue, Phase, Stage, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.state import StateType
@@ -44,6 +45,7 @@ class LiveExecution:
         "held_by",
         "ignored_slas",
         "log_sequence",
+        "mask",
         "nodes",
         "outputs",
         "record",
@@ -51,6 +53,7 @@ class LiveExecution:
         "revealed",
         "root",
         "runs_of_task",
+        "secrets",
         "size",
     )
 
@@ -72,6 +75,9 @@ class LiveExecution:
         self.ignored_slas: set[str] = set()
         #: The inputs as expressions see them, once somebody looked.
         self.revealed: RevealedInputs | None = None
+        #: The secrets that rendering here has read.
+        self.secrets: set[str] = set()
+        self.mask: SecretMask | None = None
 
     @classmethod
     def restore(
@@ -87,6 +93,16 @@ class LiveExecution:
             live._restore(task_run)
         live._restore_cuts()
         return live
+
+    def masked(self, text: str) -> str:
+        """A text without the secrets that are known of the execution: those read, and SECRET inputs."""
+        secrets = self.secrets | self.revealed.secrets if self.revealed is not None else self.secrets
+        if not secrets:
+            return text
+        if self.mask is None:
+            self.mask = SecretMask()
+        self.mask.cover(secrets)
+        return self.mask.apply(text)
 
     def let_go(self) -> None:
         """Part frames and task runs, which hold one another, once the execution has left memory.

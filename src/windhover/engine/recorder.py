@@ -76,7 +76,7 @@ class Recorder:
         if level < LogLevel.WARN and self.live.log_sequence >= self.environment.max_log_lines - 1:
             self._say_that_the_log_is_full()
             return
-        entry = self._own_line(level, message)
+        entry = self._own_line(level, self.live.masked(message))
         entry.trigger_id = trigger_id
         if node is not None:
             entry.task_id = node.record.task_id

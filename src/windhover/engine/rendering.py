@@ -30,6 +30,7 @@ class Renderer:
         if extra:
             variables = LayeredVariables(extra, variables)
         self._scope = environment.scope(variables, live.record.id)
+        self._scope.secrets = live.secrets
 
     def render(self, template: JsonValue) -> JsonValue:
         return render_value(template, self._scope)

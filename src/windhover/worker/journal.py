@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from windhover.engine.messages import JobIdentity, LogsWritten
+from windhover.expression.masking import SecretMask
 from windhover.model.log import LogEntry, LogLevel, Metric
 from windhover.plugin.context import MetricType
 from windhover.worker.environment import LogLimits
 from windhover.worker.log_file import LogFile
-from windhover.worker.masking import SecretMask
 
 #: Events that may wait for the executor before a task that writes fast is slowed down.
 MAX_EVENTS_WAITING = 200

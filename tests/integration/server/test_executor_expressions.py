@@ -6,11 +6,12 @@ import asyncio
 import base64
 import threading
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.integration.executor.flows import Flows
 
 from windhover.expression import EvaluationError, ExpressionError, render_value
 from windhover.model.kv import kv_value
@@ -144,3 +145,36 @@ def test_the_wait_for_an_answer_is_bounded() -> None:
     assert side.wait(answer()) == 1
     side.close(nothing)
     side.close(nothing)
+
+
+async def test_lines_of_the_engine_hold_no_secrets(runtime: Runtime) -> None:
+    await runtime.start()
+    flows = Flows(runtime)
+    try:
+        flow = await flows.save(
+            f"""
+            id: masked
+            namespace: {NS}
+            inputs:
+              - {{id: password, type: SECRET}}
+            tasks:
+              - id: of_the_environment
+                type: io.kestra.plugin.core.flow.ForEach
+                values: "{{{{ secret('KEY') }}}}"
+                tasks: [{{id: a, type: io.kestra.plugin.core.log.Log, message: x}}]
+            errors:
+              - id: of_an_input
+                type: io.kestra.plugin.core.flow.Switch
+                value: "{{{{ inputs.password }}}}"
+                cases:
+                  none: [{{id: b, type: io.kestra.plugin.core.log.Log, message: x}}]
+            """
+        )
+        assert runtime.cipher is not None
+        ended = await flows.ended(await flows.start(flow, {"password": runtime.cipher.encrypt("top-secret")}))
+    finally:
+        await runtime.stop(timedelta())
+    assert [line.rpartition(": ")[2] for line in ended.messages()] == [
+        "******",
+        "the value `******` has no case, and there are no `defaults`",
+    ]

@@ -16,6 +16,8 @@ import pytest_asyncio
 
 from windhover.engine.messages import Job, JobIdentity, LogsWritten
 from windhover.expression import ServerPort
+from windhover.expression.masking import SecretMask
+from windhover.expression.values import MASK
 from windhover.model.log import LogLevel
 from windhover.model.state import StateType
 from windhover.plugin.context import RunContext
@@ -24,7 +26,6 @@ from windhover.queue.local import ExecutorQueue
 from windhover.worker import LogLimits, WorkerSettings
 from windhover.worker.inline import InlineWorker
 from windhover.worker.journal import AttemptJournal
-from windhover.worker.masking import MASK, SecretMask
 
 IDENTITY = JobIdentity("main", "company.team", "flow", 1, "execution", "task", "run", 2, 1)
 

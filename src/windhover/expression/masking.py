@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
-#: What stands in a log where a secret would be.
-MASK = "******"
+from windhover.expression.values import MASK
 
 #: Shorter texts are no secrets: masking each ``1`` would make a log unreadable and hide nothing.
 MIN_LENGTH = 3
@@ -26,7 +25,7 @@ class SecretMask:
         self._known = 0
         self._pattern: re.Pattern[str] | None = None
 
-    def cover(self, secrets: set[str]) -> None:
+    def cover(self, secrets: Collection[str]) -> None:
         """Mask these values from now on; ``secrets`` only ever grows."""
         if len(secrets) == self._known:
             return
