@@ -65,6 +65,27 @@ tasks:
     assert "Unable to find `nope`" in run.logs[0]
 
 
+@pytest.mark.parametrize(
+    ("task", "attempts"),
+    [
+        ("type: io.kestra.plugin.core.execution.Exit", ["FAILED"]),
+        ("type: io.kestra.plugin.core.execution.Labels, labels: {a: b}", ["FAILED"]),
+        ("type: io.kestra.plugin.core.flow.Subflow, namespace: a, flowId: b", ["FAILED"]),
+        ("type: io.kestra.plugin.core.log.Log, message: hi", []),
+        ("type: io.kestra.plugin.core.flow.Pause", []),
+    ],
+)
+def test_what_the_engine_does_itself_has_an_attempt_when_its_condition_fails(
+    task: str, attempts: list[str]
+) -> None:
+    run = FlowRun(f"""
+tasks:
+  - {{id: work, {task}, runIf: "{{{{ nope.x }}}}"}}
+""")
+    assert run.history("work") == "CREATED FAILED"
+    assert [attempt.state.current.value for attempt in run.run("work").attempts or ()] == attempts
+
+
 def test_exit_as_the_last_task_skips_finally_and_runs_what_follows_the_end() -> None:
     run = FlowRun("""
 tasks:
