@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 from functools import partial
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -32,6 +33,15 @@ tasks:
   - id: blob
     type: tests.fault.Blob
     size: "{{{{ labels.size }}}}"
+"""
+ENDS_WHEN_OPENED = f"""
+id: ends_when_opened
+namespace: {NAMESPACE}
+tasks:
+  - id: gate
+    type: tests.fault.Gate
+    entered: {{entered}}
+    opened: {{opened}}
 """
 MEBIBYTE = 1024 * 1024
 
@@ -109,12 +119,18 @@ def test_a_server_without_its_database_does_not_start_and_says_why(make_server: 
 
 @pytest.mark.postgres
 def test_a_server_whose_database_does_not_come_back_can_be_stopped(
-    make_server: ServerFactory, own_postgres_cluster: Cluster
+    make_server: ServerFactory, own_postgres_cluster: Cluster, tmp_path: Path
 ) -> None:
     server = make_server(postgres=own_postgres_cluster.dsn)
     server.process.start()
+    entered, opened = tmp_path / "entered", tmp_path / "opened"
+    server.save(ENDS_WHEN_OPENED.format(entered=entered, opened=opened))
+    running = server.run("ends_when_opened")
+    until(entered.exists, 20, server.process.log)
     load = begin_load(server)
     own_postgres_cluster.stop("immediate")
+    # Whether a commit of the load was under way is chance; that of this task's end is not.
+    opened.touch()
     until(partial(says, server, "trying again in"), 20, server.process.log)
     server.process.terminate()
     assert server.process.wait(30) == 2
@@ -122,6 +138,6 @@ def test_a_server_whose_database_does_not_come_back_can_be_stopped(
     # What was acknowledged before is in the database, and ends when there is a server again.
     own_postgres_cluster.start()
     server.process.start()
-    for id_ in load.acknowledged:
+    for id_ in (running, *load.acknowledged):
         assert server.wait_for_end(id_)["state"]["current"] == "SUCCESS"
     server.process.stop()
