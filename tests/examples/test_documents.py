@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from windhover.cli.validate import validate_files
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "plugins").glob("*/README.md")]
@@ -48,3 +50,18 @@ def test_flow_control_shows_the_examples_as_they_are(example: Path) -> None:
     shown = re.search(rf"^\[`{example.name}`\].*?^```yaml\n(.*?)^```", text, re.M | re.S)
     assert shown is not None
     assert yaml.safe_load(shown[1]) == yaml.safe_load(example.read_text())
+
+
+def test_the_mistake_of_the_readme_is_where_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = re.search(r"^(mistake\.yaml:\d+:\d+: .*)$", (ROOT / "README.md").read_text(), re.M)
+    orders = (ROOT / "examples" / "orders.yaml").read_text()
+    monkeypatch.chdir(tmp_path)
+    mistake = Path("mistake.yaml")
+    mistake.write_text(orders.replace("concurrencyLimit", "concurencyLimit"))
+
+    assert validate_files([mistake]) == 1
+
+    assert shown is not None
+    assert shown[1] in capsys.readouterr().out

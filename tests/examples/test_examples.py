@@ -87,6 +87,7 @@ RUNS = [
             'regions=["north","west"]',
             "delivery.street=Main Street",
             f"rules=@{DATA}/rules.json",
+            "password=correct horse",
         ],
         logs=["xml for north and west, 2 numbers", "to Main Street for nobody"],
     ),

@@ -6,11 +6,16 @@ import json
 import sys
 from pathlib import Path
 
+from windhover.plugin.kind import PluginKind
 from windhover.plugin.registry import Registry
 
 
 def list_plugins(kind: str | None) -> int:
-    """Print every type, one a line."""
+    """Print every type, one a line; 2 when there is no such kind."""
+    kinds = [known.value for known in PluginKind]
+    if kind is not None and kind.upper() not in kinds:
+        print(f"There is no kind {kind}; there are {', '.join(kinds)}.", file=sys.stderr)
+        return 2
     registry = Registry()
     found = sorted(registry.types(), key=lambda plugin: plugin.type_name)
     for plugin in found:

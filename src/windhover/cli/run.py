@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -94,7 +96,12 @@ async def _run(options: RunOptions, reporter: Reporter, home: Path) -> int:
     _give_up_on_interrupt()
     database = SqliteDatabase.in_memory()
     await database.open()
-    settings = RuntimeSettings(home=home, storage_path=home / "storage", temporary=home / "work")
+    settings = RuntimeSettings(
+        home=home,
+        storage_path=home / "storage",
+        temporary=home / "work",
+        encryption_key=base64.b64encode(os.urandom(32)).decode(),  # what it seals is gone when this ends
+    )
     runtime = Runtime(database, settings)
     try:
         flow = await _read_flow(options.file, runtime)

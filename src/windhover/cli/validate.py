@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from windhover.engine.expression_check import CODES, read_with_expressions
-from windhover.model.problem import FlowInvalid, Problem
+from windhover.model.problem import FlowInvalid, Problem, ProblemCode
 from windhover.plugin.parsing import FlowRefused, parse_flow
 from windhover.plugin.registry import Registry
 
@@ -49,17 +49,17 @@ def _check(file: Path, registry: Registry) -> tuple[Sequence[Problem], Sequence[
     except FlowInvalid as error:
         return error.problems, ()
     except OSError as error:
-        from windhover.model.problem import ProblemCode
-
         return [Problem(f"The file cannot be read: {error.strerror}", ProblemCode.YAML_ENCODING)], ()
-    return (), (*parsed.warnings, *parsed.deprecations)
+    remarks = (*parsed.warnings, *parsed.deprecations, *parsed.infos)
+    return (), sorted(remarks, key=lambda remark: (remark.line or 0, remark.column or 0))
 
 
 def format_problem(file: Path, problem: Problem) -> str:
     """``flow.yaml:3:5: unknown-property tasks[0].formt: … (did you mean `format`?)``."""
     place = f"{file}:{problem.line or 1}:{problem.column or 1}"
     path = f"{problem.path}: " if problem.path else ""
-    hint = f" (did you mean `{problem.suggestion}`?)" if problem.suggestion else ""
+    told = problem.suggestion is None or problem.code is ProblemCode.ALIAS  # which names what is right
+    hint = "" if told else f" (did you mean `{problem.suggestion}`?)"
     return f"{place}: {problem.code} {path}{problem.message}{hint}"
 
 

@@ -19,6 +19,12 @@ def test_all_types_of_a_kind(capsys: pytest.CaptureFixture[str]) -> None:
     assert not any("log.Log" in line for line in lines)
 
 
+def test_a_kind_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list_plugins("tsak") == 2
+
+    assert "There is no kind tsak; there are RUNNABLE, " in capsys.readouterr().err
+
+
 def test_plugins_that_are_installed_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     list_plugins(None)
 

@@ -62,6 +62,16 @@ def test_deprecated_types_are_named_and_valid(tmp_path: Path, capsys: pytest.Cap
     assert "deprecated" in capsys.readouterr().out
 
 
+def test_old_names_are_told_with_those_of_today(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "flow.yaml"
+    file.write_text(VALID.replace("io.kestra.plugin.core.log.Log", "io.kestra.core.tasks.log.Log"))
+
+    assert validate_files([file]) == 0
+
+    told = capsys.readouterr().out
+    assert "io.kestra.core.tasks.log.Log is replaced by io.kestra.plugin.core.log.Log" in told
+
+
 def test_no_flows_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert validate_files([tmp_path]) == 2
 
