@@ -223,8 +223,8 @@ class ExecutionRefused(Exception):
 class ExecutionPurge(msgspec.Struct, frozen=True):
     """Which ended executions to delete, by the date of their start, and what of them.
 
-    ``namespace`` alone includes the namespaces below it. No ``states``: whatever they ended in.
-    ``execution_id`` names a single one.
+    ``namespace`` alone includes the namespaces below it. ``states`` of None is whatever they ended in; in
+    states that are no end there are none. ``execution_id`` names a single one.
     """
 
     until: datetime
@@ -232,7 +232,7 @@ class ExecutionPurge(msgspec.Struct, frozen=True):
     execution_id: str | None = None
     namespace: str | None = None
     flow_id: str | None = None
-    states: tuple[StateType, ...] = ()
+    states: tuple[StateType, ...] | None = None
     executions: bool = True
     logs: bool = True
     metrics: bool = True

@@ -91,8 +91,11 @@ class ExecutorAccess(msgspec.Struct, frozen=True):
 
     async def purge(self, purge: ExecutionPurge) -> Purged:
         purged = Purged()
+        states = tuple(state for state in _states(purge) if state.is_terminated)
+        if not states:
+            return purged
         batch: list[Execution] = []
-        async for execution in self.executions.stream(self._query(purge), purge.batch_size):
+        async for execution in self.executions.stream(self._query(purge, states), purge.batch_size):
             batch.append(execution)
             if len(batch) == purge.batch_size:
                 await self._delete(batch, purge, purged)
@@ -100,14 +103,14 @@ class ExecutorAccess(msgspec.Struct, frozen=True):
         await self._delete(batch, purge, purged)
         return purged
 
-    def _query(self, purge: ExecutionPurge) -> ExecutionQuery:
+    def _query(self, purge: ExecutionPurge, states: tuple[StateType, ...]) -> ExecutionQuery:
         namespace, flow_id = purge.namespace, purge.flow_id
         return ExecutionQuery(
             self.tenant_id,
             ids=() if purge.execution_id is None else (purge.execution_id,),
             namespace=within(namespace, flow_id),
             flow_id=() if flow_id is None else (TextMatch.equal(flow_id),),
-            states=tuple(state for state in purge.states or tuple(TERMINATED) if state.is_terminated),
+            states=states,
             started=TimeRange(purge.since, purge.until),
         )
 
@@ -223,3 +226,7 @@ def _named(task: TaskIdentity) -> str:
     """How the log of an execution names the task of another one that did something to it."""
     execution = execution_link(task.execution_id, task.flow_id, task.namespace)
     return f"the task '{task.task_id}' of {execution}"
+
+
+def _states(purge: ExecutionPurge) -> Collection[StateType]:
+    return TERMINATED if purge.states is None else purge.states

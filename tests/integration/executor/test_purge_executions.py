@@ -43,6 +43,17 @@ async def test_a_purge_deletes_what_has_ended_with_its_logs(flows: Flows) -> Non
     assert await flows.runtime.executions.load(waiting) is not None
 
 
+async def test_a_purge_of_states_that_are_no_end_deletes_nothing(flows: Flows) -> None:
+    ended = await flows.run(HELLO)
+    waiting = await flows.start(await flows.save(PAUSED))
+    await flows.reaches(waiting, StateType.PAUSED)
+    for states in ("[RUNNING, PAUSED]", "[]"):
+        purged = await flows.run(PURGE + f"    states: {states}\n")
+        assert set((purged.run("purge").outputs or {}).values()) == {0}
+    for one in (ended.execution.id, waiting):
+        assert await flows.runtime.executions.load(one) is not None
+
+
 async def test_a_purge_of_logs_leaves_other_levels_and_flows(flows: Flows) -> None:
     said = await flows.run(HELLO)
     source = PURGE.replace("execution.PurgeExecutions", "log.PurgeLogs")

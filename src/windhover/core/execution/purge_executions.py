@@ -42,7 +42,9 @@ states: [SUCCESS]
     flow_id: str | None = None
     start_date: Annotated[DateTime | None, Field(description="Only executions started then or later.")] = None
     end_date: Annotated[DateTime, Field(description="Only executions started before that.")]
-    states: list[StateType] | None = None
+    states: Annotated[
+        list[StateType] | None, Field(description="End states; executions in any of them if not set.")
+    ] = None
     purge_execution: bool = True
     purge_log: bool = True
     purge_metric: bool = True
@@ -56,7 +58,7 @@ states: [SUCCESS]
                 flow_id=self.flow_id,
                 since=self.start_date,
                 until=self.end_date,
-                states=tuple(self.states or ()),
+                states=None if self.states is None else tuple(self.states),
                 executions=self.purge_execution,
                 logs=self.purge_log,
                 metrics=self.purge_metric,
