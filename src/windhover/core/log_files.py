@@ -37,8 +37,8 @@ class LogSelection(BaseModel):
         entries = await ctx.server.logs.fetch(
             namespace=self.namespace if other else identity.namespace,
             flow_id=self.flow_id if other else identity.flow_id,
-            execution_id=self.execution_id or identity.execution_id,
-            task_ids=self.tasks_id,
+            execution_id=self.execution_id if self.execution_id is not None else identity.execution_id,
+            task_ids=self.tasks_id or None,
             minimum=self.level,
         )
         return await _write_logs(ctx, entries)

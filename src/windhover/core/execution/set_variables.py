@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from windhover.core.merging import deeply_merged
 from windhover.model.execution import Execution, JsonValue
 from windhover.plugin.execution_update import ExecutionUpdate, ExecutionUpdateTask
 
@@ -30,20 +30,4 @@ class SetVariables(ExecutionUpdateTask):
             raise ValueError(
                 "`overwrite` is set to false and the following variables already exist: " + ",".join(clashes)
             )
-        return ExecutionUpdate(variables=_merged(present, self.variables))
-
-
-def _merged(present: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    result = dict(present)
-    for name, value in new.items():
-        if value is None:
-            # Nothing to merge; UnsetVariables takes variables away.
-            continue
-        old = result.get(name)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            result[name] = _merged(old, value)
-        elif isinstance(old, list) and isinstance(value, list):
-            result[name] = [*old, *(item for item in value if item not in old)]
-        else:
-            result[name] = value
-    return result
+        return ExecutionUpdate(variables=deeply_merged(present, self.variables))

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from windhover.core.merging import deeply_merged
 from windhover.core.state_key import state_key
 from windhover.model.execution import JsonValue
 from windhover.model.kv import KvType, KvValue
@@ -20,7 +21,7 @@ class SetOutput(Output):
 
 
 class Set(RunnableTask[SetOutput]):
-    """Write a state. Use the key-value store instead."""
+    """Write a state: maps are merged deeply into what is there. Use the key-value store instead."""
 
     type_name = "io.kestra.plugin.core.state.Set"
     aliases = ("io.kestra.core.tasks.states.Set",)
@@ -41,7 +42,8 @@ data:
     data: dict[str, JsonValue] | None = None
 
     async def run(self, ctx: RunContext) -> SetOutput:
-        data = self.data or {}
         key = state_key(ctx, self.name, shared=self.namespace, by_value=self.taskrun_value)
+        entry = await ctx.server.kv.get(ctx.identity.namespace, key)
+        data = deeply_merged({} if entry is None else entry.content.value, self.data or {})
         await ctx.server.kv.put(ctx.identity.namespace, key, KvValue(KvType.JSON, data))
         return SetOutput(count=len(data), key=key)

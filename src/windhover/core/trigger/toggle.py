@@ -33,8 +33,9 @@ enabled: false
     enabled: Annotated[bool, Field(description="Enable it instead of disabling it.")] = False
 
     async def run(self, ctx: RunContext) -> None:
-        namespace = self.namespace or ctx.identity.namespace
-        flow_id = self.flow_id or ctx.identity.flow_id
+        # An expression that has come out empty must not change a trigger of this flow instead.
+        namespace = ctx.identity.namespace if self.namespace is None else self.namespace
+        flow_id = ctx.identity.flow_id if self.flow_id is None else self.flow_id
         try:
             await ctx.server.triggers.set_enabled(namespace, flow_id, self.trigger, self.enabled)
         except LookupError as error:

@@ -45,4 +45,6 @@ async def test_fetch_may_look_at_single_tasks_and_other_executions(worker: Inlin
     await worker.run(Log, {"message": "first"})
     assert (await worker.run(Fetch, {"tasksId": ["nope"]})).outputs["size"] == 0
     assert (await worker.run(Fetch, {"tasksId": ["task"]})).outputs["size"] == 1
-    assert (await worker.run(Fetch, {"executionId": "another"})).outputs["size"] == 0
+    assert (await worker.run(Fetch, {"tasksId": []})).outputs["size"] == 1
+    for other in ("another", "{{ null }}"):
+        assert (await worker.run(Fetch, {"executionId": other})).outputs["size"] == 0

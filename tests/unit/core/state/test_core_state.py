@@ -27,6 +27,15 @@ async def test_iterations_and_namespaces_have_states_of_their_own(worker: Inline
     assert shared.outputs["key"] == "states_tasks-states_default"
 
 
+async def test_a_state_is_merged_into_what_is_there(worker: InlineWorker) -> None:
+    await worker.run(Set, {"data": {"a": 1, "m": {"x": 1, "y": 2}, "l": [1, 2]}})
+    again = await worker.run(Set, {"data": {"b": 2, "m": {"y": 3, "x": None}, "l": [2, 3]}})
+    assert again.outputs["count"] == 4
+    kept = {"a": 1, "m": {"x": 1, "y": 3}, "l": [1, 2, 3], "b": 2}
+    assert (await worker.run(Get)).outputs["data"] == kept
+    assert (await worker.run(Set)).outputs["count"] == 4
+
+
 async def test_missing_states(worker: InlineWorker) -> None:
     run = await worker.run(Get, {"name": "nope", "errorOnMissing": True})
     assert run.at(LogLevel.ERROR) == ["State inline_states_tasks-states_nope not found"]
