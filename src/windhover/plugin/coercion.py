@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Callable, Hashable, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from datetime import timedelta
 from enum import Enum
 from functools import cache
-from typing import Annotated, Union, cast, get_args, get_origin
+from typing import Annotated, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, PlainValidator, WrapValidator
 
 from windhover.model.execution import JsonValue
 
 Coercion = Callable[[JsonValue], JsonValue]
+
+_SCALARS = frozenset({bool, int, float, timedelta})
 
 
 @cache
@@ -115,6 +118,7 @@ def _item(annotation: object) -> Coercion:
 def _model(kind: type[BaseModel]) -> Coercion:
     fields: dict[str, Coercion] = {}
     nullable: set[str] = set()
+    never_text: set[str] = set()
 
     def read(value: JsonValue) -> JsonValue:
         value = _parsed(value, "{")
@@ -123,11 +127,13 @@ def _model(kind: type[BaseModel]) -> Coercion:
         if not fields:  # not before the first value: a model may hold itself
             fields.update(_field_coercions(kind))
             nullable.update(_nullable_fields(kind))
+            never_text.update(_optional_scalars(kind))
         return {
             key: fields.get(key, _as_is)(entry)
             for key, entry in value.items()
             # What is written without a value counts as not written.
-            if entry is not None or key in nullable or key not in fields
+            if (entry is not None or key in nullable or key not in fields)
+            and not (key in never_text and isinstance(entry, str) and not entry.strip())
         }
 
     return read
@@ -151,7 +157,33 @@ def _nullable_fields(kind: type[BaseModel]) -> set[str]:
     }
 
 
-def _union(members: tuple[object, ...]) -> Coercion:
+def _optional_scalars(kind: type[BaseModel]) -> set[str]:
+    """The properties that are a number, a truth value or a duration, or are not given.
+
+    Blank text means the latter: an expression that had nothing to give.
+    """
+    return {
+        key
+        for name, info in kind.model_fields.items()
+        if not info.is_required()
+        and info.default is None
+        and {bare(member) for member in get_args(info.annotation)} - {types.NoneType} <= _SCALARS
+        for key in (name, info.alias or name)
+    }
+
+
+def _flat(members: Iterable[object]) -> Iterator[object]:
+    """The members of a union, those of unions in it included."""
+    for member in members:
+        inner = bare(member)
+        if get_origin(inner) in (Union, types.UnionType):
+            yield from _flat(get_args(inner))
+        else:
+            yield member
+
+
+def _union(written: tuple[object, ...]) -> Coercion:
+    members = tuple(_flat(written))
     kinds = [get_origin(bare(member)) or bare(member) for member in members]
     if not all(isinstance(kind, type) for kind in kinds):  # a Literal, Any or another special form among them
         return _as_is
@@ -161,7 +193,8 @@ def _union(members: tuple[object, ...]) -> Coercion:
     maps = [read for kind, read in readings.items() if issubclass(kind, (Mapping, BaseModel))]
     lists = [read for kind, read in readings.items() if issubclass(kind, (list, tuple, set, frozenset))]
     enums = [read for kind, read in readings.items() if issubclass(kind, Enum)]
-    read_map = maps[0] if len(maps) == 1 else _as_is
+    models = [kind for kind in readings if issubclass(kind, BaseModel)]
+    read_map = maps[0] if len(maps) == 1 else _one_of(models) if len(models) == len(maps) else _as_is
     read_list = lists[0] if len(lists) == 1 else _as_is
     read_other = enums[0] if len(enums) == 1 else _as_is
 
@@ -182,6 +215,27 @@ def _union(members: tuple[object, ...]) -> Coercion:
         return read_other(value)
 
     return read
+
+
+def _one_of(models: Sequence[type[BaseModel]]) -> Coercion:
+    """Models that are told apart by what their literal properties (``type: Literal["counter"]``) say."""
+
+    def read(value: JsonValue) -> JsonValue:
+        for kind in models if isinstance(value, Mapping) else ():
+            if _says(value, kind):
+                return coercion(kind)(value)
+        return value
+
+    return read
+
+
+def _says(value: Mapping[str, JsonValue], kind: type[BaseModel]) -> bool:
+    literals = {
+        info.alias or name: get_args(info.annotation)
+        for name, info in kind.model_fields.items()
+        if get_origin(info.annotation) is Literal
+    }
+    return bool(literals) and all(value.get(key) in wanted for key, wanted in literals.items())
 
 
 def _parsed(value: JsonValue, opening: str) -> JsonValue:

@@ -220,6 +220,19 @@ def test_a_property_without_a_value_counts_as_not_written() -> None:
     assert problems(message=None) == ["message: must not be null"]
 
 
+def test_blank_text_is_no_number_or_duration_and_so_not_given_where_these_may_be_missing() -> None:
+    class Waiting(BaseModel):
+        rows: int | None = None
+        wait: Duration | None = None
+        note: str | None = None
+        often: int = 3
+
+    found = bind_properties(Waiting, {"rows": "", "wait": " ", "note": ""})
+    assert (found.rows, found.wait, found.note) == (None, None, "")
+    with pytest.raises(InvalidProperties, match="often"):
+        bind_properties(Waiting, {"often": ""})
+
+
 def test_properties_are_kept_as_written_under_the_names_of_flows() -> None:
     kept = validate_properties(Sample, {"message": 42, "wait_time": "PT5S", "tags": '{"a": 1}'})
 
@@ -257,6 +270,11 @@ def test_the_rules_of_a_class_hold_for_values_and_wait_for_expressions() -> None
         ("number_or_options", "7", 7),
         ("number_or_options", '{"maxRetries": 2}', Options(max_retries=2)),
         ("anything", {"a": [1]}, {"a": [1]}),
+        (
+            "options",
+            {"auth": {"type": "BASIC", "username": 5}},
+            Options(auth=Basic(type="BASIC", username="5")),
+        ),
     ],
 )
 def test_rendered_values_are_read_into_the_type_of_their_property(
