@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from windhover.plugin.task import TaskFailure
 from windhover.util.ids import new_id
 
 _CHUNK = 1024 * 1024
+_NOT_IN_NAMES = re.compile(r"""[\s/\\"<>{}|^`\[\]\x00-\x1f]""")
 
 
 async def local_copy(ctx: RunContext, uri: str) -> Path:
@@ -29,6 +31,17 @@ async def local_copy(ctx: RunContext, uri: str) -> Path:
 def file_extension(uri: str) -> str:
     """The extension of a file with its dot; empty when it has none."""
     return Path(uri.rpartition("/")[2]).suffix
+
+
+def written_extension(extension: str) -> str:
+    """The end of the name of a new file, as a task says it: its dot may be left out.
+
+    Raises:
+        TaskFailure: it cannot be part of a URI.
+    """
+    if _NOT_IN_NAMES.search(extension):
+        raise TaskFailure(f"`{extension}` cannot be the extension of a file")
+    return extension if extension.startswith(".") or not extension else f".{extension}"
 
 
 def records(ctx: RunContext, path: Path, separator: bytes) -> Iterator[bytes]:
@@ -83,21 +96,18 @@ def records_backwards(ctx: RunContext, path: Path, separator: bytes) -> Iterator
             end = found
 
 
-def separator_bytes(separator: str, charset: str = "UTF-8") -> bytes:
-    """What separates records in a file.
+def encoded(text: str, charset: str) -> bytes:
+    """The bytes of a text that stands in the midst of a file.
 
     Raises:
-        TaskFailure: it is empty, or there is no such charset.
+        TaskFailure: there is no such charset, it has no such character, or it leaves the order of bytes open.
     """
-    if not separator:
-        raise TaskFailure("The separator is empty")
     try:
-        encoded = separator.encode(charset)
+        if "".encode(charset):  # a byte order mark, which stands at the beginning of a file and nowhere else
+            raise TaskFailure(f"`{charset}` leaves the order of bytes open: name {charset}BE or {charset}LE")
+        return text.encode(charset)
     except (LookupError, UnicodeEncodeError) as error:
-        raise TaskFailure(f"The separator cannot be written in the charset `{charset}`: {error}") from None
-    # Encodings that begin a text with a byte order mark do so here as well.
-    mark = "".encode(charset)
-    return encoded.removeprefix(mark)
+        raise TaskFailure(f"`{text}` cannot be written in the charset `{charset}`: {error}") from None
 
 
 def _stop_if_cancelled(ctx: RunContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -25,12 +26,26 @@ def path_inside(directory: Path, name: str) -> Path:
     return target
 
 
+def path_pattern(pattern: str) -> re.Pattern[str]:
+    """A pattern for paths within a directory: a glob, or with ``regex:`` before it a regular expression.
+
+    Raises:
+        TaskFailure: the regular expression cannot be read.
+    """
+    if not pattern.startswith("regex:"):
+        return compile_glob(pattern.removeprefix("glob:").removeprefix("./"))
+    try:
+        return re.compile(pattern.removeprefix("regex:"))
+    except re.error as error:
+        raise TaskFailure(f"`{pattern}` is no regular expression: {error}") from None
+
+
 def files_matching(directory: Path, patterns: Iterable[str]) -> dict[str, Path]:
     """The files of a directory that match a pattern, by their path within it, sorted.
 
     Links that lead out of it are left out.
     """
-    wanted = [compile_glob(pattern.removeprefix("glob:").removeprefix("./")) for pattern in patterns]
+    wanted = [path_pattern(pattern) for pattern in patterns]
     if not wanted:
         return {}
     root = directory.resolve()

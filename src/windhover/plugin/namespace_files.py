@@ -12,7 +12,7 @@ from pathlib import Path
 
 from windhover.model.definition import Definition
 from windhover.plugin.context import RunContext
-from windhover.plugin.local_paths import path_inside
+from windhover.plugin.local_paths import path_inside, path_pattern
 from windhover.plugin.task import TaskFailure
 from windhover.util.glob_pattern import compile_glob
 
@@ -31,8 +31,8 @@ class FileExists(StrEnum):
 class NamespaceFiles(Definition):
     """Which files of namespaces to put into the working directory.
 
-    ``include`` and ``exclude`` are patterns as :func:`path_filter` reads them. Of several namespaces the
-    last one that has a file counts.
+    ``include`` and ``exclude`` are patterns as :func:`path_filter` reads them. ``if_exists`` counts between
+    several namespaces, too: with OVERWRITE the last one that has a file prevails, with IGNORE the first.
     """
 
     enabled: bool = True
@@ -54,7 +54,7 @@ async def place_namespace_files(ctx: RunContext, wanted: NamespaceFiles, directo
     included = path_filter(wanted.include) if wanted.include else lambda path: True
     excluded = path_filter(wanted.exclude)
     store = ctx.server.namespace_files
-    before = {path for path in directory.rglob("*") if path.is_file()}
+    present = {path for path in directory.rglob("*") if path.is_file()}
     placed: dict[Path, None] = {}
     for namespace in wanted.namespaces or (ctx.identity.namespace,):
         root = directory / namespace if wanted.folder_per_namespace else directory
@@ -62,7 +62,7 @@ async def place_namespace_files(ctx: RunContext, wanted: NamespaceFiles, directo
             if file.is_directory or not included(file.path) or excluded(file.path):
                 continue
             target = path_inside(directory, (root / file.path).relative_to(directory).as_posix())
-            if target in before and not _replaces(ctx, wanted.if_exists, file.path):
+            if target in present and not _replaces(ctx, wanted.if_exists, file.path):
                 continue
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +73,7 @@ async def place_namespace_files(ctx: RunContext, wanted: NamespaceFiles, directo
                     "directory: its path is taken"
                 ) from None
             placed[target] = None
+            present.add(target)
     return list(placed)
 
 
@@ -94,13 +95,8 @@ def path_filter(patterns: Iterable[str]) -> PathFilter:
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
-    if pattern.startswith("regex:"):
-        try:
-            return re.compile(pattern.removeprefix("regex:"))
-        except re.error as error:
-            raise TaskFailure(f"`{pattern}` is no regular expression: {error}") from None
-    if pattern.startswith("glob:"):
-        return compile_glob(pattern.removeprefix("glob:"))
+    if pattern.startswith(("regex:", "glob:")):
+        return path_pattern(pattern)
     return compile_glob(pattern.lstrip("/") if pattern.startswith("/") else f"**/{pattern}")
 
 

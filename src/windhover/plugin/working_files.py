@@ -12,8 +12,8 @@ import msgspec
 
 from windhover.model.execution import JsonValue
 from windhover.plugin.context import RunContext
+from windhover.plugin.local_paths import path_pattern
 from windhover.plugin.task import TaskFailure
-from windhover.util.glob_pattern import compile_glob
 
 _STORED = re.compile(r"kestra://[-a-zA-Z0-9%._+~#=/]*")
 
@@ -114,9 +114,11 @@ class WorkingFiles:
         Raises:
             TaskFailure: a pattern leads out of the working directory.
         """
-        return [compile_glob(self._pattern(pattern)) for pattern in patterns]
+        return [path_pattern(self._relative(pattern)) for pattern in patterns]
 
-    def _pattern(self, pattern: str) -> str:
+    def _relative(self, pattern: str) -> str:
+        if pattern.startswith("regex:"):
+            return pattern
         relative = pattern.removeprefix("glob:").removeprefix(f"{self.directory}/").removeprefix("./")
         if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
             raise TaskFailure(f"outputFiles: `{pattern}` leads out of the working directory")

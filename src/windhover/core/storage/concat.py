@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from windhover.core.record_files import written_extension
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
 from windhover.plugin.task import Output, RunnableTask
@@ -38,7 +39,8 @@ extension: .csv
     extension: Annotated[str, Field(description="How the name of the file ends.")] = ".tmp"
 
     async def run(self, ctx: RunContext) -> ConcatOutput:
-        return ConcatOutput(uri=await ctx.files.put(self._content(ctx), f"concatenated{self.extension}"))
+        name = f"concatenated{written_extension(self.extension)}"
+        return ConcatOutput(uri=await ctx.files.put(self._content(ctx), name))
 
     async def _content(self, ctx: RunContext) -> AsyncIterator[bytes]:
         separator = (self.separator or "").encode()

@@ -9,12 +9,10 @@ from pydantic import Field
 
 from windhover.core.item_files import evaluate, lines
 from windhover.core.record_files import local_copy
-from windhover.expression import ExpressionError
+from windhover.expression import ExpressionError, truthy
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
 from windhover.plugin.task import Output, RunnableTask, Static
-
-_FALSE = frozenset({"", "false", "0", "0.0", "-0"})
 
 
 class FilterType(StrEnum):
@@ -81,7 +79,7 @@ filterCondition: "{{ amount > 1000 }}"
 
     def _keeps(self, ctx: RunContext, line: bytes) -> bool:
         try:
-            found = evaluate(ctx, self.filter_condition, line).strip().lower() not in _FALSE
+            found = truthy(evaluate(ctx, self.filter_condition, line))
         except ExpressionError:
             if self.error_or_null_behavior is ErrorOrNullBehavior.FAIL:
                 raise

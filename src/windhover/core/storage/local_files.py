@@ -1,7 +1,6 @@
 """``io.kestra.plugin.core.storage.LocalFiles``"""
 
 import json
-from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -56,4 +55,4 @@ inputs:
 def _text(content: JsonValue) -> str:
     if isinstance(content, str):
         return content
-    return json.dumps(content if isinstance(content, Mapping | list) else str(content), ensure_ascii=False)
+    return json.dumps(content, ensure_ascii=False)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from windhover.core.record_files import written_extension
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
 from windhover.plugin.task import Output, RunnableTask
@@ -32,9 +33,8 @@ extension: .csv
     )
 
     content: str
-    extension: Annotated[str | None, Field(description="How the name of the file ends.")] = None
+    extension: Annotated[str, Field(description="How the name of the file ends.")] = ".tmp"
 
     async def run(self, ctx: RunContext) -> WriteOutput:
-        extension = self.extension or ""
-        dot = "." if extension and not extension.startswith(".") else ""
-        return WriteOutput(uri=await ctx.files.put(self.content.encode(), f"content{dot}{extension}"))
+        name = f"content{written_extension(self.extension)}"
+        return WriteOutput(uri=await ctx.files.put(self.content.encode(), name))

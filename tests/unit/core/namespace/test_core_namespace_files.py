@@ -109,3 +109,6 @@ async def test_namespace_files_in_the_working_directory(worker: InlineWorker) ->
     assert await placed("a.py", **only) == {"a.py": "team"}
     assert await placed("a.py", ifExists="IGNORE", **only) == {"a.py": "mine"}
     assert "already" in str((await placed("a.py", ifExists="FAIL", **only))["error"])
+    both = {"namespaces": [NS, "company"], **only}
+    assert await placed(ifExists="IGNORE", **both) == {"a.py": "team"}
+    assert "already" in str((await placed(ifExists="FAIL", **both))["error"])

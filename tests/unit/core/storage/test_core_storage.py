@@ -49,6 +49,16 @@ async def test_write_size_and_delete(worker: InlineWorker) -> None:
     assert (await worker.run(Size, {"uri": uri})).state is StateType.FAILED
 
 
+@pytest.mark.parametrize("task", [Write, Concat])
+async def test_the_extension_of_a_new_file(worker: InlineWorker, task: type[Write | Concat]) -> None:
+    given: dict[str, object] = {"content": "x"} if task is Write else {"files": [await write(worker, "x")]}
+    for extension, end in ({}, ".tmp"), ({"extension": "csv"}, ".csv"), ({"extension": ".csv"}, ".csv"):
+        assert (await worker.run(task, {**given, **extension})).outputs["uri"].endswith(end)
+    for unfit in ("a/b", "../x", " ", '["a"]'):
+        run = await worker.run(task, {**given, "extension": unfit})
+        assert run.at(LogLevel.ERROR) == [f"`{unfit}` cannot be the extension of a file"]
+
+
 async def test_concat_writes_the_separator_after_each_file(worker: InlineWorker) -> None:
     uris = [await write(worker, "one\n"), await write(worker, "two\n")]
     for files in (uris, str(uris).replace("'", '"')):
@@ -84,6 +94,30 @@ async def test_reverse(worker: InlineWorker) -> None:
         assert await text(worker, run.outputs["uri"]) == reversed_
 
 
+@pytest.mark.parametrize(
+    ("content", "properties", "reversed_"),
+    [
+        ("a b\nc d\n", {"separator": " "}, "c d a b "),
+        ("a\r\nb\r\n", {}, "b\na\n"),
+        ("a\nb\n", {"separator": "\r\n"}, "b\r\na\r\n"),
+        ("a\nb\n", {"separator": ""}, "ba"),
+    ],
+)
+async def test_reverse_writes_its_separator_after_each_line(
+    worker: InlineWorker, content: str, properties: dict[str, object], reversed_: str
+) -> None:
+    run = await worker.run(Reverse, {"from": await write(worker, content), **properties})
+    assert await text(worker, run.outputs["uri"]) == reversed_
+
+
+@pytest.mark.parametrize("charset", ["UTF-16", "NOPE"])
+async def test_reverse_needs_a_charset_that_says_the_order_of_bytes(
+    worker: InlineWorker, charset: str
+) -> None:
+    run = await worker.run(Reverse, {"from": await write(worker, "a\n"), "charset": charset})
+    assert charset in run.at(LogLevel.ERROR)[0]
+
+
 async def test_items_are_filtered_by_a_condition(worker: InlineWorker) -> None:
     uri = await write(worker, "{a:1}\n{a:2}\n{a:1,b:2}\n", ".ion")
     kept = await worker.run(FilterItems, {"from": uri, "filterCondition": "{{ a == 1 }}"})
@@ -94,6 +128,9 @@ async def test_items_are_filtered_by_a_condition(worker: InlineWorker) -> None:
         FilterItems, {"from": uri, "filterCondition": "{{ a == 1 }}", "filterType": "EXCLUDE"}
     )
     assert await text(worker, out.outputs["uri"]) == "{a:2}\n"
+    for condition, dropped in ("false", 3), ("0", 3), ("", 3), ("no", 0), ("False", 0):
+        every = await worker.run(FilterItems, {"from": uri, "filterCondition": condition})
+        assert every.outputs["droppedItemsTotal"] == dropped
     broken = {"from": uri, "filterCondition": "{{ b > 1 }}"}
     assert (await worker.run(FilterItems, broken)).state is StateType.FAILED
     included = await worker.run(FilterItems, {**broken, "errorOrNullBehavior": "INCLUDE"})
@@ -123,6 +160,8 @@ async def test_local_files(worker: InlineWorker) -> None:
     run = await worker.run(LocalFiles, properties)
     assert await text(worker, run.outputs["uris"]["dir/a.txt"]) == "stored"
     assert await text(worker, run.outputs["uris"]["b.json"]) == '{"n": 1}'
+    plain = await worker.run(LocalFiles, {"inputs": {"n": 5, "b": True}, "outputs": ["regex:[nb]"]})
+    assert [await text(worker, uri) for uri in plain.outputs["uris"].values()] == ["true", "5"]
     outside = await worker.run(LocalFiles, {"inputs": {"../x": "y"}})
     assert "is no path inside" in outside.at(LogLevel.ERROR)[0]
 
