@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from windhover.model.definition import Definition
 from windhover.model.purge import VersionPurge
 from windhover.plugin.task import TaskFailure
 from windhover.plugin.types import DateTime
-from windhover.util.glob_pattern import compile_glob
+from windhover.util.glob_pattern import compile_glob, compile_wildcard
 
 
 class VersionBehavior(Definition):
@@ -17,7 +19,7 @@ class VersionBehavior(Definition):
 
     type: Literal["version"] = "version"
     before: DateTime | None = None
-    keep_amount: int | None = None
+    keep_amount: Annotated[int | None, Field(ge=0)] = None
 
     def purge(self) -> VersionPurge:
         """What to delete.
@@ -62,10 +64,10 @@ def purged_namespaces(
 
 
 def name_filter(pattern: str | None) -> Callable[[str], bool]:
-    """Whether a key or path matches; everything does where there is no pattern."""
+    """Whether a key or path matches, slashes being as any character; all do where there is no pattern."""
     if not pattern:
         return lambda name: True
-    compiled = compile_glob(pattern.removeprefix("glob:").lstrip("/"))
+    compiled = compile_wildcard(pattern)
     return lambda name: compiled.fullmatch(name) is not None
 
 

@@ -93,6 +93,8 @@ def check_key(key: str) -> str:
     Raises:
         InvalidKey: it is empty or too long, or holds other characters than keys have.
     """
+    if not key:
+        raise InvalidKey("Key cannot be null or empty")
     if not _KEY.fullmatch(key):
         raise InvalidKey(
             "Key must start with an alphanumeric character (uppercase or lowercase) and can contain "

@@ -79,6 +79,16 @@ def typed_properties(cls: type[BaseModel]) -> frozenset[str]:
     )
 
 
+@cache
+def typed_texts(cls: type[BaseModel]) -> frozenset[str]:
+    """Those of :func:`typed_properties` that are text unless they are written as an expression."""
+    return frozenset(
+        info.alias or name
+        for name, info in cls.model_fields.items()
+        if any(isinstance(extra, TypedMarker) and extra.text for extra in info.metadata)
+    )
+
+
 def _validate(
     checked_by: type[ModelT],
     values: JsonValue,

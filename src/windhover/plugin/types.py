@@ -40,7 +40,12 @@ class StaticMarker(msgspec.Struct, frozen=True):
 
 
 class TypedMarker(msgspec.Struct, frozen=True):
-    """Marks a property whose expressions keep the type of their value."""
+    """Marks a property whose expressions keep the type of their value.
+
+    ``text``: what is written without an expression around it is text, whatever it is.
+    """
+
+    text: bool = False
 
 
 class DayOfWeek(StrEnum):
@@ -62,6 +67,9 @@ Static = Annotated[T, StaticMarker()]
 
 #: ``value: Typed[JsonValue]``: a text that is one expression becomes the value of it, a number or a map too.
 Typed = Annotated[T, TypedMarker()]
+
+#: ``value: TypedText[JsonValue]``: as :data:`Typed`, but what is written out is text: a map is its JSON.
+TypedText = Annotated[T, TypedMarker(text=True)]
 
 
 def is_template(text: str) -> bool:

@@ -63,6 +63,4 @@ class TenantKv(msgspec.Struct, frozen=True):
         gone = await self.repository.purge(
             self.tenant_id, namespaces, lambda version: selected(version.name) and what.picks(version)
         )
-        if isinstance(what, KeyPurge):
-            return sum(1 for version in gone if version.rank == 0)
         return len(gone)

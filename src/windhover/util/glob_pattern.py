@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 
 
+def compile_wildcard(pattern: str) -> re.Pattern[str]:
+    """A pattern for names as a whole: ``*`` is any text, ``?`` any character, all else is itself."""
+    anything = {"*": ".*", "?": "."}
+    return re.compile("".join(anything.get(char) or re.escape(char) for char in pattern), re.DOTALL)
+
+
 def compile_glob(pattern: str) -> re.Pattern[str]:
     """A pattern for paths with ``/`` between their parts.
 

@@ -19,9 +19,10 @@ from windhover.expression import (
     ServerPort,
     has_expression,
     render_value,
+    to_text,
 )
 from windhover.model.execution import JsonValue
-from windhover.plugin.definition import static_properties, typed_properties
+from windhover.plugin.definition import static_properties, typed_properties, typed_texts
 from windhover.plugin.task import RunnableTask
 from windhover.worker.environment import WorkerEnvironment
 from windhover.worker.spill import LoopBridge, NeedsThread, StoredOutputs
@@ -58,16 +59,18 @@ class TaskRenderer:
         """
         task = self._job.task
         static, typed = static_properties(task.plugin), typed_properties(task.plugin)
+        texts = typed_texts(task.plugin)
         rendered: dict[str, JsonValue] = {}
         scope: Scope | None = None
         for name, value in task.properties.items():
             if value is None:
                 continue
+            is_text = name in texts and not isinstance(value, str)
             if name not in static and _may_hold_expression(value):
                 if scope is None:
                     scope = self._scope(self._variables)
-                value = self._render(value, scope, typed=name in typed)
-            rendered[name] = value
+                value = self._render(value, scope, typed=name in typed and not is_text)
+            rendered[name] = to_text(value) if is_text else value
         return rendered
 
     def text(self, template: str) -> str:

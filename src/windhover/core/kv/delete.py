@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from windhover.core.kv_namespaces import accessible_namespace
-from windhover.model.kv import missing_entry
+from windhover.model.kv import check_key, missing_entry
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
 from windhover.plugin.task import Output, RunnableTask, TaskFailure
@@ -28,6 +28,7 @@ class Delete(RunnableTask[DeleteOutput]):
     error_on_missing: Annotated[bool, Field(description="Fail when there is no such entry.")] = False
 
     async def run(self, ctx: RunContext) -> DeleteOutput:
+        check_key(self.key)
         namespace = await accessible_namespace(ctx, self.namespace)
         deleted = await ctx.server.kv.delete(namespace, self.key)
         if not deleted and self.error_on_missing:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from windhover.core.kv_namespaces import accessible_namespace
 from windhover.model.execution import JsonValue
-from windhover.model.kv import KvType, missing_entry
+from windhover.model.kv import KvType, check_key, missing_entry
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
 from windhover.plugin.task import Output, RunnableTask, TaskFailure
@@ -32,6 +32,7 @@ class Get(RunnableTask[GetOutput]):
     error_on_missing: Annotated[bool, Field(description="Fail when there is no such entry.")] = False
 
     async def run(self, ctx: RunContext) -> GetOutput:
+        check_key(self.key)
         namespace = await accessible_namespace(ctx, self.namespace)
         inherit = namespace == ctx.identity.namespace
         entry = await ctx.server.kv.get(namespace, self.key, inherit=inherit)

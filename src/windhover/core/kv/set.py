@@ -1,5 +1,6 @@
 """``io.kestra.plugin.core.kv.Set``"""
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -9,8 +10,8 @@ from windhover.model.execution import JsonValue
 from windhover.model.kv import KvType, kv_value
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
-from windhover.plugin.task import RunnableTask
-from windhover.plugin.types import Duration, Typed
+from windhover.plugin.task import RunnableTask, TaskFailure
+from windhover.plugin.types import Duration, TypedText
 
 
 class Set(RunnableTask[None]):
@@ -38,8 +39,11 @@ overwrite: false
 
     key: Annotated[str, Field(description="Letters, digits, `.`, `_` and `-`.")]
     value: Annotated[
-        Typed[JsonValue | None],
-        Field(description="Text that is one expression keeps the type of its value: a map stays a map."),
+        TypedText[JsonValue | None],
+        Field(
+            description="Text that is one expression keeps the type of its value: a map stays a map. What is "
+            "written out is text: a map is its JSON."
+        ),
     ]
     kv_description: str | None = None
     namespace: Annotated[str | None, Field(description="By default that of the flow.")] = None
@@ -52,6 +56,8 @@ overwrite: false
     ] = None
 
     async def run(self, ctx: RunContext) -> None:
+        if self.ttl is not None and self.ttl < timedelta():
+            raise TaskFailure("`ttl` cannot be negative")
         namespace = await accessible_namespace(ctx, self.namespace)
         await ctx.server.kv.put(
             namespace,

@@ -26,6 +26,10 @@ from windhover.worker.inline import InlineWorker
         ({"value": '{"a": 1}', "kvType": "JSON"}, {"a": 1}),
         ({"value": "{{ 5 }}", "kvType": "STRING"}, "5"),
         ({"value": "PT1M"}, 60.0),
+        ({"value": 5}, "5"),
+        ({"value": True}, "true"),
+        ({"value": [1, "{{ 1 + 1 }}"]}, '[1,"2"]'),
+        ({"value": {"a": "{{ 'b' }}"}, "kvType": "JSON"}, {"a": "b"}),
     ],
 )
 async def test_a_value_keeps_the_type_of_its_expression(
@@ -63,6 +67,12 @@ async def test_a_time_to_live_ends_an_entry(worker: InlineWorker) -> None:
     assert entry.expires is not None
     assert abs(entry.expires - entry.updated - timedelta(hours=1)) < timedelta(seconds=5)
     assert entry.description == "d"
+    await worker.run(Set, {"key": "k", "value": "a", "ttl": "{{ null }}"})
+    endless = await worker.server.kv.get("company.team", "k")
+    assert endless is not None
+    assert endless.expires is None
+    negative = await worker.run(Set, {"key": "k", "value": "a", "ttl": "-PT1M"})
+    assert negative.at(LogLevel.ERROR) == ["`ttl` cannot be negative"]
 
 
 async def test_missing_entries(worker: InlineWorker) -> None:
@@ -91,8 +101,14 @@ async def test_keys_by_prefix(worker: InlineWorker) -> None:
         await worker.run(Set, {"key": key, "value": "x"})
     assert (await worker.run(GetKeys, {"prefix": "a."})).outputs == {"keys": ["a.1", "a.2"]}
     assert (await worker.run(GetKeys, {})).outputs == {"keys": ["a.1", "a.2", "b"]}
-    bad = await worker.run(Set, {"key": "a b", "value": "x"})
-    assert bad.at(LogLevel.ERROR)[0].startswith("Key must start with an alphanumeric character")
+
+
+async def test_what_can_be_no_key_is_never_merely_missing(worker: InlineWorker) -> None:
+    for task, more in ((Set, {"value": "x"}), (Get, {}), (Delete, {}), (Put, {"value": "x"})):
+        bad = await worker.run(task, {"key": "a b", **more})
+        assert bad.at(LogLevel.ERROR)[0].startswith("Key must start with an alphanumeric character")
+        empty = await worker.run(task, {"key": "{{ null }}", **more})
+        assert empty.at(LogLevel.ERROR) == ["Key cannot be null or empty"]
 
 
 async def test_put_merges_maps_and_sets_members(worker: InlineWorker) -> None:
@@ -111,6 +127,9 @@ async def test_put_merges_maps_and_sets_members(worker: InlineWorker) -> None:
 async def test_purging_keys_and_versions(worker: InlineWorker) -> None:
     for number in range(3):
         await worker.run(Set, {"key": "k", "value": str(number)})
+        await worker.run(Set, {"key": "old", "value": str(number)})
+    old = {"keyPattern": "o*", "behavior": {"type": "key", "expiredOnly": False}}
+    assert (await worker.run(PurgeKV, old)).outputs == {"size": 3}, "each version counts"
     await worker.run(Set, {"key": "tmp_1", "value": "x"})
     versions = {"behavior": {"type": "version", "keepAmount": 1}, "namespaces": ["company"]}
     assert (await worker.run(PurgeKV, versions)).outputs == {"size": 2}
@@ -119,5 +138,10 @@ async def test_purging_keys_and_versions(worker: InlineWorker) -> None:
     keys = {"keyPattern": "tmp_*", "namespacePattern": "comp*", "behavior": {"expiredOnly": False}}
     assert (await worker.run(PurgeKV, keys)).outputs == {"size": 1}
     assert await worker.server.kv.keys("company.team") == ["k"]
+    every = await worker.run(PurgeKV, {"behavior": {"type": "key", "expiredOnly": False}})
+    assert every.outputs == {"size": 1}
+    assert (
+        await worker.run(PurgeKV, {"behavior": {"type": "version", "keepAmount": -1}})
+    ).state is StateType.FAILED
     both = await worker.run(PurgeKV, {"namespaces": ["a"], "namespacePattern": "b"})
     assert both.state is StateType.FAILED
