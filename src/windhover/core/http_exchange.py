@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _MULTIPART = "multipart/form-data"
 _STORED = "kestra://"
+_CHARSET = re.compile(r""";\s*charset\s*=\s*"?([^\s;"]+)""", re.IGNORECASE)
+_LINE_ENDS = re.compile(r"\s*[\r\n]+\s*")
 _LOGGED_CHARACTERS = 10_000
 _ERROR_BODY_BYTES = 64 * 1024
 
@@ -81,7 +85,7 @@ async def exchange(
             request = client.build_request(
                 properties.method.upper(),
                 _with_params(address, properties.params),
-                headers={"accept": accept} | _headers(properties, options),
+                headers=_headers(properties, options, accept),
                 **await _content(properties, options, ctx, opened),
             )
             _log_request(ctx, options.logged(), request, properties)
@@ -117,29 +121,41 @@ async def read_limited(answer: httpx.Response, maximum: int) -> bytes:
     return bytes(content)
 
 
-def _headers(properties: HttpProperties, options: HttpOptions) -> dict[str, str]:
-    headers: dict[str, str] = {}
+def _headers(properties: HttpProperties, options: HttpOptions, accept: str) -> list[tuple[bytes, bytes]]:
+    headers = {"accept": accept}
     if not properties.form_data:  # that of a form is written with its body
-        content_type = properties.content_type
-        says_charset = "charset=" in content_type.lower() or properties.body is None
+        content_type = properties.content_type.strip()
+        if not content_type:
+            raise TaskFailure("`contentType` must not be blank")
+        says_charset = _charset(properties) is not None or properties.body is None
         headers["content-type"] = (
             content_type if says_charset else f"{content_type}; charset={options.default_charset}"
         )
-    return (
-        headers
-        | bearer_header(options)
-        | {name.lower(): value for name, value in (properties.headers or {}).items()}
-    )
+    headers |= bearer_header(options)
+    headers |= {name.lower(): value for name, value in (properties.headers or {}).items()}
+    return [(name.encode(), _header_value(value)) for name, value in headers.items()]
+
+
+def _header_value(value: str) -> bytes:
+    """A header's value on one line: text that YAML has folded may end in a line feed."""
+    line = _LINE_ENDS.sub(" ", value).strip()
+    try:
+        return line.encode("latin-1")
+    except UnicodeEncodeError:
+        return line.encode()
 
 
 def _with_params(address: str, params: Mapping[str, object] | None) -> httpx.URL:
     import httpx
 
     url = httpx.URL(address)
-    for name, value in (params or {}).items():
-        for item in value if isinstance(value, list) else [value]:
-            url = url.copy_add_param(name, to_text(item))
-    return url
+    given = [
+        f"{quote(name, safe='')}={quote(to_text(item), safe='')}"
+        for name, value in (params or {}).items()
+        for item in (value if isinstance(value, list) else [value])
+    ]
+    present = [url.query.decode()] if url.query else []
+    return url.copy_with(query="&".join(present + given).encode()) if given else url
 
 
 async def _content(
@@ -151,7 +167,7 @@ async def _content(
     if properties.form_data:
         return {"data": {name: _form_text(value) for name, value in properties.form_data.items()}}
     if properties.body is not None:
-        return {"content": properties.body.encode(options.default_charset)}
+        return {"content": properties.body.encode(_charset(properties) or options.default_charset)}
     return {}
 
 
@@ -172,6 +188,12 @@ async def _part(
 
 def _form_text(value: JsonValue) -> str:
     return value if isinstance(value, str) else to_json(value)
+
+
+def _charset(properties: HttpProperties) -> str | None:
+    """The charset that the content type names."""
+    found = _CHARSET.search(properties.content_type)
+    return None if found is None else found[1]
 
 
 def _media_type(properties: HttpProperties) -> str:

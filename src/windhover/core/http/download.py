@@ -59,6 +59,8 @@ uri: https://example.com/orders.csv
             ctx.metric("counter", "response.length", length)
             if length == 0 and self.fail_on_empty_response and not self.effective_options.allow_failed:
                 raise TaskFailure("No response from server")
+            if length == 0:
+                ctx.logger.warn(f"The answer of {self.uri} is empty")
             name = self.save_as or _announced_name(answer.headers.get("content-disposition", ""))
             return DownloadOutput(
                 uri=await ctx.files.put(path, name or f"download{_extension(self.uri)}"),
@@ -79,4 +81,4 @@ def _announced_name(disposition: str) -> str | None:
 
 
 def _extension(address: str) -> str:
-    return Path(urlsplit(address).path).suffix
+    return Path(urlsplit(address).path).suffix or ".tmp"

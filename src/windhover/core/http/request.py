@@ -78,14 +78,20 @@ async def read_answer(
         text = content.decode(charset)
     except (UnicodeDecodeError, LookupError) as error:
         raise TaskFailure(
-            f"The answer is no text ({error}); use io.kestra.plugin.core.http.Download for it"
+            f"The answer is no text ({error}); name its charset in `options.defaultCharset`, or use "
+            "io.kestra.plugin.core.http.Download for it"
         ) from None
     log_body(ctx, request, text)
     output = RequestOutput(
         uri=str(answer.url),
         code=answer.status_code,
         headers=header_lists(answer),
-        body=None if encrypt or not content else text,
+        body=None if encrypt or _has_no_body(answer) else text,
         encrypted_body=ctx.encrypt(text) if encrypt else None,
     )
     return output, text
+
+
+def _has_no_body(answer: httpx.Response) -> bool:
+    """What the protocol gives no body has none; of other answers it may be empty."""
+    return answer.request.method == "HEAD" or answer.status_code in (204, 205, 304)

@@ -60,7 +60,7 @@ async def _application(scope: dict[str, object], receive: Receive, send: Send) -
                 "method": scope["method"],
                 "path": path,
                 "query": bytes(scope["query_string"]).decode(),  # type: ignore[call-overload]
-                "headers": {k.decode(): v.decode() for k, v in scope["headers"]},  # type: ignore[attr-defined]
+                "headers": {k.decode(): v.decode("latin-1") for k, v in scope["headers"]},  # type: ignore[attr-defined]
                 "body": body.decode(errors="replace"),
             }
         ).encode()
@@ -97,10 +97,35 @@ async def test_a_request_sends_what_its_properties_say(worker: InlineWorker, add
     assert run.outputs["headers"]["x-two"] == ["a", "b"]
     said = json.loads(run.outputs["body"])
     assert (said["method"], said["path"], said["body"]) == ("POST", "/some path", '{"n": 1}')
-    assert said["query"] == "a=1&a=2&b=x+y"
+    assert said["query"] == "a=1&a=2&b=x%20y"
     assert said["headers"]["content-type"] == "application/json; charset=UTF-8"
     assert said["headers"]["x-request"] == "1"
     assert said["headers"]["authorization"].startswith("Basic ")
+
+
+async def test_headers_are_one_line_and_a_body_has_the_charset_of_its_content_type(
+    worker: InlineWorker, address: str
+) -> None:
+    properties = {
+        "uri": address,
+        "method": "POST",
+        "body": "ä",
+        "contentType": "text/plain; charset=UTF-16BE",
+    }
+    run = await worker.run(Request, {**properties, "headers": {"x-folded": "a\n b\n", "x-name": "Zoë"}})
+    said = json.loads(run.outputs["body"])
+    assert said["headers"]["content-type"] == "text/plain; charset=UTF-16BE"
+    assert said["headers"]["content-length"] == "2"
+    assert (said["headers"]["x-folded"], said["headers"]["x-name"]) == ("a b", "Zoë")
+    blank = await worker.run(Request, {**properties, "contentType": " "})
+    assert blank.at(LogLevel.ERROR) == ["`contentType` must not be blank"]
+
+
+async def test_an_answer_may_be_empty_or_have_no_body(worker: InlineWorker, address: str) -> None:
+    empty = await worker.run(Request, {"uri": address + "/empty"})
+    assert empty.outputs["body"] == ""
+    head = await worker.run(Request, {"uri": address + "/empty", "method": "HEAD"})
+    assert "body" not in head.outputs
 
 
 async def test_forms_are_encoded_or_sent_in_parts_with_stored_files(
@@ -213,6 +238,8 @@ async def test_an_empty_download_fails_unless_it_may_be_empty(worker: InlineWork
     assert (await worker.run(Download, {"uri": address + "/empty"})).state is StateType.FAILED
     allowed = await worker.run(Download, {"uri": address + "/empty", "failOnEmptyResponse": False})
     assert allowed.outputs["length"] == 0
+    assert allowed.outputs["uri"].endswith(".tmp")
+    assert allowed.at(LogLevel.WARN) == [f"The answer of {address}/empty is empty"]
 
 
 async def test_events_are_collected_or_put_together(worker: InlineWorker, address: str) -> None:
