@@ -22,7 +22,11 @@ _UNUSED = (
     f"(SELECT 1 FROM executions AS e WHERE e.id = r.execution_id AND e.state NOT IN ({statements.ENDED}))"
 )
 _PENDING = sql(f"{_SELECT} r.execution_id > ? AND {_UNUSED} ORDER BY r.execution_id LIMIT ?")
-_BORROWED = sql("SELECT 1 FROM file_loans WHERE lender_id = ? LIMIT 1")
+#: What stands for the upload of an execution's first files as their borrower; no execution has such an id.
+UPLOAD = "upload/"
+_BORROWED = sql(
+    f"SELECT 1 FROM file_loans WHERE lender_id = ? AND borrower_id <> '{UPLOAD}' || lender_id LIMIT 1"
+)
 
 _NAMES = ", ".join(statements.RELEASED_FILE_COLUMNS)
 _INSERT_ENDED = (

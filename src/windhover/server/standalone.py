@@ -19,6 +19,7 @@ from windhover.repository.database import open_database
 from windhover.repository.errors import RepositoryError, RepositoryUnavailable
 from windhover.repository.kv import KvRepository
 from windhover.repository.services import ServiceRepository
+from windhover.repository.uploads import UploadRepository
 from windhover.server.assembly import database_settings, runtime_settings
 from windhover.server.expired_kv import ExpiredKvPurge
 from windhover.server.flow_folder import load_flows
@@ -88,6 +89,7 @@ class StandaloneServer:
 
         runtime.sweep()
         await runtime.storage.sweep()
+        await UploadRepository(runtime.database).settle_all()
         for folder in self._flow_folders:
             await load_flows(folder, runtime.definitions)
         server = self._settings.server

@@ -48,16 +48,14 @@ async def find_paused(services: WebServices, tenant: str, execution_id: str) -> 
 
 
 async def read_resume_inputs(
-    services: WebServices, request: Request, paused: Paused, given: GivenInputs, *, keep_files: bool = True
+    services: WebServices, request: Request, paused: Paused, given: GivenInputs
 ) -> ResolvedInputs:
     """Read what a request gives for the inputs of a pause, and check it.
 
     Raises:
         ApiError: the body cannot be read.
     """
-    await read_given_inputs(
-        services, request, paused.as_flow, paused.execution.id, given, keep_files=keep_files
-    )
+    await read_given_inputs(services, request, paused.as_flow, paused.execution.id, given)
     return await resolve_resume_inputs(services, paused, given)
 
 

@@ -35,7 +35,8 @@ from windhover.webserver.bodies import read_json, read_text
 from windhover.webserver.commands import ask
 from windhover.webserver.errors import ApiError, ErrorDetail, bad_request, conflict, invalid_entity, too_large
 from windhover.webserver.multipart import MultipartReader, Part
-from windhover.webserver.services import DEFAULT_TENANT, WebServices
+from windhover.webserver.services import WebServices
+from windhover.webserver.uploads import Upload
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +68,14 @@ class StartOptions:
 
 @dataclass(slots=True)
 class GivenInputs:
-    """What a request brought: values by input id, files as the URIs they are stored under."""
+    """What a request brought: values by input id, files as the URIs they are stored under.
 
+    Without an ``upload`` files are read to their end and not stored, though named as if they were.
+    """
+
+    upload: Upload | None = None
     values: dict[str, GivenValue] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    stored: list[str] = field(default_factory=list)
 
 
 def read_breakpoints(text: str | None) -> tuple[Breakpoint, ...]:
@@ -137,7 +141,7 @@ class PreparedExecution:
     """An execution that has been checked and not been started, with the lines that its log begins with."""
 
     start: CreateExecution
-    given: GivenInputs
+    upload: Upload
 
     @property
     def execution(self) -> Execution:
@@ -158,16 +162,17 @@ async def prepare_execution(
     if flow.disabled:
         raise conflict("Requested Flow is disabled.")
     execution_id = new_id()
-    given = GivenInputs()
+    upload = Upload.for_new_execution(services, flow, execution_id)
+    given = GivenInputs(upload)
     try:
         await read_given_inputs(services, request, flow, execution_id, given)
         resolved = await resolve(services, flow, given.values, execution_id, options.labels)
         if resolved.problems:
             raise refused_inputs(resolved)
         failed = await check_or_refuse(services, flow, resolved.values, execution_id, options.labels)
-        inputs = await put_away(services, flow, execution_id, resolved.values, given)
+        inputs = await put_away(services, flow, execution_id, resolved.values, upload)
     except BaseException:
-        await discard_files(services, flow.tenant_id or DEFAULT_TENANT, given)
+        await upload.discard()
         raise
     now = services.clock()
     execution = new_execution(
@@ -182,7 +187,7 @@ async def prepare_execution(
     execution.breakpoints, execution.fixtures = options.breakpoints, options.fixtures
     warnings = [*given.warnings, *resolved.warnings]
     logs = [warning_line(execution, message, now) for message in warnings]
-    return PreparedExecution(begun(execution, failed, logs), given)
+    return PreparedExecution(begun(execution, failed, logs), upload)
 
 
 async def start(services: WebServices, prepared: PreparedExecution) -> Execution:
@@ -194,16 +199,12 @@ async def start(services: WebServices, prepared: PreparedExecution) -> Execution
         ApiError: 503, there was no answer in time.
     """
     try:
-        return await ask(services, prepared.start)
+        started = await ask(services, prepared.start)
     except (CommandRefused, QueueClosed):
-        await discard_files(services, prepared.execution.tenant_id, prepared.given)
+        await prepared.upload.discard()
         raise
-
-
-async def discard_files(services: WebServices, tenant: str, given: GivenInputs) -> None:
-    """Remove the files of a request that was refused; the client's going away does not stop it."""
-    if given.stored:
-        await asyncio.shield(_delete_files(services, tenant, given.stored))
+    await prepared.upload.settle()
+    return started
 
 
 async def resolve(
@@ -276,7 +277,7 @@ def refused_inputs(resolved: ResolvedInputs) -> ApiError:
 
 
 async def put_away(
-    services: WebServices, flow: Flow, execution_id: str, values: dict[str, JsonValue], given: GivenInputs
+    services: WebServices, flow: Flow, execution_id: str, values: dict[str, JsonValue], upload: Upload
 ) -> dict[str, JsonValue]:
     """Move inputs that are too large for a row into the storage; a marker takes their place."""
     limit = services.settings.limits.inline_inputs
@@ -285,9 +286,8 @@ async def put_away(
         encoded = msgspec.json.encode(value)
         if len(encoded) > limit:
             uri = input_uri(flow.namespace, flow.id, execution_id, name, f"{name}.json")
-            stored = await services.storage.for_tenant(flow.tenant_id or DEFAULT_TENANT).put(uri, encoded)
-            given.stored.append(stored.uri)
-            kept[name] = StoredValue(stored.uri, len(encoded)).marker()
+            await upload.put(uri, encoded)
+            kept[name] = StoredValue(uri, len(encoded)).marker()
     return kept
 
 
@@ -300,12 +300,8 @@ async def read_given_inputs(
     flow: Flow,
     execution_id: str,
     given: GivenInputs,
-    *,
-    keep_files: bool = True,
 ) -> None:
     """Read the body of a request into ``given``, whatever usual form it has.
-
-    Without ``keep_files`` files are read to their end and not stored, though named as if they were.
 
     Raises:
         ApiError: 400 or 413, it cannot be read; 415, it is of an unknown kind.
@@ -314,9 +310,7 @@ async def read_given_inputs(
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         if request.headers.get("content-length") != "0":
-            await _read_form(
-                services, request, content_type, flow, execution_id, given, keep_files=keep_files
-            )
+            await _read_form(services, request, content_type, flow, execution_id, given)
     elif kind == "application/json":
         body = await read_json(request, msgspec.Raw, MAX_VALUE_BYTES)
         given.values.update(_json_inputs(bytes(body)))
@@ -354,8 +348,6 @@ async def _read_form(
     flow: Flow,
     execution_id: str,
     given: GivenInputs,
-    *,
-    keep_files: bool,
 ) -> None:
     declared = {name: flat.definition for name, flat in flatten(flow.inputs).items()}
     remaining = MAX_VALUE_BYTES
@@ -372,8 +364,8 @@ async def _read_form(
             name = _old_name(definition) if is_old_form else part.filename
             uri = input_uri(flow.namespace, flow.id, execution_id, input_id, name or _OLD_EXTENSION)
             given.values[input_id] = uri
-            if keep_files:
-                await _store(services, flow, uri, part, given)
+            if given.upload is not None:
+                await _store(services, uri, part, given.upload)
             else:
                 await part.skip()
         elif part.filename is not None and definition is None:
@@ -385,16 +377,15 @@ async def _read_form(
             given.values[input_id] = text
 
 
-async def _store(services: WebServices, flow: Flow, uri: str, part: Part, given: GivenInputs) -> None:
+async def _store(services: WebServices, uri: str, part: Part, upload: Upload) -> None:
     """Stream a file into the storage."""
     limit = services.settings.server.max_upload_size
     try:
-        await services.storage.for_tenant(flow.tenant_id or DEFAULT_TENANT).put(uri, part, size_limit=limit)
+        await upload.put(uri, part, size_limit=limit)
     except StorageLimitError:
         raise too_large(
             f"The file of input `{part.name}` is larger than the limit of {limit} bytes."
         ) from None
-    given.stored.append(uri)
 
 
 def _old_name(definition: InputBase) -> str:
@@ -411,15 +402,6 @@ async def _limited(request: Request, limit: int) -> AsyncIterator[bytes]:
             raise too_large(f"The body is larger than the limit of {limit} bytes.")
         if chunk:
             yield chunk
-
-
-async def _delete_files(services: WebServices, tenant: str, uris: Sequence[str]) -> None:
-    storage = services.storage.for_tenant(tenant)
-    for uri in uris:
-        try:
-            await storage.delete(uri)
-        except Exception as error:  # the answer is about the request, not about this
-            logger.warning("The file %s of a refused request cannot be removed: %s", uri, error)
 
 
 def warning_line(execution: Execution, message: str, now: datetime) -> LogEntry:

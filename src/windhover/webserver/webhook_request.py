@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 import msgspec
@@ -21,7 +21,8 @@ from windhover.model.flow import Flow
 from windhover.storage import StorageLimitError, input_uri
 from windhover.webserver.errors import bad_request, too_large
 from windhover.webserver.multipart import MultipartReader
-from windhover.webserver.services import DEFAULT_TENANT, WebServices
+from windhover.webserver.services import WebServices
+from windhover.webserver.uploads import Upload
 from windhover.webserver.webhook_signature import SignatureCheck
 
 _FORM = "multipart/form-data"
@@ -36,12 +37,12 @@ class WebhookRequest:
     """The variables that a request becomes, the files stored for them, and how large its body is."""
 
     variables: dict[str, JsonValue]
-    stored: list[str] = field(default_factory=list)
+    upload: Upload
     size: int = 0
 
 
 class WebhookReader:
-    """Reads one request. What it has stored by the time something fails is in ``request.stored``."""
+    """Reads one request. What it has stored by the time something fails is in ``read.upload``."""
 
     def __init__(
         self,
@@ -58,9 +59,9 @@ class WebhookReader:
         self._trigger = trigger
         self._execution_id = execution_id
         self._signature = signature
-        self._storage = services.storage.for_tenant(flow.tenant_id or DEFAULT_TENANT)
         self.read = WebhookRequest(
-            {"body": None, "headers": _headers(request), "parameters": parse_qs(request.url.query, True)}
+            {"body": None, "headers": _headers(request), "parameters": parse_qs(request.url.query, True)},
+            Upload.for_new_execution(services, flow, execution_id),
         )
 
     async def read_all(self) -> WebhookRequest:
@@ -113,8 +114,7 @@ class WebhookReader:
         # Written out again with each step of the execution, it would cost its size each time.
         encoded = await asyncio.to_thread(_as_json, body)
         uri = self._uri("body.json")
-        await self._storage.put(uri, encoded)
-        self.read.stored.append(uri)
+        await self.read.upload.put(uri, encoded)
         variables["body"] = StoredValue(uri, len(encoded)).marker()
 
     # ---------------------------------------------------------------- a body that is stored
@@ -122,8 +122,7 @@ class WebhookReader:
     async def _store_body(self, kind: str) -> None:
         uri = self._uri("body.json" if kind == "application/json" else "body")
         limit = self._services.settings.server.max_upload_size
-        stored = await self._storage.put(uri, self._chunks(limit))
-        self.read.stored.append(uri)
+        stored = await self.read.upload.put(uri, self._chunks(limit))
         if stored.size:
             self.read.variables["uri"] = uri
 
@@ -141,10 +140,9 @@ class WebhookReader:
             uri = self._uri(f"{len(parts)}-{part.filename}")
             upload_limit = self._services.settings.server.max_upload_size
             try:
-                stored = await self._storage.put(uri, part, size_limit=upload_limit)
+                stored = await self.read.upload.put(uri, part, size_limit=upload_limit)
             except StorageLimitError:
                 raise too_large(f"The file `{part.name}` is larger than {upload_limit} bytes.") from None
-            self.read.stored.append(uri)
             parts.append(
                 {
                     "name": part.name,

@@ -39,7 +39,6 @@ from windhover.util.ids import new_id
 from windhover.webserver.commands import ask
 from windhover.webserver.errors import ApiError, conflict, invalid_entity, not_found
 from windhover.webserver.execution_access import find_flow
-from windhover.webserver.execution_start import GivenInputs, discard_files
 from windhover.webserver.rate_limits import RateLimiter
 from windhover.webserver.services import WebServices
 from windhover.webserver.webhook_request import WebhookReader, WebhookRequest
@@ -158,14 +157,14 @@ class Webhooks:
                 lambda: self._deliver(flow, trigger, execution_id, read, request.headers.get)
             )
         except SignatureRefused as error:
-            await self._discard(flow, reader.read)
+            await reader.read.upload.discard()
             raise await self._unsigned(flow, trigger, error) from None
         except Undeliverable as error:
-            await self._discard(flow, reader.read)
+            await reader.read.upload.discard()
             await self._tell(flow, trigger, str(error))
             raise error.answer from None
         except BaseException:
-            await self._discard(flow, reader.read)
+            await reader.read.upload.discard()
             raise
 
     async def _check_again(self, flow: Flow, trigger: Webhook) -> None:
@@ -292,12 +291,14 @@ class Webhooks:
         if delivery.event is not None:
             return await self._start_once(delivery, delivery.event)
         try:
-            return await ask(self._services, CreateExecution(delivery.execution, delivery.logs))
+            started = await ask(self._services, CreateExecution(delivery.execution, delivery.logs))
         except ApiError:
             raise  # It may still be carried out, so its files are kept.
         except BaseException:
-            await self._discard(delivery.flow, delivery.request)
+            await delivery.request.upload.discard()
             raise
+        await delivery.request.upload.settle()
+        return started
 
     async def _start_once(self, delivery: Delivery, event: str) -> Execution:
         execution = delivery.execution
@@ -307,8 +308,9 @@ class Webhooks:
         batch = TriggerBatch(events=[TriggerEvent(key, event, execution, delivery.logs)])
         if execution.id in await self._triggers.commit(batch, self._services.clock()):
             self._services.queue.executor.send(ExecutionStored(execution.id, execution, len(delivery.logs)))
+            await delivery.request.upload.settle()
             return execution
-        await self._discard(delivery.flow, delivery.request)
+        await delivery.request.upload.discard()
         first = await self._triggers.execution_of(key, event)
         found = await self._services.executions.header(first) if first is not None else None
         if found is None:
@@ -329,7 +331,7 @@ class Webhooks:
         event = BatchedEvent(
             id=delivery.execution.id,
             key=_trigger_key(delivery),
-            content=EventContent(delivery.request.variables, delivery.request.stored),
+            content=EventContent(delivery.request.variables, delivery.request.upload.stored),
             size=delivery.request.size,
             received=now,
             due=now + batch.max_duration,
@@ -338,13 +340,14 @@ class Webhooks:
         try:
             kept = await self._batched.add(event)
         except RepositoryError:
-            await self._discard(delivery.flow, delivery.request)
+            await delivery.request.upload.discard()
             raise
         if kept.event_id == event.id:
+            await delivery.request.upload.settle()
             self._services.queue.broadcasts.publish(EventGathered(event.key))
         else:
             # It came before. Had it become a part of an execution meanwhile, its files would be that one's.
-            await self._discard(delivery.flow, delivery.request)
+            await delivery.request.upload.discard()
         return kept
 
     # ---------------------------------------------------------------- what it answers
@@ -374,9 +377,6 @@ class Webhooks:
     async def _rendered(self, render: Callable[[], Result]) -> Result:
         """Expressions may take long and ask the server, so they are rendered in a thread."""
         return await asyncio.to_thread(render)
-
-    async def _discard(self, flow: Flow, read: WebhookRequest) -> None:
-        await discard_files(self._services, flow.tenant_id or "", GivenInputs(stored=read.stored))
 
 
 class _ScopeRenderer:

@@ -49,7 +49,6 @@ from windhover.webserver.execution_resume import find_paused, read_resume_inputs
 from windhover.webserver.execution_start import (
     GivenInputs,
     check_or_refuse,
-    discard_files,
     put_away,
     read_breakpoints,
     read_given_inputs,
@@ -60,7 +59,8 @@ from windhover.webserver.execution_start import (
 from windhover.webserver.openapi import answers, takes
 from windhover.webserver.parameters import ExecutionId, Revision, Services, Tenant
 from windhover.webserver.responses import JsonResponse
-from windhover.webserver.services import DEFAULT_TENANT, WebServices
+from windhover.webserver.services import WebServices
+from windhover.webserver.uploads import Upload
 from windhover.webserver.wire.executions import ExecutionJson, execution_json
 from windhover.webserver.wire.inputs import InputsCheckJson, inputs_check_json
 
@@ -183,7 +183,8 @@ async def replay_with_inputs(
         services, tenant, execution.namespace, execution.flow_id, revision or execution.flow_revision
     )
     replayed_id = new_id()
-    given, failed = GivenInputs(), list[FailedCheck]()
+    upload = Upload.for_new_execution(services, flow, replayed_id)
+    given, failed = GivenInputs(upload), list[FailedCheck]()
 
     async def resolving() -> ResolvedInputs:
         await read_given_inputs(services, request, flow, replayed_id, given)
@@ -192,7 +193,7 @@ async def replay_with_inputs(
             failed.extend(await check_or_refuse(services, flow, resolved.values, replayed_id))
         return resolved
 
-    inputs = await _checked(services, flow, replayed_id, given, resolving())
+    inputs = await _checked(services, flow, replayed_id, given, upload, resolving())
     replayed = msgspec.structs.replace(execution, id=replayed_id)
     command = ReplayExecution(
         execution_id,
@@ -205,7 +206,7 @@ async def replay_with_inputs(
         [*_warnings(services, replayed, given), *check_lines(failed, replayed, services.clock())],
         refusals(failed),
     )
-    return await _change(services, tenant, command, given)
+    return await _change(services, tenant, command, upload)
 
 
 @action("state", "updateTaskRunState", openapi_extra=takes("application/json", StateRequest))
@@ -233,10 +234,10 @@ async def resume(request: Request, services: Services, tenant: Tenant, execution
     paused = await find_paused(services, tenant, execution_id)
     if paused.form.comment is not None:
         raise conflict(needs_decision(execution_id))
-    given = GivenInputs()
-    inputs = await _checked(
-        services, paused.flow, execution_id, given, read_resume_inputs(services, request, paused, given)
-    )
+    upload = Upload(services, tenant)
+    given = GivenInputs(upload)
+    reading = read_resume_inputs(services, request, paused, given)
+    inputs = await _checked(services, paused.flow, execution_id, given, upload, reading)
     command = ResumeExecution(
         execution_id,
         inputs,
@@ -244,7 +245,7 @@ async def resume(request: Request, services: Services, tenant: Tenant, execution
         paused.form.task_run_id,
         logs=_warnings(services, paused.execution, given),
     )
-    return await _change(services, tenant, command, given)
+    return await _change(services, tenant, command, upload)
 
 
 @action("review", "reviewExecution", openapi_extra=_FORM)
@@ -263,10 +264,10 @@ async def review(
         raise conflict(f"Execution '{execution_id}' does not wait for a decision")
     if rule.asks(Decision(decision)) and not (comment or "").strip():
         raise invalid_entity(f"A comment is required for the decision {decision}")
-    given = GivenInputs()
-    inputs = await _checked(
-        services, paused.flow, execution_id, given, read_resume_inputs(services, request, paused, given)
-    )
+    upload = Upload(services, tenant)
+    given = GivenInputs(upload)
+    reading = read_resume_inputs(services, request, paused, given)
+    inputs = await _checked(services, paused.flow, execution_id, given, upload, reading)
     command = ResumeExecution(
         execution_id,
         inputs,
@@ -276,7 +277,7 @@ async def review(
         comment or None,
         _warnings(services, paused.execution, given),
     )
-    return await _change(services, tenant, command, given)
+    return await _change(services, tenant, command, upload)
 
 
 @action(
@@ -290,7 +291,7 @@ async def validate_resume(
 ) -> Response:
     """Check inputs as a resume would, without resuming: what each is, and what is wrong with it."""
     paused = await find_paused(services, tenant, execution_id)
-    resolved = await read_resume_inputs(services, request, paused, GivenInputs(), keep_files=False)
+    resolved = await read_resume_inputs(services, request, paused, GivenInputs())
     return JsonResponse([inputs_check_json(paused.as_flow, resolved)])
 
 
@@ -377,7 +378,7 @@ def checked_labels(labels: list[Label], present: Collection[Label] = ()) -> list
 
 
 async def _change(
-    services: WebServices, tenant: str, command: LifecycleCommand, given: GivenInputs | None = None
+    services: WebServices, tenant: str, command: LifecycleCommand, upload: Upload | None = None
 ) -> Response:
     """Carry out a command on an execution of the tenant, and answer with the execution that comes of it.
 
@@ -388,9 +389,11 @@ async def _change(
     try:
         done = await request_change(services, command)
     except (CommandRefused, QueueClosed):
-        if given is not None:
-            await discard_files(services, tenant, given)
+        if upload is not None:
+            await upload.discard()
         raise
+    if upload is not None:
+        await upload.settle()
     if done.task_runs is not None:
         return JsonResponse(execution_json(done.execution, done.task_runs))
     return JsonResponse(execution_json(*await find_execution(services, tenant, done.execution.id)))
@@ -405,6 +408,7 @@ async def _checked(
     flow: Flow,
     execution_id: str,
     given: GivenInputs,
+    upload: Upload,
     resolving: Awaitable[ResolvedInputs],
 ) -> dict[str, JsonValue]:
     """Inputs that are all right, large ones in the storage; else what came with them is removed.
@@ -419,7 +423,7 @@ async def _checked(
         if resolved.problems:
             raise refused_inputs(resolved)
         given.warnings += resolved.warnings
-        return await put_away(services, flow, execution_id, resolved.values, given)
+        return await put_away(services, flow, execution_id, resolved.values, upload)
     except BaseException:
-        await discard_files(services, flow.tenant_id or DEFAULT_TENANT, given)
+        await upload.discard()
         raise

@@ -268,7 +268,7 @@ async def validate_inputs(
     flow = await find_flow(services, tenant, namespace, flow_id, revision)
     execution_id = new_id()
     given = GivenInputs()
-    await read_given_inputs(services, request, flow, execution_id, given, keep_files=False)
+    await read_given_inputs(services, request, flow, execution_id, given)
     resolved = await resolve(services, flow, given.values, execution_id, given_labels)
     failed = await check(services, flow, resolved.values, execution_id, given_labels)
     return JsonResponse([inputs_check_json(flow, resolved, failed)])
