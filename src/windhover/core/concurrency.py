@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
+from windhover.model.definition import unless_expression
 from windhover.model.execution import JsonValue
 
 
@@ -13,7 +15,19 @@ def whole_number(value: JsonValue, property: str) -> int:
     Raises:
         ValueError: it is none; the message names the property and the value.
     """
-    text = str(value).strip()
-    if isinstance(value, bool) or re.fullmatch(r"[-+]?\d+", text) is None:
+    if not _is_whole(value):
         raise ValueError(f"`{property}` must be a whole number of 0 or more, not `{value}`")
-    return max(0, int(text))
+    return max(0, int(str(value)))
+
+
+def _is_whole(value: JsonValue) -> bool:
+    return not isinstance(value, bool) and re.fullmatch(r"[-+]?\d+", str(value).strip()) is not None
+
+
+def _check_count(value: JsonValue) -> None:
+    if not _is_whole(value):
+        raise ValueError(f"must be a whole number, not `{value}`")
+
+
+#: A whole number, or an expression that gives one; kept as written.
+RenderedCount = Annotated[int | str, unless_expression(_check_count)]

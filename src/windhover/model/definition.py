@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from windhover.model.execution import JsonValue
-from windhover.util.durations import parse_duration
+from windhover.util.durations import parse_duration, read_duration
 
 
 class Definition(BaseModel):
@@ -133,6 +133,22 @@ def _refuse_empty(value: str) -> str:
     return value
 
 
+def unless_expression(check: Callable[[Any], object]) -> AfterValidator:
+    """A check of what is written out: what holds an expression can be judged only once it is rendered."""
+
+    def checked(value: object) -> object:
+        if not (isinstance(value, str) and ("{{" in value or "{%" in value)):
+            check(value)
+        return value
+
+    return AfterValidator(checked)
+
+
+def _check_rendered_duration(text: str) -> None:
+    if text.strip():
+        read_duration(text)
+
+
 #: Text in YAML; a bare number or boolean is taken as the text it is written as.
 Text = Annotated[str, BeforeValidator(scalar_as_text)]
 
@@ -141,6 +157,9 @@ NonEmptyText = Annotated[Text, AfterValidator(_refuse_empty)]
 
 #: An ISO-8601 duration, checked and kept as written; a bare number counts seconds.
 DurationText = Annotated[str, BeforeValidator(_check_duration)]
+
+#: A duration or a number of seconds, or an expression that gives one; kept as written.
+RenderedDuration = Annotated[Text, unless_expression(_check_rendered_duration)]
 
 ID_PATTERN = "^[a-zA-Z0-9][a-zA-Z0-9_-]*"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from windhover.model.asset import Assets
-from windhover.model.definition import ID_PATTERN, Definition, DurationText, PluginId, Text
+from windhover.model.definition import ID_PATTERN, Definition, DurationText, PluginId, RenderedDuration, Text
 from windhover.model.retry import ConstantRetry, ExponentialRetry, RandomRetry, Retry, RetryBase
 from windhover.model.worker_selection import WorkerGroup, WorkerSelector
 
@@ -46,7 +46,7 @@ class Task(Definition):
     version: Text | None = None
     description: Text | None = None
     retry: Retry | None = None
-    timeout: Text | None = None
+    timeout: RenderedDuration | None = None
     disabled: bool = False
     run_if: Text = "true"
     allow_failure: bool = False

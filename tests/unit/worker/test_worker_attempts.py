@@ -245,7 +245,7 @@ async def test_within_its_time_limit_a_task_runs(worker: InlineWorker, timeout: 
     assert (await worker.run(Echoing, timeout=timeout)).state is StateType.SUCCESS
 
 
-@pytest.mark.parametrize("timeout", ["tomorrow", "PT0S", "-PT1S", "1e5", "0"])
+@pytest.mark.parametrize("timeout", ["{{ 'tomorrow' }}", "PT0S", "-PT1S", "{{ '1e5' }}", "0"])
 async def test_a_time_limit_that_cannot_be_kept_fails_the_run(worker: InlineWorker, timeout: str) -> None:
     run = await worker.run(Echoing, timeout=timeout)
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from windhover.core.concurrency import whole_number
+from windhover.core.concurrency import RenderedCount, whole_number
 from windhover.model.execution import JsonValue
 from windhover.model.task import Definition, Task
 from windhover.plugin.flowable import Body, Branch, BranchKind, Fault, FlowableContext, FlowableTask, Lane
@@ -32,7 +32,7 @@ class Dag(FlowableTask):
     aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.tasks.flows.Dag",)
 
     concurrent: Annotated[
-        int | str, Field(description="How many tasks run at once; 0 for all. May be an expression.")
+        RenderedCount, Field(description="How many tasks run at once; 0 for all. May be an expression.")
     ] = 0
     tasks: Annotated[tuple[DagTask, ...], Field(min_length=1)]
 

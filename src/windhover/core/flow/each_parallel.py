@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from windhover.core.concurrency import whole_number
+from windhover.core.concurrency import RenderedCount, whole_number
 from windhover.core.loop_values import loop_values
 from windhover.model.execution import JsonValue
 from windhover.plugin.flowable import Body, FlowableContext, FlowableTask, Lane
@@ -30,7 +30,7 @@ class EachParallel(FlowableTask):
         Field(description="A list, or the JSON text of one; expressions are rendered."),
     ]
     concurrent: Annotated[
-        int | str, Field(description="How many tasks run at once; 0 for all. May be an expression.")
+        RenderedCount, Field(description="How many tasks run at once; 0 for all. May be an expression.")
     ] = 0
     tasks: Annotated[TaskList, Field(min_length=1)]
 

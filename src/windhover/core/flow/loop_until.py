@@ -8,8 +8,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from windhover.core.concurrency import RenderedCount
 from windhover.expression import truthy
-from windhover.model.definition import Definition
+from windhover.model.definition import Definition, RenderedDuration
 from windhover.model.execution import JsonValue
 from windhover.plugin.documentation import Example
 from windhover.plugin.flowable import Again, Body, Enough, Fault, FlowableContext, FlowableTask, Lane, Round
@@ -22,13 +23,14 @@ class CheckFrequency(Definition):
     """How long a loop waits between two rounds, and when it gives up."""
 
     interval: Annotated[
-        str, Field(description="The wait after a round, as an ISO-8601 duration. May be an expression.")
+        RenderedDuration,
+        Field(description="The wait after a round, as an ISO-8601 duration. May be an expression."),
     ] = "PT1M"
     max_iterations: Annotated[
-        int | str | None, Field(description="How many rounds there are at most. May be an expression.")
+        RenderedCount | None, Field(description="How many rounds there are at most. May be an expression.")
     ] = None
     max_duration: Annotated[
-        str | None,
+        RenderedDuration | None,
         Field(
             description="How long the loop goes on at most, as an ISO-8601 duration. May be an expression."
         ),

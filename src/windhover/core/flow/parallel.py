@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from windhover.core.concurrency import whole_number
+from windhover.core.concurrency import RenderedCount, whole_number
 from windhover.model.execution import JsonValue
 from windhover.plugin.flowable import Body, Branch, BranchKind, FlowableContext, FlowableTask, Lane
 from windhover.plugin.nesting import TaskList
@@ -23,7 +23,7 @@ class Parallel(FlowableTask):
     aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.tasks.flows.Parallel",)
 
     concurrent: Annotated[
-        int | str, Field(description="How many tasks run at once; 0 for all. May be an expression.")
+        RenderedCount, Field(description="How many tasks run at once; 0 for all. May be an expression.")
     ] = 0
     tasks: Annotated[TaskList, Field(min_length=1)]
 

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from windhover.model.definition import RenderedDuration, unless_expression
 from windhover.model.execution import JsonValue
 from windhover.model.inputs import Input
 from windhover.model.state import StateType
@@ -32,6 +33,21 @@ class PauseOutput(Output):
     resumed: Resumed
 
 
+_CHOICES = (PauseBehavior.RESUME, PauseBehavior.WARN, PauseBehavior.CANCEL, PauseBehavior.FAIL)
+
+
+def _chosen(behavior: str) -> str:
+    """What an author has chosen for the end of a pause, in upper case.
+
+    Raises:
+        ValueError: there is no such choice.
+    """
+    found = behavior.upper()
+    if found not in _CHOICES:
+        raise ValueError(f"there is no behavior `{behavior}`; there are {', '.join(_CHOICES)}")
+    return found
+
+
 class Pause(FlowableTask):
     """Let the execution wait: for somebody to resume it, or for a time.
 
@@ -43,13 +59,16 @@ class Pause(FlowableTask):
     aliases: ClassVar[tuple[str, ...]] = ("io.kestra.core.tasks.flows.Pause",)
 
     pause_duration: Annotated[
-        str | None, Field(description="How long to wait, as an ISO-8601 duration. May be an expression.")
+        RenderedDuration | None,
+        Field(description="How long to wait, as an ISO-8601 duration. May be an expression."),
     ] = None
-    delay: Annotated[str | None, Field(deprecated=True, description="The old name of `pauseDuration`.")] = (
-        None
-    )
+    delay: Annotated[
+        RenderedDuration | None, Field(deprecated=True, description="The old name of `pauseDuration`.")
+    ] = None
     behavior: Annotated[
-        str, Field(description="At the end of `pauseDuration`: RESUME, WARN, CANCEL or FAIL.")
+        str,
+        unless_expression(_chosen),
+        Field(description="At the end of `pauseDuration`: RESUME, WARN, CANCEL or FAIL."),
     ] = PauseBehavior.RESUME
     on_resume: Annotated[
         tuple[Input, ...], Field(description="Inputs that whoever resumes the execution gives.")
@@ -61,8 +80,7 @@ class Pause(FlowableTask):
         duration = self._duration(ctx, self.pause_duration or vars(self)["delay"], "pauseDuration")
         limit = self._duration(ctx, self.timeout, "timeout")
         if duration is not None:
-            behavior = str(ctx.render(self.behavior)).upper()
-            return {"seconds": duration, "behavior": PauseBehavior(behavior).value}
+            return {"seconds": duration, "behavior": _chosen(str(ctx.render(self.behavior)))}
         if limit is not None:
             return {"seconds": limit, "behavior": PauseBehavior.TIMEOUT.value}
         return {"seconds": None, "behavior": PauseBehavior.RESUME.value}
