@@ -91,6 +91,7 @@ class Subflows(BatchSteps):
         node.record.outputs = {"executionId": event.execution_id, "state": event.state.value}
         state: StateType = event.state
         shown: StateType | None = event.state
+        ran = True
         try:
             bound = definition_of(node).bind(self.rendered(node, definition_of(node)))
             assert isinstance(bound, ExecutableTask)
@@ -104,16 +105,16 @@ class Subflows(BatchSteps):
                 node.record.outputs["outputs"] = outputs
         except (ExpressionError, InvalidProperties, ValueError) as error:
             self.log(LogLevel.ERROR, str(error), node)
-            state, shown = StateType.FAILED, None
+            state, ran = StateType.FAILED, False
         if node.record.outcome is StateType.FAILED and not node.frame.tells_to_stop(node):
             state, shown = StateType.FAILED, None  # its time was over, which is why the execution was killed
         # Its attempt is the task run's own history, softened as that is.
         tried_again = retry_of(self.live, node) is not None
         counts_as = state if tried_again else soften(node.task, state)
         self.tell_end_of_child(node, event, counts_as)
-        if shown in (counts_as, StateType.SUCCESS):
+        if shown is counts_as or (ran and shown is StateType.SUCCESS):
             shown = None
-        self._add_attempt(node, counts_as, shown)
+        self._add_attempt(node, counts_as, shown, ran=ran)
         if shown is not None:
             node.record.state.become(shown, self.now)
         self.end_attempt(node, state, self.now)
@@ -122,16 +123,19 @@ class Subflows(BatchSteps):
         self._add_attempt(node, state)
         self.end_attempt(node, state, self.now)
 
-    def _add_attempt(self, node: Node, state: StateType, shown: StateType | None = None) -> None:
+    def _add_attempt(
+        self, node: Node, state: StateType, shown: StateType | None = None, *, ran: bool = True
+    ) -> None:
         """A task that starts executions has its attempt when the result is there.
 
         ``shown`` is how the execution ended where that counts as another state.
         It has the task run's own history; with many executions, there is no instant at which it began to run.
+        Nor is there if it has not ``ran`` through, but failed with what it made of the end.
         """
         attempt = State(StateType.CREATED, [StateChange(StateType.CREATED, node.record.state.start_date)])
-        if not is_batch_task(node):
+        if ran and not is_batch_task(node):
             attempt.become(StateType.RUNNING, node.record.state.histories[-1].date)
-        if shown is not None:
+        if ran and shown is not None:
             attempt.become(shown, self.now)
         attempt.become(state, self.now)
         node.record.add_attempt(Attempt(attempt))

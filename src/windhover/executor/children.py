@@ -9,6 +9,7 @@ from typing import cast
 from windhover.engine.creation import FlowInputRenderer, new_execution
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import ChildEnded
+from windhover.engine.flow_outputs import FlowOutputError, resolve_outputs
 from windhover.engine.inputs import resolve_inputs
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import StartChild
@@ -23,6 +24,7 @@ from windhover.model.execution import (
 )
 from windhover.model.flow import Flow
 from windhover.model.labels import SYSTEM_PREFIX
+from windhover.model.state import StateType
 from windhover.plugin.executable import ChildRequest
 from windhover.repository.flow_definitions import FlowDefinitions, FlowNotFound, FlowUnreadable
 
@@ -148,14 +150,30 @@ def execution_link(execution_id: str, flow_id: str, namespace: str) -> str:
 
 
 def child_ended(live: LiveExecution, task_run_id: str, environment: EngineEnvironment) -> ChildEnded:
-    """What the task run that waits for an execution is told at its end."""
+    """What the task run that waits for an execution is told at its end.
+
+    It has the outputs of the flow however the execution has ended, by an `Exit` too. Where they cannot be had
+    it fails; what was killed was just killed.
+    """
     execution = live.record
+    outputs, problem = execution.outputs, None
+    if outputs is None and live.flow.outputs:
+        try:
+            outputs = resolve_outputs(
+                live.flow.outputs,
+                Renderer(live, environment),
+                encrypt=environment.encrypt,
+                maximum=environment.max_flow_outputs,
+            ).values
+        except FlowOutputError as error:
+            problem = None if execution.state.current is StateType.KILLED else str(error)
     return ChildEnded(
         task_run_id=task_run_id,
         execution_id=execution.id,
         state=execution.state.current,
         link=link(execution),
-        outputs=execution.outputs,
+        outputs=outputs,
+        problem=problem,
         replaces=execution.original_id,
         render=None if live.flow.outputs else Renderer(live, environment).evaluate,
     )
