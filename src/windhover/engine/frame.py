@@ -70,6 +70,7 @@ class Frame:
     __slots__ = (
         "_begun",
         "_dependents",
+        "_disordered",
         "_enabled",
         "_ready",
         "_run_again",
@@ -111,6 +112,7 @@ class Frame:
         #: By lane, the positions that have been run beyond one that is run again after a restart.
         self.ahead: dict[int, set[int]] = {}
         self._run_again: set[int] = set()
+        self._disordered: set[int] = set()
         self._begun: set[int] = set()
         self.next_lane = 0
         #: Set when the frame is ended from outside: no child is started any more, and the owner takes
@@ -278,11 +280,6 @@ class Frame:
             self._ready.remove(lane)
             heapify(self._ready)
 
-    def is_last(self, node: Node) -> bool:
-        """Nothing follows this child in its lane."""
-        record = node.record
-        return node.position + 1 >= len(self.tasks(record.phase, record.lane))
-
     def restore(self, node: Node) -> None:
         """Take note of a stored child, given in the order of creation."""
         record = node.record
@@ -292,25 +289,42 @@ class Frame:
             return
         if record.phase > self.phase:
             self.phase = record.phase
-        if record.phase is not Phase.TASKS:
-            self.phase_position = node.position
-        elif node.ended and record.lane in self._run_again:
-            # A child before it is run again, after a restart: the lane goes on beyond both.
-            self.ahead.setdefault(record.lane, set()).add(node.position)
-            self.child_ended(node)
-            return
+        if record.phase is Phase.TASKS:
+            self._restore_in_lane(record.lane, node.position)
         else:
-            if record.lane not in self._begun:
-                self._begin_again(record.lane)
-            self.lanes[record.lane] = node.position
+            self.phase_position = node.position
         if node.ended:
             self.child_ended(node)
-            if record.phase is Phase.TASKS and self.is_last(node):
-                self.lane_done(record.lane)
         else:
             self.open[record.id] = node
             if record.phase is Phase.TASKS:
                 self._run_again.add(record.lane)
+
+    def _restore_in_lane(self, lane: int, position: int) -> None:
+        if lane not in self._begun:
+            self._begin_again(lane)
+        if lane in self._run_again:
+            # A child before it is run again, after a restart: the lane goes on beyond both.
+            self.ahead.setdefault(lane, set()).add(position)
+            return
+        if self.lanes.get(lane, -1) > position:
+            # So was one between them, and has been created anew.
+            self._disordered.add(lane)
+        self.lanes[lane] = position
+
+    def all_restored(self) -> None:
+        """Take note of what runs ahead, and of the lanes that are over, when all children are restored."""
+        if self._disordered:
+            for node in self.nodes:
+                lane = node.record.lane
+                in_lane = node.record.phase is Phase.TASKS and lane in self._disordered
+                if in_lane and node.position > self.lanes[lane]:
+                    self.ahead.setdefault(lane, set()).add(node.position)
+        for lane, position in list(self.lanes.items()):
+            if lane not in self._run_again and self.next_position(Phase.TASKS, lane, position) is None:
+                self.lane_done(lane)
+        self._run_again.clear()
+        self._disordered.clear()
 
 
 def enabled(tasks: Sequence[Task]) -> tuple[Task, ...]:

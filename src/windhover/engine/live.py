@@ -91,6 +91,10 @@ class LiveExecution:
         live = cls(flow, record, log_sequence)
         for task_run in task_runs:
             live._restore(task_run)
+        live.root.all_restored()
+        for node in live.nodes.values():
+            if node.body_frame is not None:
+                node.body_frame.all_restored()
         live._restore_cuts()
         return live
 

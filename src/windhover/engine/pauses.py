@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from windhover.engine.agenda import PAUSE_TIMER, is_paused
 from windhover.engine.events import Resume
@@ -184,10 +184,15 @@ class Pauses(Subflows):
         return StateType.RETRYING if self.live.retrying else StateType.RUNNING
 
     def _resumed(self, record: TaskRun, state: StateType, by: str | None) -> dict[str, JsonValue]:
-        resumed: dict[str, JsonValue] = {"on": instant_text(self.now).removesuffix("Z"), "to": state.value}
+        resumed = resumed_at(self.now, state)
         if by is not None:
             resumed = {"by": by, **resumed}
         return {**(record.outputs or {}), "resumed": resumed}
+
+
+def resumed_at(now: datetime, state: StateType) -> dict[str, JsonValue]:
+    """What the outputs of a pause say of its end. One that has none was never answered."""
+    return {"on": instant_text(now).removesuffix("Z"), "to": state.value}
 
 
 def _waits(node: Node) -> bool:

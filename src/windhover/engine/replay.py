@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from windhover.engine.pauses import resumed_at
 from windhover.engine.places import still_placed
 from windhover.engine.restart import (
     RESTARTED_LABEL,
@@ -289,4 +290,5 @@ def _pass_first_pause(old: Sequence[TaskRun], copies: Sequence[TaskRun], flow: F
         body = body_of(run, flow)
         if run.state.current is StateType.PAUSED and body is not None and body.pause is not None:
             copy.state.become(StateType.FAILED, now)
+            copy.outputs = {**(copy.outputs or {}), "resumed": resumed_at(now, StateType.SUCCESS)}
             return

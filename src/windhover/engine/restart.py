@@ -21,8 +21,9 @@ from windhover.plugin.flowable import Body, FlowableTask
 
 RESTARTED_LABEL = Label("system.restarted", "true")
 
-#: States of task runs that did not come to a good end: they are taken up again.
-UNSUCCESSFUL = frozenset({StateType.FAILED, StateType.KILLED, StateType.CANCELLED})
+#: States of task runs that did not come to a good end: they are taken up again. What is RETRIED has failed;
+#: it is met where the execution that was to take the place of this one did not come.
+UNSUCCESSFUL = frozenset({StateType.FAILED, StateType.KILLED, StateType.CANCELLED, StateType.RETRIED})
 
 
 class Reworked(msgspec.Struct):
@@ -45,8 +46,12 @@ def restart(execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now:
         NothingToRestart: nothing failed, or it could not run in the first place.
     """
     ended = execution.state.current
+    if ended is StateType.RETRIED:
+        raise NothingToRestart("A new execution has taken its place.")
     kept, removed = without_other_branches(task_runs)
-    unsuccessful = [run for run in kept if run.phase is not Phase.MEANWHILE and _is_to_do(run, ended)]
+    notices = {run.id for run in kept if run.phase is Phase.MEANWHILE}
+    notices |= inside_of(kept, notices)
+    unsuccessful = [run for run in kept if run.id not in notices and _is_to_do(run, ended)]
     if not unsuccessful and not (kept and ended in UNSUCCESSFUL):
         _check_that_it_may_begin(execution)
     kept, inside = take_up(kept, unsuccessful, flow, now)
@@ -93,6 +98,7 @@ def change_state(
 
 def _end_as(run: TaskRun, state: StateType, now: datetime) -> None:
     run.state.become(state, now)
+    run.outcome = None
     if run.attempts:
         run.attempts[-1].state.become(state, now)
 
@@ -101,12 +107,11 @@ def _is_to_do(run: TaskRun, ended: StateType) -> bool:
     """A restart takes this task run up again, in an execution that has ended so."""
     if run.state.current in UNSUCCESSFUL:
         return True
-    was_allowed_to_fail = (
-        run.state.current is StateType.WARNING
-        and run.attempts is not None
-        and run.attempts[-1].state.current is StateType.FAILED
-    )
-    return ended is StateType.WARNING and was_allowed_to_fail
+    if ended is not StateType.WARNING or run.state.current is not StateType.WARNING:
+        return False
+    # Attempts of flow control, and of tasks that start executions, end as their task runs do.
+    failed = run.outcome is StateType.FAILED
+    return failed or (run.attempts is not None and run.attempts[-1].state.current is StateType.FAILED)
 
 
 def _check_that_it_may_begin(execution: Execution) -> None:
@@ -116,8 +121,6 @@ def _check_that_it_may_begin(execution: Execution) -> None:
         NothingToRestart: it cannot.
     """
     ended = execution.state.current
-    if ended is StateType.RETRIED:
-        raise NothingToRestart("A new execution has taken its place.")
     if ended not in UNSUCCESSFUL:
         raise NothingToRestart("Nothing in it failed or was stopped; it can be replayed.")
     if ended is StateType.FAILED or execution.refusals:
@@ -193,11 +196,11 @@ def behind_others(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun])
 
 def _to_begin_anew(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun], flow: Flow) -> set[str]:
     """Flow-control task runs that cannot go on in the middle: loops that count rounds, shared directories
-    (which are gone), and pauses that were killed while they waited."""
+    (which are gone), and pauses that were ended from outside while they waited."""
     by_id = {run.id: run for run in task_runs}
     anew: set[str] = set()
     for run in unsuccessful:
-        if run.state.current is StateType.KILLED and _waited(run, flow):
+        if _waited(run, flow):
             anew.add(run.id)
         for around in (run, *ancestors(run, by_id)):
             if is_whole(around, flow):
@@ -213,9 +216,12 @@ def is_whole(run: TaskRun, flow: Flow) -> bool:
 
 
 def _waited(run: TaskRun, flow: Flow) -> bool:
+    """A pause that nobody has answered, and whose time was not over, when something else ended it."""
     body = body_of(run, flow)
-    before = [change.state for change in run.state.histories[:-1]]
-    return body is not None and body.pause is not None and before[-1:] == [StateType.PAUSED]
+    if body is None or body.pause is None or not run.outputs:
+        return body is not None and body.pause is not None
+    resumed = run.outputs.get("resumed") or {}
+    return "decision" not in run.outputs and resumed.get("to") in (None, StateType.KILLING.value)
 
 
 def directory_of(task_runs: Sequence[TaskRun], run: TaskRun, flow: Flow) -> TaskRun | None:
@@ -252,6 +258,8 @@ def body_of(run: TaskRun, flow: Flow) -> Body | None:
 
 def _has_something_to_run(run: TaskRun, flow: Flow) -> bool:
     body = body_of(run, flow)
+    if run.attempts and any(change.state is StateType.SKIPPED for change in run.attempts[-1].state.histories):
+        return False  # it has never begun: somebody has said that it failed
     return body is not None and not body.missing and (bool(body.lanes) or body.pause is not None)
 
 

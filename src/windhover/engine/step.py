@@ -91,7 +91,9 @@ class Step(Turns):
         """End the execution as KILLED. Its ``finally`` branches run, unless it is killed again meanwhile."""
         record = self.live.record
         by = f" by {event.actor}" if event.actor else ""
+        stood_still = False
         if self.live.root.phase is Phase.AFTER_EXECUTION:
+            stood_still = not record.state.current.is_terminated
             self.end_again()
         if record.state.current.is_terminated:
             if event.to_be_replaced:
@@ -100,7 +102,7 @@ class Step(Turns):
                 self.header_state(StateType.KILLED)
                 self.effects.ended = not self.live.root.open
             stopped = record.ordered_end is not None and record.ordered_end.stops
-            if self.live.root.open and not stopped:
+            if (self.live.root.open or stood_still) and not stopped:
                 self.log(LogLevel.INFO, f"The tasks after the end of the execution are stopped{by}.")
                 self.order_end(StateType.KILLED, stop=True)
             return
@@ -334,6 +336,9 @@ class Step(Turns):
             self.stop_batches(node)
         elif self.is_child_under_way(node):
             self.effects.children_to_kill.append((record.outputs or {})["executionId"])
+        elif isinstance(node.task, TaskDefinition) and issubclass(node.task.plugin, ExecutableTask):
+            # It was asked for in this very step, and has no id yet.
+            self.effects.batches_to_kill.append(record.id)
         else:
             self.effects.kills.append(KillTaskRun(record.execution_id, record.id, record.dispatch))
 

@@ -108,6 +108,7 @@ class Subflows(BatchSteps):
             state, ran = StateType.FAILED, False
         if node.record.outcome is StateType.FAILED and not node.frame.tells_to_stop(node):
             state, shown = StateType.FAILED, None  # its time was over, which is why the execution was killed
+        node.record.outcome = StateType.FAILED if state is StateType.FAILED else None
         # Its attempt is the task run's own history, softened as that is.
         tried_again = retry_of(self.live, node) is not None
         counts_as = state if tried_again else soften(node.task, state)

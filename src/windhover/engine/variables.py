@@ -310,7 +310,8 @@ def _previous(node: Node) -> JsonValue:
     if record.phase is not Phase.TASKS or not node.position or not node.is_part:
         return ABSENT
     for other in reversed(frame.nodes):
-        if other.record.lane == record.lane and other.position == node.position - 1:
+        in_lane = other.record.phase is Phase.TASKS and other.record.lane == record.lane
+        if in_lane and other.position == node.position - 1:
             return {"taskRunId": other.record.id, "outputs": other.record.outputs or {}}
     return ABSENT
 

@@ -58,6 +58,7 @@ class FlowRun:
         self.released: list[str] = []
         self.started: list[object] = []
         self.children_killed: list[str] = []
+        self.batches_killed: list[str] = []
         self.ended = False
         if begin:
             self.apply(Begin())
@@ -79,6 +80,7 @@ class FlowRun:
         self.released.extend(effects.directories_released)
         self.started.extend(effects.children_to_start)
         self.children_killed.extend(effects.children_to_kill)
+        self.batches_killed.extend(effects.batches_to_kill)
         self.ended = self.ended or effects.ended
 
     def end(
