@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from windhover.core.kv_namespaces import accessible_namespace
 from windhover.core.purge_scope import VersionBehavior, name_filter, purged_namespaces
 from windhover.model.definition import Definition
 from windhover.model.purge import KeyPurge, VersionPurge
@@ -52,6 +53,8 @@ behavior:
     ] = None
 
     async def run(self, ctx: RunContext) -> PurgeKVOutput:
+        for name in self.namespaces or ():
+            await accessible_namespace(ctx, name)
         namespaces = purged_namespaces(
             await ctx.server.kv.namespaces(),
             self.namespaces,

@@ -35,7 +35,7 @@ value:
 
     key: str
     value: Annotated[
-        Typed[JsonValue],
+        Typed[JsonValue | None],
         Field(
             description="A map is merged deeply into a stored map; a list of `key` and `value` sets the "
             "members that the dotted keys name; anything else replaces what is there."

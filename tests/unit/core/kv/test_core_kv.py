@@ -41,11 +41,11 @@ async def test_a_value_keeps_the_type_of_its_expression(
     assert (await worker.run(Get, {"key": "k"})).outputs == {"value": value}
 
 
-@pytest.mark.parametrize("properties", [{}, {"kvType": "NUMBER"}])
+@pytest.mark.parametrize(("task", "properties"), [(Set, {}), (Set, {"kvType": "NUMBER"}), (Put, {})])
 async def test_an_expression_without_a_value_stores_null(
-    worker: InlineWorker, properties: dict[str, object]
+    worker: InlineWorker, task: type[Set | Put], properties: dict[str, object]
 ) -> None:
-    done = await worker.run(Set, {"key": "k", "value": "{{ null }}", **properties})
+    done = await worker.run(task, {"key": "k", "value": "{{ null }}", **properties})
     assert done.state is StateType.SUCCESS
     entry = await worker.server.kv.get("company.team", "k")
     assert entry is not None
@@ -143,5 +143,9 @@ async def test_purging_keys_and_versions(worker: InlineWorker) -> None:
     assert (
         await worker.run(PurgeKV, {"behavior": {"type": "version", "keepAmount": -1}})
     ).state is StateType.FAILED
+    misspelt = await worker.run(PurgeKV, {"namespaces": ["compnay"]})
+    assert misspelt.at(LogLevel.ERROR) == [
+        "Cannot access the KV store. The namespace 'compnay' does not exist."
+    ]
     both = await worker.run(PurgeKV, {"namespaces": ["a"], "namespacePattern": "b"})
     assert both.state is StateType.FAILED
