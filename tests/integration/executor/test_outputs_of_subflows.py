@@ -74,7 +74,7 @@ async def test_outputs_that_cannot_be_had_fail_the_task_that_waits_for_them(
     assert " ".join(ended.run_history("sub")) == states
     assert "outputs" not in (sub.outputs or {})
     if end != "KILLED":
-        (attempt,) = sub.attempts or ()
+        (attempt,) = sub.attempts or []
         assert [change.state.value for change in attempt.state.histories] == ["CREATED", states.split()[-1]]
         assert any("Failed to render output values" in line for line in ended.messages("ERROR"))
 
