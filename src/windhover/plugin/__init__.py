@@ -30,7 +30,17 @@ if TYPE_CHECKING:
         TriggerContext,
         WebhookTrigger,
     )
-    from windhover.plugin.types import DateTime, Duration, Level, LocalTime, OffsetTime, Static, TimeZone
+    from windhover.plugin.types import (
+        DateTime,
+        Duration,
+        Level,
+        LocalTime,
+        OffsetTime,
+        Static,
+        TimeZone,
+        Typed,
+        TypedText,
+    )
 
 __all__ = [
     "AnyCondition",
@@ -72,6 +82,8 @@ __all__ = [
     "TaskList",
     "TimeZone",
     "TriggerContext",
+    "Typed",
+    "TypedText",
     "WebhookTrigger",
 ]
 
@@ -95,7 +107,17 @@ _MODULES = {
         "TriggerContext",
         "WebhookTrigger",
     ),
-    "types": ("DateTime", "Duration", "Level", "LocalTime", "OffsetTime", "Static", "TimeZone"),
+    "types": (
+        "DateTime",
+        "Duration",
+        "Level",
+        "LocalTime",
+        "OffsetTime",
+        "Static",
+        "TimeZone",
+        "Typed",
+        "TypedText",
+    ),
 }
 _HOMES = {name: f"windhover.plugin.{module}" for module, names in _MODULES.items() for name in names}
 
