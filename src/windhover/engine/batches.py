@@ -65,10 +65,19 @@ class BatchSteps(Directories):
         record.dispatch += 1
         record.outcome = None
         self.changed(node)
-        if restarted and _has_more_to_do(node) and _plugin(task).restarts_failed(task.properties):
+        if restarted and self._can_go_on(node) and _plugin(task).restarts_failed(task.properties):
             self.effects.batches_to_restart.append(record.id)
         else:
             self._begin_all_batches(node, task)
+
+    def _can_go_on(self, node: Node) -> bool:
+        """What it has started in this execution needs not be started again.
+
+        Of those that a kill has left alone nothing is known any more.
+        """
+        outputs = node.record.outputs or {}
+        is_ours = outputs.get("subflowOutputsBaseUri") == outputs_folder(self.live.record, node.record)
+        return is_ours and _has_more_to_do(node) and not _states(node)[StateType.RUNNING.value]
 
     def failed_batches_found(self, event: FailedBatchesFound) -> None:
         """Wait for the executions that failed and are restarted now; if some are gone, begin all anew."""

@@ -212,3 +212,29 @@ def test_a_kill_ends_what_was_replayed_after_its_end_and_stands_still() -> None:
     run.apply(KillRequested())
     assert run.ended
     assert run.state is StateType.SUCCESS
+
+
+BATCHES = f"""
+tasks:
+  - {{id: each, type: {FLOW}ForEachItem, items: "kestra:///x", namespace: a, flowId: b}}
+"""
+
+
+@pytest.mark.parametrize("again", ["restart", "replay"])
+def test_no_batch_is_lost_that_a_kill_has_left_alone_or_that_is_of_another_execution(again: str) -> None:
+    run = FlowRun(BATCHES)
+    run.end(outputs={"splits": "kestra:///y/splits", "numberOfBatches": 3})
+    items = run.run("each_items").id
+    for number in range(3):
+        run.apply(ChildStarted(items, f"child{number}", "", wait=True))
+    run.apply(ChildEnded(items, "child0", StateType.SUCCESS, ""))
+    if again == "restart":
+        run.apply(KillRequested(cascade=False))
+        go_back(run)
+    else:
+        for child in ("child1", "child2"):
+            run.apply(ChildEnded(items, child, StateType.FAILED, ""))
+        execution, runs = records(run)
+        ids = iter(f"new{number}" for number in range(9))
+        take_up(run, replay(execution, runs, run.flow, run.now, lambda: next(ids), task_run_id=items))
+    assert len(run.started) == 3 + 3
