@@ -225,6 +225,14 @@ class LimitSettings(Section):
         1000,
         ge=1,
     )
+    most_recursive: int = setting(
+        "windhover.subflows.most-recursive",
+        "How many executions may come of flows that start themselves, directly or through others, under the "
+        "same first execution; a flow that starts itself twice is stopped there. A thousandth of them is "
+        "forgotten each second, so what has a pace of its own goes on for ever.",
+        10_000,
+        ge=1,
+    )
     inline_outputs: ByteSize = setting(
         "windhover.limits.inline-outputs",
         "Outputs of a task run or a flow above this size are kept in the internal storage.",

@@ -29,7 +29,8 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
     ``country`` is the server's, by two letters, for conditions on public holidays that name none, and
     ``zone`` the time zone of windows that name none. ``flow_trigger_repeats`` is how often one Flow trigger
     may fire in a chain of executions that started one another: flows that trigger each other without end are
-    stopped there. ``longest_chain`` is how many executions may start one another in quick succession.
+    stopped there. ``longest_chain`` is how many executions may start one another in quick succession, and
+    ``most_recursive`` how many may come of flows that start themselves.
     ``recursive_rendering`` says that results are rendered again, so that no template tells all
     that it reads.
     """
@@ -53,4 +54,5 @@ class EngineEnvironment(msgspec.Struct, frozen=True):
     zone: str = "UTC"
     flow_trigger_repeats: int = 10
     longest_chain: int = 1000
+    most_recursive: int = 10_000
     recursive_rendering: bool = False

@@ -69,6 +69,7 @@ def replay(
     header.awaited_by = execution.awaited_by if in_its_place else None
     header.nesting = execution.nesting if in_its_place else 0
     header.chain = execution.chain if in_its_place else 0
+    header.lineage = execution.lineage if in_its_place else ()
     if task_run_id is None:
         return Reworked(header, [])
     task_runs = still_placed(task_runs, flow, execution.listeners, ran_in)
@@ -118,6 +119,7 @@ def restart_as(
     header = _replayed_header(execution, flow, now, new_id(), None, RESTARTED_LABEL)
     header.state, header.awaited_by = execution.state.copy(), None
     header.nesting = header.chain = 0
+    header.lineage = ()
     labels, attempt = header.labels, header.metadata.attempt_number
     known = still_placed(task_runs, flow, execution.listeners, ran_in)
     ids = {run.id: new_id() for run in known}

@@ -15,6 +15,7 @@ from windhover.engine.live import LiveExecution
 from windhover.engine.messages import StartChild
 from windhover.engine.rendering import Renderer
 from windhover.engine.replay import REPLAYED_LABEL
+from windhover.executor.recursion import Recursions, is_recursive, lineage
 from windhover.model.execution import (
     AwaitedBy,
     Execution,
@@ -54,6 +55,7 @@ class ChildFactory:
         self._definitions = definitions
         self._environment = environment
         self._clock = clock
+        self._recursions = Recursions(environment.most_recursive)
 
     async def make(self, parent: Execution, start: StartChild) -> MadeChild:
         """The execution that a task run asks for, and warnings about its inputs.
@@ -84,6 +86,7 @@ class ChildFactory:
             )
         execution_id, now = self._environment.new_id(), self._clock()
         chain = self._next_of_chain(parent, request, now)
+        self._count_recursion(parent, request, now)
         labels = _labels(parent, flow, request)
         resolved = resolve_inputs(
             flow.inputs,
@@ -104,6 +107,7 @@ class ChildFactory:
             kind=parent.kind,
         )
         execution.flow_triggers, execution.chain = parent.flow_triggers, chain
+        execution.lineage = lineage(parent)
         execution.trigger = ExecutionTrigger(start.task_id, start.task_type, _variables(parent, start))
         if request.wait:
             execution.nesting = parent.nesting + 1
@@ -128,6 +132,22 @@ class ChildFactory:
                 "no condition that ends it? `windhover.subflows.longest-chain` is how many may"
             )
         return parent.chain + 1
+
+    def _count_recursion(self, parent: Execution, request: ChildRequest, now: datetime) -> None:
+        """Bound what comes of flows that start themselves more than once.
+
+        Raises:
+            ChildRefusedError: there are too many already.
+        """
+        if not is_recursive(parent, request.namespace, request.flow_id):
+            return
+        if not self._recursions.take(parent, now):
+            raise ChildRefusedError(
+                f"Cannot execute '{request.namespace}'.'{request.flow_id}' as a subflow: executions of this "
+                f"flow have started {self._environment.most_recursive} of it already, directly or through "
+                "others. Does it start itself more than once, with no condition that ends it? "
+                "`windhover.subflows.most-recursive` is how many may"
+            )
 
 
 def _starters(parent: Execution) -> str:

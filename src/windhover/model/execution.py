@@ -203,8 +203,9 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     why an execution in state QUEUED does not run. ``flow_triggers`` says how often each Flow trigger has
     fired in the chain of executions that led to this one. ``nesting`` is how many executions wait for it, one
     for another, and ``chain`` how many in quick succession led to it, each started by a task of the one
-    before. ``listeners`` are those of the flow, by index, that run after its end. ``refusals`` say why an
-    execution that is stored as CREATED will not run: it ends as FAILED, with them in its log.
+    before; ``lineage`` holds their flows, but for the last. ``listeners`` are those of the flow, by index,
+    that run after its end. ``refusals`` say why an execution that is stored as CREATED will not run: it ends
+    as FAILED, with them in its log.
     """
 
     id: str
@@ -234,5 +235,6 @@ class Execution(msgspec.Struct, omit_defaults=True, rename="camel"):
     flow_triggers: dict[str, int] | None = None
     nesting: int = 0
     chain: int = 0
+    lineage: tuple[str, ...] = ()
     paged: PagedHistory | None = None
     refusals: tuple[str, ...] = ()

@@ -43,6 +43,7 @@ def runtime_settings(settings: Settings, environ: Mapping[str, str] | None = Non
         queue_limit=settings.limits.queue_wait,
         flow_trigger_repeats=settings.limits.flow_trigger_repeats,
         longest_chain=settings.limits.longest_chain,
+        most_recursive=settings.limits.most_recursive,
         inline_inputs=settings.limits.inline_inputs,
         max_flow_outputs=settings.limits.max_flow_outputs,
         max_log_lines=settings.limits.log_lines_per_execution,

@@ -110,6 +110,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True):
     queue_limit: timedelta | None = None
     flow_trigger_repeats: int = 10
     longest_chain: int = 1000
+    most_recursive: int = 10_000
     system_namespace: str = "system"
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
@@ -388,6 +389,7 @@ class Runtime:
             queue_limit=settings.queue_limit,
             flow_trigger_repeats=settings.flow_trigger_repeats,
             longest_chain=settings.longest_chain,
+            most_recursive=settings.most_recursive,
             zone=settings.scheduler.zone,
             country=_country(settings.environ),
         )

@@ -138,6 +138,42 @@ async def test_flows_that_start_each_other_without_waiting_are_stopped(
         await flows.runtime.close()
 
 
+async def test_flows_that_start_each_other_twice_are_stopped(database: Database, tmp_path: Path) -> None:
+    """Long before the longest chain: it would take more executions than any machine has room for."""
+    settings = RuntimeSettings(
+        home=tmp_path,
+        storage_path=tmp_path / "storage",
+        temporary=tmp_path / "work",
+        environ={},
+        most_recursive=20,
+    )
+    twice = """
+        id: ping
+        namespace: company.team
+        tasks:
+          - id: both
+            type: io.kestra.plugin.core.flow.ForEach
+            values: [1, 2]
+            concurrencyLimit: 0
+            tasks:
+              - {id: sub, type: io.kestra.plugin.core.flow.Subflow, namespace: company.team, flowId: pong}
+    """
+    flows = Flows(Runtime(database, settings))
+    await flows.runtime.start()
+    try:
+        await flows.save(twice.replace("ping", "x").replace("pong", "ping").replace("x", "pong"))
+        started = await flows.run(twice)
+        assert started.state == "FAILED"
+        query = ExecutionQuery("main")
+        records = [record async for record in flows.runtime.executions.stream(query)]
+        assert {record.state.current for record in records} == {StateType.FAILED}
+        # Itself, two that are not of its flow, and as many as may be.
+        assert len(records) == 1 + 2 + 20
+    finally:
+        await flows.runtime.stop(timedelta())
+        await flows.runtime.close()
+
+
 async def test_a_failed_output_wins_over_a_success(flows: Flows) -> None:
     ended = await flows.run(
         flow("log.Log", "message: hi")
