@@ -83,10 +83,6 @@ class FlowControl:
     def exhausted(self, container: Run) -> bool:
         return all(self.lane_done(container, lane) for lane, _ in enumerate(self.lanes(container)))
 
-    def has_run_all(self, container: Run) -> bool:
-        """Nothing was left to run when it was ended from outside."""
-        return not self.failed(container) and self.exhausted(container)
-
     def failed(self, container: Run) -> bool:
         """What has not started in its normal branch never does."""
         if container.expired or container.outcome is StateType.FAILED:
@@ -351,8 +347,6 @@ class FlowControl:
 
     def close(self, container: Run) -> None:
         state = container.cut or self.outcome(container)
-        if self.ordered is None and not container.stops and self.has_run_all(container):
-            state = self.outcome(container)
         if container is not self.top:
             if not container.ended:
                 self.end(container, state)

@@ -48,10 +48,6 @@ class PausingModel(WaitingModel):
         if run.paused and self.ordered is None and self.state is not StateType.BREAKPOINT:
             self.state = StateType.PAUSED
 
-    def has_run_all(self, container: Run) -> bool:
-        waits = container is not self.top and self.body(container).pause is not None
-        return not waits and super().has_run_all(container)
-
     def rests_in(self, container: Run) -> bool:
         """What runs while a pause waits does not wait itself."""
         within = () if container is self.top else (container, *self.around(container))

@@ -91,9 +91,6 @@ class WaitingModel(Model):
 
     # -- another round
 
-    def has_run_all(self, container: Run) -> bool:
-        return not isinstance(container.task, LoopUntil) and super().has_run_all(container)
-
     def lanes_are_over(self, container: Run) -> None:
         task = container.task
         if container is self.top or not isinstance(task, LoopUntil):

@@ -128,8 +128,6 @@ class Ending(Starting):
     def _close(self, frame: Frame) -> None:
         """The last child has ended: so does what is around."""
         state = frame.cut_state or self._end_state(frame)
-        if self.live.record.ordered_end is None and not frame.stops and frame.has_run_all:
-            state = self._end_state(frame)
         if frame.owner is None:
             self._end_flow(state)
         elif not frame.owner.ended:

@@ -203,12 +203,6 @@ class Frame:
             return not self._ready and not self._waiting_for
         return self.next_lane >= len(self.body.lanes)
 
-    @property
-    def has_run_all(self) -> bool:
-        """The normal branch has come to its own end, and not to one that a failure in it brings."""
-        ends_itself = self.body.pause is None and not self.body.rounds and not self.is_expired
-        return ends_itself and self.exhausted and not self.failed
-
     def tasks(self, phase: Phase, lane: int) -> tuple[Task, ...]:
         """The enabled tasks of a lane."""
         if phase is not Phase.TASKS:

@@ -38,7 +38,9 @@ class Starting(Agenda):
         place = frame.body.lanes[lane] if phase is Phase.TASKS else None
         iteration = None if place is None else place.iteration
         if frame.body.rounds and frame.owner is not None:
-            iteration = frame.owner.record.rounds
+            # What follows the last round counts to it.
+            follows = phase is not Phase.TASKS and frame.nodes
+            iteration = frame.nodes[0].record.iteration if follows else frame.owner.record.rounds
         if phase is Phase.TASKS:
             frame.lanes[lane] = position
         elif phase is not Phase.MEANWHILE:

@@ -132,14 +132,3 @@ def test_a_branch_that_cleans_up_beside_a_failure_is_killed_with_the_execution()
     assert run.waiting() == ["clean"]
     run.end()
     assert run.state is StateType.KILLED
-
-
-def test_a_branch_that_is_through_beside_a_failure_ends_as_it_would_have() -> None:
-    run = FlowRun(BESIDE.format(kind="Parallel"))
-    run.jobs.sort(key=lambda job: job.identity.task_id != "work")
-    run.end(StateType.FAILED)
-    while run.jobs:
-        run.end()
-    assert "mend" not in run.task_ids()
-    assert run.run("branch").state.current is StateType.SUCCESS
-    assert (run.run("together").state.current, run.state) == (StateType.FAILED, StateType.FAILED)

@@ -134,6 +134,7 @@ def test_a_failed_limit_runs_errors_and_finally_also_after_a_crash() -> None:
     run = FlowRun(LOOP % (", maxIterations: 1", branches))
     run.end(outputs={"value": "no"})
     assert run.waiting() == ["err"]
+    assert run.run("err").iteration == 0, "as in the round that was the last"
     run.crash()
     run.end()
     run.crash()
