@@ -268,7 +268,8 @@ class Step(Turns):
         """Arrange for another try; False when none is left."""
         if retry.behavior == "CREATE_NEW_EXECUTION":
             header = self.live.record
-            if header.ordered_end is not None or header.state.current.is_terminated:
+            is_over = header.state.current.is_terminated or self.live.root.phase is Phase.AFTER_EXECUTION
+            if header.ordered_end is not None or is_over:
                 return False  # it ends, or has ended, and nothing takes its place
             due = next_execution(self.live, retry, self.now)
             if due is not None:

@@ -14,6 +14,7 @@ from windhover.engine.events import (
     KillRequested,
     PauseRequested,
     Restarted,
+    Resume,
     TimerFired,
 )
 from windhover.engine.live import LiveExecution
@@ -238,3 +239,24 @@ def test_no_batch_is_lost_that_a_kill_has_left_alone_or_that_is_of_another_execu
         ids = iter(f"new{number}" for number in range(9))
         take_up(run, replay(execution, runs, run.flow, run.now, lambda: next(ids), task_run_id=items))
     assert len(run.started) == 3 + 3
+
+
+def test_nothing_takes_the_place_of_an_execution_that_has_ended_for_what_fails_after_it() -> None:
+    run = FlowRun(f"""
+tasks: [{{id: a, {LOG}}}]
+afterExecution:
+  - id: both
+    type: {FLOW}Parallel
+    tasks:
+      - {{id: wait, type: {FLOW}Pause}}
+      - id: b
+        {LOG.replace(", ", chr(10) + "        ")}
+        retry: {{type: constant, interval: PT1M, maxAttempts: 3, behavior: CREATE_NEW_EXECUTION}}
+""")
+    run.end()
+    assert run.state is StateType.PAUSED
+    run.end(StateType.FAILED)
+    assert run.run("b").state.current is StateType.FAILED
+    run.apply(Resume())
+    assert run.ended
+    assert run.history().split()[-1] == "SUCCESS"
