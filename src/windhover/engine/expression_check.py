@@ -18,6 +18,7 @@ from windhover.engine.flow_names import (
     FlowNames,
     RootPlace,
 )
+from windhover.engine.input_check import input_problems
 from windhover.expression import (
     ExpressionError,
     Template,
@@ -76,7 +77,7 @@ def read_with_expressions(read: Callable[[], ParsedFlow]) -> ParsedFlow:
             flow_id=refused.flow_id,
             partial=refused.partial,
         ) from None
-    found = expression_problems(parsed)
+    found = (*expression_problems(parsed), *input_problems(parsed))
     if errors := _errors(found):
         notes = (*parsed.warnings, *parsed.deprecations, *parsed.infos, *_warnings(found))
         flow = parsed.flow
@@ -137,7 +138,7 @@ class _Place(msgspec.Struct, frozen=True):
 _UNKNOWN = _Place(members=frozenset())
 
 #: Before an execution there are no tasks.
-_BEFORE_START = _Place(members=frozenset({"inputs", "vars"}))
+_BEFORE_START = _Place(VARIABLES, members=frozenset({"inputs", "vars"}))
 
 #: A trigger knows the flow, and nothing of executions of it.
 _TRIGGER = _Place(members=frozenset({"flow", "inputs", "vars"}))
@@ -165,6 +166,9 @@ class _ExpressionCheck:
             self._input(raw, ("inputs", index))
         for index, raw in _indexed(self._written.get("checks")):
             self._walk(raw, ("checks", index), _BEFORE_START)
+        for index, raw in _indexed(self._written.get("sla")):
+            if isinstance(raw, dict):
+                self._walk(raw.get("assert"), ("sla", index, "assert"), _Place(VARIABLES))
         for index, raw in _indexed(self._written.get("outputs")):
             if isinstance(raw, dict):
                 place = _UNKNOWN if raw.get("required") is False else _Place(VARIABLES)

@@ -330,7 +330,7 @@ class _Resolution:
         value = None
         if raw is not None:
             read = read_default if is_default else read_value
-            value = read(_type_of(definition), raw, _item_type_of(definition))
+            value = read(type_of(definition), raw, item_type_of(definition))
             if checked:
                 check_rules(flat.id, definition, value, options)
         self.stored[flat.id] = self._protect(definition, value)
@@ -359,7 +359,7 @@ class _Resolution:
 
     def _rendered_default(self, flat: FlatInput) -> JsonValue:
         """A default, rendered; None where it comes to nothing, which for a type of text is empty text."""
-        type_, template = _type_of(flat.definition), flat.definition.defaults
+        type_, template = type_of(flat.definition), flat.definition.defaults
         rendered = template
         if not isinstance(template, str) or "{" in template:
             rendered = self._renderer.render(template, self._variables(flat))
@@ -373,12 +373,14 @@ class _Resolution:
         return {"inputs": nest({**self._around, **listed})}
 
 
-def _type_of(definition: InputBase) -> ValueType:
+def type_of(definition: InputBase) -> ValueType:
+    """The type of the values of an input."""
     type_: ValueType = definition.type  # type: ignore[attr-defined]
     return type_
 
 
-def _item_type_of(definition: InputBase) -> ValueType | None:
+def item_type_of(definition: InputBase) -> ValueType | None:
+    """The type of the items of its values, where these are lists."""
     return definition.item_type if isinstance(definition, (ArrayInput, MultiselectInput)) else None
 
 
