@@ -111,7 +111,9 @@ def _parse(text: str) -> JsonValue:
     try:
         parsed: JsonValue = msgspec.json.decode(text.encode())
     except msgspec.DecodeError as error:
-        raise ValueError(f"`values` is no JSON list or map ({error}): {_shorten(text)}") from None
+        raise ValueError(
+            f"`values` is no JSON list or map ({error}) and no URI of a stored file: {_shorten(text)}"
+        ) from None
     return parsed
 
 

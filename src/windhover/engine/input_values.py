@@ -153,7 +153,9 @@ def _read_duration(raw: JsonValue) -> JsonValue:
 def _read_file(raw: JsonValue) -> JsonValue:
     text = as_text(raw)
     if _FILE.match(text) is None:
-        raise InvalidValue(f"{text} (No such file or directory)")
+        raise InvalidValue(
+            f"{text} (No such file or directory): give a file, or the URI of one in the storage"
+        )
     return text
 
 

@@ -62,8 +62,9 @@ class SubflowReference(msgspec.Struct, frozen=True):
 
     def missing(self) -> Problem:
         """The warning for a flow that does not exist."""
+        revision = "" if self.revision is None else f" in revision {self.revision}"
         return Problem(
-            f"The subflow '{self.flow_id}' not found in namespace '{self.namespace}'.",
+            f"The subflow '{self.flow_id}' not found in namespace '{self.namespace}'{revision}.",
             ProblemCode.INVALID_VALUE,
             path=self.path,
             line=self.line,

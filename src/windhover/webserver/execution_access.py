@@ -63,7 +63,8 @@ async def find_flow(
     try:
         return await services.definitions.get(tenant, namespace, flow_id, revision)
     except FlowNotFound:
-        raise not_found("Requested Flow is not found.") from None
+        asked = f"{namespace}.{flow_id}" + ("" if revision is None else f" in revision {revision}")
+        raise not_found(f"Requested Flow is not found. There is no `{asked}`") from None
 
 
 def has_ended(execution: Execution, task_runs: Sequence[TaskRun]) -> bool:

@@ -106,7 +106,7 @@ async def _declared_outputs(
 async def _missing(services: WebServices, tenant: str, parsed: ParsedFlow) -> list[str]:
     """Subflows that are called and do not exist."""
     found = [
-        f"The subflow '{called.flow_id}' not found in namespace '{called.namespace}'."
+        called.missing().message
         for called in parsed.subflows
         if await services.flows.get(tenant, called.namespace, called.flow_id, called.revision) is None
     ]

@@ -169,7 +169,11 @@ def test_accepted(definition: dict[str, Any], given: Any, value: Any) -> None:
         ),
         ({"type": "ARRAY", "itemType": "INT"}, '["s1"]', "Unable to parse array element as `INT` on `s1`"),
         ({"type": "ARRAY", "itemType": "INT"}, "{}", "a JSON list is expected, not `{}`"),
-        ({"type": "FILE"}, "text", "text (No such file or directory)"),
+        (
+            {"type": "FILE"},
+            "text",
+            "text (No such file or directory): give a file, or the URI of one in the storage",
+        ),
         (
             {"type": "FILE", "allowedFileExtensions": [".csv", ".json"]},
             "kestra:///a/x.txt",
