@@ -33,6 +33,8 @@ class FlowControl:
     breakpoints: Collection[str] = ()
     #: The end that was ordered: as what, whether what runs was told to stop, whether `finally` branches run.
     ordered: tuple[StateType, bool, bool] | None = None
+    #: The task run that ordered it, if one did.
+    leaving: Run | None = None
 
     def __post_init__(self) -> None:
         self.top = Run((), None, None, Phase.TASKS, 0, 0, StateType.RUNNING, begun=True)  # type: ignore[arg-type]
@@ -347,6 +349,8 @@ class FlowControl:
 
     def close(self, container: Run) -> None:
         state = container.cut or self.outcome(container)
+        if container.cut in (StateType.SUCCESS, StateType.WARNING) and self.failed_beside_the_end(container):
+            state = self.outcome(container)
         if container is not self.top:
             if not container.ended:
                 self.end(container, state)
@@ -355,6 +359,11 @@ class FlowControl:
                 self.all_is_over()
         else:
             self.end_execution(state)
+
+    def failed_beside_the_end(self, container: Run) -> bool:
+        """Something in it failed, and it was ended by something else."""
+        by = [] if self.ordered is None or self.leaving is None else self.around(self.leaving)
+        return container is not self.top and self.failed(container) and container not in by
 
     def end_execution(self, state: StateType) -> None:
         self.state = self.end_state = state

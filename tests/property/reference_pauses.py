@@ -158,4 +158,6 @@ class PausingModel(WaitingModel):
     def exit(self, run: Run) -> None:
         state = StateType(run.task.properties["state"])  # type: ignore[attr-defined]
         self.end(run, state)
+        if self.ordered is None or state is StateType.KILLED:
+            self.leaving = run
         self.order_end(state, stop=state is StateType.KILLED)

@@ -30,9 +30,11 @@ class Breakpoints(Agreements):
         self.header_state(StateType.BREAKPOINT)
         return True
 
-    def order_end(self, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
+    def order_end(
+        self, state: StateType, *, stop: bool = False, finalize: bool = False, by: str | None = None
+    ) -> None:
         """End the execution in ``state``; what goes on in it waits for nobody any more."""
-        super().order_end(state, stop=stop, finalize=finalize)
+        super().order_end(state, stop=stop, finalize=finalize, by=by)
         for node in self.open_leaves():
             if node.frame.tells_to_stop(node) or not stop:
                 continue

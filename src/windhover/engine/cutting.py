@@ -26,7 +26,9 @@ class Cutting(FlowControl):
     to stop, or may come to its own end. When the last has ended, what was cut takes the state ordered.
     """
 
-    def order_end(self, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
+    def order_end(
+        self, state: StateType, *, stop: bool = False, finalize: bool = False, by: str | None = None
+    ) -> None:
         """End the execution in ``state``. It is stored, so that a crash does not undo it.
 
         Of several ends the first counts, unless a kill comes: what runs on the way to an end, a ``finally``
@@ -35,9 +37,10 @@ class Cutting(FlowControl):
         record = self.live.record
         if record.ordered_end is not None and state is not StateType.KILLED:
             state, stop = record.ordered_end.state, stop or record.ordered_end.stops
+            by = record.ordered_end.by
         # What waits for its turn has nothing to clean up.
         finalize = finalize and record.state.current is not StateType.QUEUED
-        record.ordered_end = OrderedEnd(state, stops=stop, finalizes=finalize)
+        record.ordered_end = OrderedEnd(state, stops=stop, finalizes=finalize, by=by)
         self.header_changed()
         if self.resting and self.runs_on():
             self.header_state(StateType.RUNNING)

@@ -128,10 +128,20 @@ class Ending(Starting):
     def _close(self, frame: Frame) -> None:
         """The last child has ended: so does what is around."""
         state = frame.cut_state or self._end_state(frame)
+        if state in (StateType.SUCCESS, StateType.WARNING) and frame.failed and self._ends_beside(frame):
+            # What failed there is no better for what is around it.
+            state = self._end_state(frame)
         if frame.owner is None:
             self._end_flow(state)
         elif not frame.owner.ended:
             self.end(frame.owner, state)
+
+    def _ends_beside(self, frame: Frame) -> bool:
+        """It was ended from outside, and not by what runs in it."""
+        end = self.live.record.ordered_end
+        by = self.live.nodes.get(end.by) if end is not None and end.by is not None else None
+        around = () if by is None else owners(by.frame)
+        return frame.owner is not None and frame.cut_state is not None and frame.owner not in around
 
     def _end_state(self, frame: Frame) -> StateType:
         if frame.owner is None:

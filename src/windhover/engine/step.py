@@ -437,7 +437,7 @@ class Step(Turns):
         self.end(node, state)
         if update.end is not None:
             self.log(LogLevel.INFO, f"Execution ended as {update.end.value} by the task.", node)
-            self.order_end(update.end, stop=update.end is StateType.KILLED)
+            self.order_end(update.end, stop=update.end is StateType.KILLED, by=node.record.id)
 
     # ---------------------------------------------------------------- told to stop, and silent
 

@@ -169,12 +169,14 @@ class OrderedEnd(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
     """An end that does not follow from the task runs: of a kill, a broken agreement, an ``Exit``.
 
     Nothing new is started any more, but with ``finalizes`` the ``finally`` branches that are due. With
-    ``stops`` the task runs under way have been told to stop; else they may come to their own end.
+    ``stops`` the task runs under way have been told to stop; else they may come to their own end. ``by`` is
+    the task run that ordered it, if one did: what is around it ends in this state, too.
     """
 
     state: StateType
     stops: bool = False
     finalizes: bool = False
+    by: str | None = None
 
 
 class Breakpoint(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -77,6 +77,51 @@ tasks:
     assert not run.timers
 
 
+@pytest.mark.parametrize("crash", [False, True])
+def test_what_failed_beside_an_exit_has_failed_and_what_is_around_it_has_not(crash: bool) -> None:
+    run = FlowRun("""
+tasks:
+  - id: together
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - id: fails
+        type: io.kestra.plugin.core.flow.Sequential
+        tasks: [{id: work, type: io.kestra.plugin.core.log.Log, message: hi}]
+      - id: leaves
+        type: io.kestra.plugin.core.flow.Sequential
+        tasks:
+          - {id: wrong, type: io.kestra.plugin.core.log.Log, message: hi}
+        errors:
+          - {id: exit, type: io.kestra.plugin.core.execution.Exit, state: SUCCESS}
+""")
+    run.jobs.reverse()
+    run.end(StateType.FAILED)
+    if crash:
+        run.crash()
+    run.end(StateType.FAILED)
+    ends = {task_id: run.run(task_id).state.current.value for task_id in ("fails", "leaves", "together")}
+    assert ends == {"fails": "FAILED", "leaves": "SUCCESS", "together": "SUCCESS"}
+    assert run.state is StateType.SUCCESS
+
+
+def test_what_failed_beside_a_failure_that_is_allowed_has_failed() -> None:
+    run = FlowRun("""
+tasks:
+  - id: together
+    type: io.kestra.plugin.core.flow.Parallel
+    allowFailure: true
+    tasks:
+      - {id: work, type: io.kestra.plugin.core.log.Log, message: hi}
+      - id: beside
+        type: io.kestra.plugin.core.flow.Sequential
+        tasks: [{id: one, type: io.kestra.plugin.core.log.Log, message: hi}]
+""")
+    run.end(StateType.FAILED)
+    run.end(StateType.FAILED)
+    ends = [run.run(task_id).state.current for task_id in ("beside", "together")]
+    assert (ends, run.state) == ([StateType.FAILED, StateType.WARNING], StateType.WARNING)
+
+
 # ---------------------------------------------------------------- beside a failure
 
 BESIDE = """
