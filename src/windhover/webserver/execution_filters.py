@@ -12,18 +12,19 @@ from windhover.repository.execution_query import ChildFilter, ExecutionQuery, Ex
 from windhover.repository.filters import TextMatch, TimeRange
 from windhover.webserver.errors import bad_request
 from windhover.webserver.parameters import read_date, split_sort, whole_number
-from windhover.webserver.query_filters import (
-    Filter,
-    Operation,
-    label_match,
-    narrowed,
-    old_labels,
-    read_filters,
-    read_states,
-    scope_match,
-    since,
-    states,
-    text_match,
+from windhover.webserver.query_filters import Filter, old_labels, read_filters, read_states, since, states
+from windhover.webserver.search_fields import (
+    ANY_OF,
+    ANY_OF_OR_NOT,
+    EQUAL,
+    Asked,
+    SearchField,
+    SearchFields,
+    free_text,
+    instant_field,
+    label_field,
+    scope_field,
+    text_field,
 )
 
 #: Shorter names that clients use for sort keys.
@@ -43,8 +44,7 @@ def execution_query(tenant: str, query: QueryParams, now: datetime, system_names
         ApiError: 400, a condition cannot be understood.
     """
     wanted = _old_form(ExecutionQuery(tenant), query, now)
-    for filter in read_filters(query):
-        wanted = _add(wanted, filter, now, system_namespace)
+    wanted = _FIELDS.narrow(wanted, read_filters(query), Asked(now, system_namespace))
     return _by_date(wanted, query.get("dateFilter"))
 
 
@@ -105,45 +105,6 @@ def _old_form(wanted: ExecutionQuery, query: QueryParams, now: datetime) -> Exec
     return _with_kinds(older, [query["kind"]]) if query.get("kind") else older
 
 
-def _add(wanted: ExecutionQuery, filter: Filter, now: datetime, system_namespace: str) -> ExecutionQuery:
-    match filter.field:
-        case "q":
-            return replace(wanted, text=filter.value or None)
-        case "scope":
-            return replace(wanted, namespace=(*wanted.namespace, scope_match(filter, system_namespace)))
-        case "namespace":
-            return replace(wanted, namespace=(*wanted.namespace, text_match(filter)))
-        case "flowId":
-            return replace(wanted, flow_id=(*wanted.flow_id, text_match(filter)))
-        case "id" | "executionId" if filter.operation in (Operation.EQUALS, Operation.IN):
-            return replace(wanted, ids=filter.values)
-        case "flowRevision" if filter.operation is Operation.EQUALS:
-            return replace(wanted, flow_revision=_revision(filter))
-        case "state" if filter.operation in (Operation.EQUALS, Operation.IN):
-            return replace(wanted, states=states(filter))
-        case "state" if filter.operation.excludes:
-            return replace(wanted, excluded_states=(*wanted.excluded_states, *states(filter)))
-        case "startDate":
-            return replace(wanted, started=narrowed(wanted.started, filter))
-        case "endDate":
-            return replace(wanted, ended=narrowed(wanted.ended, filter))
-        case "timeRange":
-            return replace(wanted, started=TimeRange(since(filter.value, now), None))
-        case "labels":
-            return replace(wanted, labels=(*wanted.labels, label_match(filter)))
-        case "kind" if filter.operation in (Operation.EQUALS, Operation.IN):
-            return _with_kinds(wanted, filter.values)
-        case "parentId" if filter.operation is Operation.EQUALS:
-            return replace(wanted, parent_id=filter.value)
-        case "triggerId":
-            return replace(wanted, trigger_id=(*wanted.trigger_id, text_match(filter)))
-        case "triggerExecutionId" if filter.operation is Operation.EQUALS:
-            return replace(wanted, trigger_execution_id=filter.value)
-        case "childFilter" if filter.operation is Operation.EQUALS:
-            return replace(wanted, child=_child(filter.value))
-    raise filter.unsupported()
-
-
 def _revision(filter: Filter) -> int:
     number = whole_number(filter.value)
     if number is None:
@@ -173,3 +134,64 @@ def read_kinds(names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
 def _with_kinds(wanted: ExecutionQuery, names: Sequence[str]) -> ExecutionQuery:
     kinds, without_kind = read_kinds(names)
     return replace(wanted, kinds=kinds, without_kind=without_kind)
+
+
+def _with_states(wanted: ExecutionQuery, filter: Filter, asked: Asked) -> ExecutionQuery:
+    if filter.operation.excludes:
+        return replace(wanted, excluded_states=(*wanted.excluded_states, *states(filter)))
+    return replace(wanted, states=states(filter))
+
+
+_ID: SearchField[ExecutionQuery] = SearchField(
+    "The id of the execution.", ANY_OF, lambda wanted, filter, _: replace(wanted, ids=filter.values)
+)
+_FIELDS: SearchFields[ExecutionQuery] = SearchFields(
+    "ExecutionFilters",
+    {
+        "q": free_text("Text in the id, the namespace or the id of the flow."),
+        "scope": scope_field(),
+        "namespace": text_field("namespace", "The namespace."),
+        "flowId": text_field("flow_id", "The id of the flow."),
+        "id": _ID,
+        "executionId": _ID,
+        "flowRevision": SearchField(
+            "The revision of the flow.",
+            EQUAL,
+            lambda wanted, filter, _: replace(wanted, flow_revision=_revision(filter)),
+        ),
+        "state": SearchField("The state it is in.", ANY_OF_OR_NOT, _with_states),
+        "startDate": instant_field("started", "When it was created."),
+        "endDate": instant_field("ended", "When it ended."),
+        "timeRange": SearchField(
+            "How long ago it was created at most, such as `PT24H`.",
+            EQUAL,
+            lambda wanted, filter, asked: replace(
+                wanted, started=TimeRange(since(filter.value, asked.now), None)
+            ),
+        ),
+        "labels": label_field(),
+        "kind": SearchField(
+            "Its kind: `NORMAL`, `TEST`, `PLAYGROUND`.",
+            ANY_OF,
+            lambda wanted, filter, _: _with_kinds(wanted, filter.values),
+        ),
+        "parentId": SearchField(
+            "The execution of which it is a replay.",
+            EQUAL,
+            lambda wanted, filter, _: replace(wanted, parent_id=filter.value),
+        ),
+        "triggerId": text_field("trigger_id", "The trigger, or the task, that started it."),
+        "triggerExecutionId": SearchField(
+            "The execution that started it.",
+            EQUAL,
+            lambda wanted, filter, _: replace(wanted, trigger_execution_id=filter.value),
+        ),
+        "childFilter": SearchField(
+            "`CHILD`: started by another execution; `MAIN`: not.",
+            EQUAL,
+            lambda wanted, filter, _: replace(wanted, child=_child(filter.value)),
+        ),
+    },
+)
+#: What routes that search executions take, for the OpenAPI document.
+EXECUTION_FILTERS = _FIELDS.documented

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 
 from windhover.repository.filters import TextMatch
 from windhover.repository.flows import FlowQuery, FlowSort
 from windhover.webserver.errors import bad_request
 from windhover.webserver.parameters import split_sort
-from windhover.webserver.query_filters import (
-    Filter,
-    label_match,
-    old_labels,
-    read_filters,
-    scope_match,
-    text_match,
+from windhover.webserver.query_filters import old_labels, read_filters
+from windhover.webserver.search_fields import (
+    Asked,
+    SearchField,
+    SearchFields,
+    free_text,
+    label_field,
+    scope_field,
+    text_field,
 )
 
 
-def flow_query(tenant: str, query: QueryParams, system_namespace: str) -> FlowQuery:
+def flow_query(tenant: str, query: QueryParams, now: datetime, system_namespace: str) -> FlowQuery:
     """The conditions of a query string: ``filters[…]``, and the older form of single parameters.
 
     Raises:
@@ -34,9 +36,7 @@ def flow_query(tenant: str, query: QueryParams, system_namespace: str) -> FlowQu
         namespace=(TextMatch.prefix(namespace),) if namespace else (),
         labels=old_labels(query.getlist("labels")),
     )
-    for filter in read_filters(query):
-        wanted = _add(wanted, filter, system_namespace)
-    return wanted
+    return _FIELDS.narrow(wanted, read_filters(query), Asked(now, system_namespace))
 
 
 def flow_sort(sort: Sequence[str] | None) -> tuple[FlowSort, bool]:
@@ -53,16 +53,19 @@ def flow_sort(sort: Sequence[str] | None) -> tuple[FlowSort, bool]:
     return FlowSort(key), descending
 
 
-def _add(wanted: FlowQuery, filter: Filter, system_namespace: str) -> FlowQuery:
-    match filter.field:
-        case "q":
-            return replace(wanted, text=filter.value or None)
-        case "scope":
-            return replace(wanted, namespace=(*wanted.namespace, scope_match(filter, system_namespace)))
-        case "namespace":
-            return replace(wanted, namespace=(*wanted.namespace, text_match(filter)))
-        case "flowId" | "id":
-            return replace(wanted, flow_id=(*wanted.flow_id, text_match(filter)))
-        case "labels":
-            return replace(wanted, labels=(*wanted.labels, label_match(filter)))
-    raise filter.unsupported()
+_ID: SearchField[FlowQuery] = text_field("flow_id", "The id of the flow.")
+_FIELDS: SearchFields[FlowQuery] = SearchFields(
+    "FlowFilters",
+    {
+        "q": free_text(
+            "Text in the id, the namespace or the description; in a search of sources, in the source."
+        ),
+        "scope": scope_field(),
+        "namespace": text_field("namespace", "The namespace."),
+        "flowId": _ID,
+        "id": _ID,
+        "labels": label_field(),
+    },
+)
+#: What routes that search flows take, for the OpenAPI document.
+FLOW_FILTERS = _FIELDS.documented

@@ -13,14 +13,18 @@ from windhover.repository.logs import LogQuery
 from windhover.webserver.errors import bad_request
 from windhover.webserver.execution_filters import read_kinds
 from windhover.webserver.parameters import read_date, read_level, read_number
-from windhover.webserver.query_filters import (
-    Filter,
-    Operation,
-    narrowed,
-    read_filters,
-    scope_match,
-    since,
-    text_match,
+from windhover.webserver.query_filters import Filter, Operation, read_filters, since
+from windhover.webserver.search_fields import (
+    ANY_OF,
+    ANY_OF_OR_NOT,
+    EQUAL,
+    Asked,
+    SearchField,
+    SearchFields,
+    free_text,
+    instant_field,
+    scope_field,
+    text_field,
 )
 
 
@@ -49,9 +53,7 @@ def log_query(tenant: str, query: QueryParams, now: datetime, system_namespace: 
         attempt_number=read_number("attempt", query.get("attempt")),
         time=time if time != TimeRange() else None,
     )
-    for filter in read_filters(query):
-        wanted = _add(wanted, filter, now, system_namespace)
-    return wanted
+    return _FIELDS.narrow(wanted, read_filters(query), Asked(now, system_namespace))
 
 
 def accepts(query: LogQuery, entry: LogEntry) -> bool:
@@ -91,48 +93,19 @@ def _within(range_: TimeRange | None, instant: datetime) -> bool:
     return after and (range_.until is None or instant < range_.until)
 
 
-def _add(wanted: LogQuery, filter: Filter, now: datetime, system_namespace: str) -> LogQuery:
-    match filter.field:
-        case "q":
-            return replace(wanted, text=filter.value or None)
-        case "scope":
-            return replace(wanted, namespace=(*wanted.namespace, scope_match(filter, system_namespace)))
-        case "namespace":
-            return replace(wanted, namespace=(*wanted.namespace, text_match(filter)))
-        case "flowId":
-            return replace(wanted, flow_id=(*wanted.flow_id, text_match(filter)))
-        case "executionId":
-            return replace(wanted, execution_ids=(*wanted.execution_ids, text_match(filter)))
-        case "taskId":
-            return replace(wanted, task_id=(*wanted.task_id, text_match(filter)))
-        case "taskRunId":
-            return replace(wanted, task_run_id=(*wanted.task_run_id, text_match(filter)))
-        case "triggerId":
-            return replace(wanted, trigger_id=(*wanted.trigger_id, text_match(filter)))
-        case "attemptNumber" if filter.operation is Operation.EQUALS:
-            return replace(wanted, attempt_number=read_number("attemptNumber", filter.value))
-        case "kind" if filter.operation in (Operation.EQUALS, Operation.IN):
-            kinds, without_kind = read_kinds(filter.values)
-            return replace(wanted, kinds=kinds, without_kind=without_kind)
-        case "level" | "minLevel":
-            return _with_level(wanted, filter)
-        case "startDate" | "endDate":
-            return replace(wanted, time=narrowed(wanted.time, filter))
-        case "timeRange":
-            return replace(wanted, time=TimeRange(since(filter.value, now), None))
-    raise filter.unsupported()
-
-
-def _with_level(wanted: LogQuery, filter: Filter) -> LogQuery:
+def _with_level(wanted: LogQuery, filter: Filter, asked: Asked) -> LogQuery:
     """EQUALS means that level and all above, as the screens use it; IN names single levels."""
     if filter.operation in (Operation.EQUALS, Operation.GREATER_THAN_OR_EQUAL_TO):
         return replace(wanted, min_level=read_level(filter.value))
     if filter.operation is Operation.IN:
         return replace(wanted, levels=tuple(_level(name) for name in filter.values))
-    if filter.operation.excludes:
-        excluded = {_level(name) for name in filter.values}
-        return replace(wanted, levels=tuple(level for level in LogLevel if level not in excluded))
-    raise filter.unsupported()
+    excluded = {_level(name) for name in filter.values}
+    return replace(wanted, levels=tuple(level for level in LogLevel if level not in excluded))
+
+
+def _with_kinds(wanted: LogQuery, filter: Filter, asked: Asked) -> LogQuery:
+    kinds, without_kind = read_kinds(filter.values)
+    return replace(wanted, kinds=kinds, without_kind=without_kind)
 
 
 def _level(name: str) -> LogLevel:
@@ -144,3 +117,45 @@ def _level(name: str) -> LogLevel:
 
 def _equal(text: str | None) -> tuple[TextMatch, ...]:
     return (TextMatch.equal(text),) if text else ()
+
+
+_LEVEL: SearchField[LogQuery] = SearchField(
+    "The level: EQUALS means that one and all above, IN single ones.",
+    (Operation.GREATER_THAN_OR_EQUAL_TO, *ANY_OF_OR_NOT),
+    _with_level,
+)
+_TIME: SearchField[LogQuery] = instant_field("time", "When the line was written.")
+_FIELDS: SearchFields[LogQuery] = SearchFields(
+    "LogFilters",
+    {
+        "q": free_text("Text in the message."),
+        "scope": scope_field(),
+        "namespace": text_field("namespace", "The namespace."),
+        "flowId": text_field("flow_id", "The id of the flow."),
+        "executionId": text_field("execution_ids", "The id of the execution."),
+        "taskId": text_field("task_id", "The id of the task."),
+        "taskRunId": text_field("task_run_id", "The id of the task run."),
+        "triggerId": text_field("trigger_id", "The id of the trigger."),
+        "attemptNumber": SearchField(
+            "The attempt, from 0.",
+            EQUAL,
+            lambda wanted, filter, _: replace(
+                wanted, attempt_number=read_number("attemptNumber", filter.value)
+            ),
+        ),
+        "kind": SearchField("The kind of the execution.", ANY_OF, _with_kinds),
+        "level": _LEVEL,
+        "minLevel": _LEVEL,
+        "startDate": _TIME,
+        "endDate": _TIME,
+        "timeRange": SearchField(
+            "How long ago it was written at most, such as `PT24H`.",
+            EQUAL,
+            lambda wanted, filter, asked: replace(
+                wanted, time=TimeRange(since(filter.value, asked.now), None)
+            ),
+        ),
+    },
+)
+#: What routes that search log lines take, for the OpenAPI document.
+LOG_FILTERS = _FIELDS.documented

@@ -18,6 +18,7 @@ _REF = "#/components/schemas/{name}"
 _STRUCT_NAME = re.compile(r"(?<=[a-z])Json(?=[\"_])")
 
 _documented: set[Any] = set()
+_named: dict[str, Any] = {}
 
 
 def answers(kind: Any, status: int = 200, description: str = "Successful") -> Responses:
@@ -41,6 +42,12 @@ def takes(media_type: str, schema: Any, *, required: bool = True, description: s
     shown = schema if isinstance(schema, dict) else _schema(schema)
     body = {"required": required, "description": description, "content": {media_type: {"schema": shown}}}
     return {"requestBody": body}
+
+
+def named_schema(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Documents a shape once, under a name; returns the reference to it."""
+    _named[name] = schema
+    return {"$ref": _REF.format(name=name)}
 
 
 def query_parameter(name: str, description: str, kind: str = "string") -> dict[str, Any]:
@@ -76,6 +83,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     _, components = msgspec.json.schema_components(_documented, ref_template=_REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(components)
+    schemas.update(_named)
     # Parameters that are wrong are answered with 400 here, and not with the framework's 422.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

@@ -12,7 +12,18 @@ from windhover.repository.filters import TextMatch, TimeRange
 from windhover.repository.triggers import TriggerQuery, TriggerSort
 from windhover.webserver.errors import bad_request
 from windhover.webserver.parameters import split_sort
-from windhover.webserver.query_filters import Filter, narrowed, read_filters, scope_match, since, text_match
+from windhover.webserver.query_filters import Filter, read_filters, since
+from windhover.webserver.search_fields import (
+    EQUAL,
+    EQUAL_OR_NOT,
+    Asked,
+    SearchField,
+    SearchFields,
+    free_text,
+    instant_field,
+    scope_field,
+    text_field,
+)
 
 _SORTS = {
     **{sort.value: sort for sort in TriggerSort},
@@ -50,9 +61,8 @@ def trigger_query(
     dates = query.get("dateFilter") or _NEXT
     if dates not in (_NEXT, _LAST):
         raise bad_request(f"`dateFilter` is {_NEXT} or {_LAST}, not `{dates}`.")
-    for filter in (*read_filters(query), *more):
-        wanted = _add(wanted, filter, dates, now, system_namespace)
-    return wanted
+    fields = _FIELDS if dates == _NEXT else _FIELDS_OF_THE_LAST
+    return fields.narrow(wanted, (*read_filters(query), *more), Asked(now, system_namespace))
 
 
 def trigger_sort(sort: Sequence[str] | None) -> tuple[TriggerSort, bool]:
@@ -69,37 +79,62 @@ def trigger_sort(sort: Sequence[str] | None) -> tuple[TriggerSort, bool]:
     return _SORTS[key], descending
 
 
-def _add(
-    wanted: TriggerQuery, filter: Filter, dates: str, now: datetime, system_namespace: str
-) -> TriggerQuery:
-    match filter.field:
-        case "q":
-            return replace(wanted, text=filter.value or None)
-        case "scope":
-            return replace(wanted, namespace=(*wanted.namespace, scope_match(filter, system_namespace)))
-        case "namespace":
-            return replace(wanted, namespace=(*wanted.namespace, text_match(filter)))
-        case "flowId":
-            return replace(wanted, flow_id=(*wanted.flow_id, text_match(filter)))
-        case "triggerId" | "id":
-            return replace(wanted, trigger_id=(*wanted.trigger_id, text_match(filter)))
-        case "workerId":
-            return replace(wanted, worker_id=(*wanted.worker_id, text_match(filter)))
-        case "triggerState":
-            return replace(wanted, disabled=(filter.value.upper() == "DISABLED") != filter.operation.excludes)
-        case "locked":
-            return replace(wanted, locked=(filter.value.lower() == "true") != filter.operation.excludes)
-        case "nextExecutionDate":
-            return replace(wanted, next_date=narrowed(wanted.next_date, filter))
-        case "lastTriggeredDate":
-            return replace(wanted, last_triggered=narrowed(wanted.last_triggered, filter))
-        case "startDate" | "endDate" if dates == _NEXT:
-            return replace(wanted, next_date=narrowed(wanted.next_date, filter))
-        case "startDate" | "endDate":
-            return replace(wanted, last_triggered=narrowed(wanted.last_triggered, filter))
-        case "timeRange" if dates == _NEXT:
-            # Dates to come lie as far ahead as those that have passed lie back.
-            return replace(wanted, next_date=TimeRange(now, now + (now - since(filter.value, now))))
-        case "timeRange":
-            return replace(wanted, last_triggered=TimeRange(since(filter.value, now), None))
-    raise filter.unsupported()
+def _ahead(wanted: TriggerQuery, filter: Filter, asked: Asked) -> TriggerQuery:
+    """Dates to come lie as far ahead as those that have passed lie back."""
+    span = asked.now - since(filter.value, asked.now)
+    return replace(wanted, next_date=TimeRange(asked.now, asked.now + span))
+
+
+def _back(wanted: TriggerQuery, filter: Filter, asked: Asked) -> TriggerQuery:
+    return replace(wanted, last_triggered=TimeRange(since(filter.value, asked.now), None))
+
+
+def _is(filter: Filter, value: str) -> bool:
+    return (filter.value.upper() == value) != filter.operation.excludes
+
+
+_ID: SearchField[TriggerQuery] = text_field("trigger_id", "The id of the trigger.")
+_NEXT_DATE: SearchField[TriggerQuery] = instant_field("next_date", "When it is looked at next.")
+_LAST_DATE: SearchField[TriggerQuery] = instant_field("last_triggered", "When it last started an execution.")
+_COMMON: dict[str, SearchField[TriggerQuery]] = {
+    "q": free_text("Text in the id, the namespace or the id of the flow."),
+    "scope": scope_field(),
+    "namespace": text_field("namespace", "The namespace."),
+    "flowId": text_field("flow_id", "The id of the flow."),
+    "triggerId": _ID,
+    "id": _ID,
+    "workerId": text_field("worker_id", "The worker that looks or listens."),
+    "triggerState": SearchField(
+        "`ENABLED` or `DISABLED`.",
+        EQUAL_OR_NOT,
+        lambda wanted, filter, _: replace(wanted, disabled=_is(filter, "DISABLED")),
+    ),
+    "locked": SearchField(
+        "Whether it waits for an execution: `true` or `false`.",
+        EQUAL_OR_NOT,
+        lambda wanted, filter, _: replace(wanted, locked=_is(filter, "TRUE")),
+    ),
+    "nextExecutionDate": _NEXT_DATE,
+    "lastTriggeredDate": _LAST_DATE,
+}
+_SPAN = "A span of time such as `PT24H`, ahead or back, as `dateFilter` says."
+_FIELDS: SearchFields[TriggerQuery] = SearchFields(
+    "TriggerFilters",
+    {
+        **_COMMON,
+        "startDate": _NEXT_DATE,
+        "endDate": _NEXT_DATE,
+        "timeRange": SearchField(_SPAN, EQUAL, _ahead),
+    },
+)
+_FIELDS_OF_THE_LAST: SearchFields[TriggerQuery] = SearchFields(
+    "TriggerFilters",
+    {
+        **_COMMON,
+        "startDate": _LAST_DATE,
+        "endDate": _LAST_DATE,
+        "timeRange": SearchField(_SPAN, EQUAL, _back),
+    },
+)
+#: What routes that search triggers take, for the OpenAPI document.
+TRIGGER_FILTERS = _FIELDS.documented

@@ -17,16 +17,14 @@ from windhover.repository.triggers import TriggerQuery
 from windhover.util.ids import new_id
 from windhover.webserver.bodies import MAX_JSON_BYTES, decode_json, read_body, read_json
 from windhover.webserver.execution_bulk import OperationJson
-from windhover.webserver.openapi import answers, query_parameter, takes
+from windhover.webserver.openapi import answers, takes
 from windhover.webserver.parameters import Services, Tenant
 from windhover.webserver.query_filters import Filter, FilterJson, body_filters
 from windhover.webserver.responses import JsonResponse
 from windhover.webserver.services import WebServices
 from windhover.webserver.trigger_actions import AT_ONCE, TriggerActions
-from windhover.webserver.trigger_filters import trigger_query
+from windhover.webserver.trigger_filters import TRIGGER_FILTERS, trigger_query
 from windhover.webserver.wire.triggers import TriggerAndStateJson, TriggerStateJson, state_json
-
-FILTERS = {"parameters": [query_parameter("filters", "`filters[namespace][PREFIX]=company.team`")]}
 
 
 class TriggerIdJson(msgspec.Struct, rename="camel"):
@@ -80,7 +78,7 @@ def add_bulk(
         methods=[method],
         responses=answers(OperationJson, 202),
         operation_id=f"{operation}ByQuery",
-        openapi_extra={**FILTERS, **takes("application/json", FiltersJson, required=False)},
+        openapi_extra={**TRIGGER_FILTERS, **takes("application/json", FiltersJson, required=False)},
     )
 
 

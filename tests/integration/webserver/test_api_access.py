@@ -166,6 +166,17 @@ async def test_the_openapi_document_says_what_is_answered(local_server: Server) 
     schemas = document["components"]["schemas"]
     assert schemas["Execution"]["properties"]["taskRunList"]
     assert schemas["StateChange"]["properties"]["date"]["format"] == "date-time"
+    assert schemas["ExecutionFilters"]["properties"]["labels"]["properties"]["NOT_EQUALS"]
+    searched = [
+        (path, operation)
+        for path, operations in paths.items()
+        for operation in operations.values()
+        if path.endswith("/by-query") or "/by-query/" in path
+    ]
+    assert len(searched) > 20
+    for path, operation in searched:
+        (filters,) = [each for each in operation["parameters"] if each["name"] == "filters"]
+        assert filters["schema"]["$ref"].endswith("Filters"), path
     text = str(document)
     for name in {part.split("'")[0] for part in text.split("#/components/schemas/")[1:]}:
         assert name in schemas, name

@@ -30,6 +30,7 @@ from windhover.webserver.execution_bulk import (
     found,
     refused,
 )
+from windhover.webserver.execution_filters import EXECUTION_FILTERS
 from windhover.webserver.openapi import answers
 from windhover.webserver.parameters import ExecutionId, Services, Tenant
 from windhover.webserver.responses import JsonResponse
@@ -68,6 +69,7 @@ async def kill_by_ids(request: Request, services: Services, tenant: Tenant) -> R
     status_code=202,
     responses=answers(OperationJson, 202),
     operation_id="killExecutionsByQuery",
+    openapi_extra=EXECUTION_FILTERS,
 )
 async def kill_by_query(request: Request, services: Services, tenant: Tenant) -> Response:
     """Kill all executions that the conditions find and that have not ended."""
@@ -109,7 +111,12 @@ async def delete_by_ids(
     return JsonResponse(CountJson(await for_each(each(executions), remove)))
 
 
-@router.delete("/by-query", responses=answers(CountJson), operation_id="deleteExecutionsByQuery")
+@router.delete(
+    "/by-query",
+    responses=answers(CountJson),
+    operation_id="deleteExecutionsByQuery",
+    openapi_extra=EXECUTION_FILTERS,
+)
 async def delete_by_query(
     request: Request,
     services: Services,

@@ -13,7 +13,7 @@ from windhover.model.execution import Execution
 from windhover.repository.execution_query import DistinctField, ExecutionQuery
 from windhover.webserver.csv_lines import csv_line
 from windhover.webserver.errors import bad_request
-from windhover.webserver.execution_filters import execution_query
+from windhover.webserver.execution_filters import EXECUTION_FILTERS, execution_query
 from windhover.webserver.openapi import answers, answers_with
 from windhover.webserver.parameters import PageSize, Services, Tenant
 from windhover.webserver.responses import JsonResponse
@@ -46,7 +46,12 @@ _COLUMNS = (
 )
 
 
-@router.get("/distinct-field-values", responses=answers(list[str]), operation_id="findDistinctFieldValues")
+@router.get(
+    "/distinct-field-values",
+    responses=answers(list[str]),
+    operation_id="findDistinctFieldValues",
+    openapi_extra=EXECUTION_FILTERS,
+)
 async def distinct_field_values(
     request: Request,
     services: Services,
@@ -67,6 +72,7 @@ async def distinct_field_values(
     "/export/by-query/csv",
     responses=answers_with("text/csv", "The executions, a line each."),
     operation_id="exportExecutions",
+    openapi_extra=EXECUTION_FILTERS,
 )
 async def export_executions(request: Request, services: Services, tenant: Tenant) -> Response:
     """The executions that a search finds, as comma-separated values, the oldest first."""

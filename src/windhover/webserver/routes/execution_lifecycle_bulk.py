@@ -47,6 +47,7 @@ from windhover.webserver.execution_bulk import (
     found,
     refused,
 )
+from windhover.webserver.execution_filters import EXECUTION_FILTERS
 from windhover.webserver.execution_resume import find_paused, resolve_resume_inputs
 from windhover.webserver.execution_start import GivenInputs, refused_inputs
 from windhover.webserver.openapi import answers, takes
@@ -151,7 +152,7 @@ def _serve(path: str, operation: str, action: Action, command: MakeCommand, says
     on_ids.__doc__ = f"{says} executions by their ids."
     on_query.__doc__ = f"{says} all executions that the conditions find and that it fits."
     _post(f"/{path}/by-ids", f"{operation}ByIds", openapi_extra=IDS_BODY)(on_ids)
-    _post(f"/{path}/by-query", f"{operation}ByQuery")(on_query)
+    _post(f"/{path}/by-query", f"{operation}ByQuery", openapi_extra=EXECUTION_FILTERS)(on_query)
 
 
 def _post(path: str, operation_id: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
@@ -177,7 +178,7 @@ async def replay_by_ids(
     return await _on_ids(request, services, tenant, ids, REPLAY, _replay(latest_revision))
 
 
-@_post("/replay/by-query", "replayExecutionsByQuery")
+@_post("/replay/by-query", "replayExecutionsByQuery", openapi_extra=EXECUTION_FILTERS)
 async def replay_by_query(
     request: Request, services: Services, tenant: Tenant, latest_revision: LatestRevision = False
 ) -> Response:
@@ -194,7 +195,7 @@ async def unqueue_by_ids(
     return await _on_ids(request, services, tenant, ids, UNQUEUE, _unqueue(state))
 
 
-@_post("/unqueue/by-query", "unqueueExecutionsByQuery")
+@_post("/unqueue/by-query", "unqueueExecutionsByQuery", openapi_extra=EXECUTION_FILTERS)
 async def unqueue_by_query(
     request: Request,
     services: Services,
@@ -214,7 +215,7 @@ async def change_status_by_ids(
     return await _on_ids(request, services, tenant, ids, CHANGE_STATUS, _change_status(status))
 
 
-@_post("/change-status/by-query", "updateExecutionsStatusByQuery")
+@_post("/change-status/by-query", "updateExecutionsStatusByQuery", openapi_extra=EXECUTION_FILTERS)
 async def change_status_by_query(
     request: Request, services: Services, tenant: Tenant, status: NewStatus
 ) -> Response:
@@ -237,7 +238,7 @@ async def labels_by_ids(request: Request, services: Services, tenant: Tenant) ->
 @_post(
     "/labels/by-query",
     "setLabelsOnTerminatedExecutionsByQuery",
-    openapi_extra=takes("application/json", list[Label]),
+    openapi_extra={**EXECUTION_FILTERS, **takes("application/json", list[Label])},
 )
 async def labels_by_query(request: Request, services: Services, tenant: Tenant) -> Response:
     """Set labels of all ended executions that the conditions find; those of other keys stay."""

@@ -26,7 +26,7 @@ from windhover.webserver.bodies import read_json
 from windhover.webserver.commands import ask
 from windhover.webserver.errors import bad_request, conflict, unavailable
 from windhover.webserver.execution_access import find_execution, find_flow, find_header
-from windhover.webserver.execution_filters import execution_query, execution_sort
+from windhover.webserver.execution_filters import EXECUTION_FILTERS, execution_query, execution_sort
 from windhover.webserver.execution_start import (
     GivenInputs,
     StartOptions,
@@ -135,7 +135,12 @@ async def list_executions(
     return await _page(services, query)
 
 
-@router.get("/search", responses=answers(ExecutionPageJson), operation_id="searchExecutions")
+@router.get(
+    "/search",
+    responses=answers(ExecutionPageJson),
+    operation_id="searchExecutions",
+    openapi_extra=EXECUTION_FILTERS,
+)
 async def search_executions(
     request: Request,
     services: Services,

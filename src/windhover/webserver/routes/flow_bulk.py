@@ -21,7 +21,7 @@ from windhover.repository.flows import FlowQuery, FlowRecord
 from windhover.webserver.bodies import read_json, read_text
 from windhover.webserver.errors import ApiError, ErrorDetail, bad_request, invalid_entity, not_found
 from windhover.webserver.execution_bulk import CountJson
-from windhover.webserver.flow_filters import flow_query
+from windhover.webserver.flow_filters import FLOW_FILTERS, flow_query
 from windhover.webserver.flow_sources import documents, parse
 from windhover.webserver.multipart import MultipartReader
 from windhover.webserver.openapi import answers, answers_with, takes
@@ -84,7 +84,12 @@ async def delete_by_ids(request: Request, services: Services, tenant: Tenant) ->
     return await _delete_all(services, await _by_ids(request, services, tenant))
 
 
-@router.delete("/delete/by-query", responses=answers(CountJson), operation_id="deleteFlowsByQuery")
+@router.delete(
+    "/delete/by-query",
+    responses=answers(CountJson),
+    operation_id="deleteFlowsByQuery",
+    openapi_extra=FLOW_FILTERS,
+)
 async def delete_by_query(request: Request, services: Services, tenant: Tenant) -> Response:
     """Delete all flows that the conditions find."""
     return await _delete_all(services, await _by_query(request, services, tenant))
@@ -98,7 +103,12 @@ async def disable_by_ids(request: Request, services: Services, tenant: Tenant) -
     return await _switch(services, await _by_ids(request, services, tenant), disabled=True)
 
 
-@router.post("/disable/by-query", responses=answers(CountJson), operation_id="disableFlowsByQuery")
+@router.post(
+    "/disable/by-query",
+    responses=answers(CountJson),
+    operation_id="disableFlowsByQuery",
+    openapi_extra=FLOW_FILTERS,
+)
 async def disable_by_query(request: Request, services: Services, tenant: Tenant) -> Response:
     """Switch off all flows that the conditions find."""
     return await _switch(services, await _by_query(request, services, tenant), disabled=True)
@@ -112,7 +122,12 @@ async def enable_by_ids(request: Request, services: Services, tenant: Tenant) ->
     return await _switch(services, await _by_ids(request, services, tenant), disabled=False)
 
 
-@router.post("/enable/by-query", responses=answers(CountJson), operation_id="enableFlowsByQuery")
+@router.post(
+    "/enable/by-query",
+    responses=answers(CountJson),
+    operation_id="enableFlowsByQuery",
+    openapi_extra=FLOW_FILTERS,
+)
 async def enable_by_query(request: Request, services: Services, tenant: Tenant) -> Response:
     """Switch on all flows that the conditions find."""
     return await _switch(services, await _by_query(request, services, tenant), disabled=False)
@@ -133,6 +148,7 @@ async def export_by_ids(request: Request, services: Services, tenant: Tenant) ->
     "/export/by-query",
     responses=answers_with("application/octet-stream", "A ZIP archive with one YAML file for each flow"),
     operation_id="exportFlowsByQuery",
+    openapi_extra=FLOW_FILTERS,
 )
 async def export_by_query(request: Request, services: Services, tenant: Tenant) -> Response:
     """The YAML of all flows that the conditions find."""
@@ -268,7 +284,9 @@ async def _by_ids(request: Request, services: WebServices, tenant: str) -> list[
 
 
 async def _by_query(request: Request, services: WebServices, tenant: str) -> list[FlowRecord]:
-    query = flow_query(tenant, request.query_params, services.settings.execution.system_namespace)
+    query = flow_query(
+        tenant, request.query_params, services.clock(), services.settings.execution.system_namespace
+    )
     return [record async for record in all_flows(services, query)]
 
 

@@ -22,7 +22,7 @@ from windhover.repository.flows import FlowQuery, FlowRecord
 from windhover.webserver.bodies import read_text
 from windhover.webserver.errors import ErrorDetail, bad_request, invalid_entity, not_found
 from windhover.webserver.execution_access import find_flow
-from windhover.webserver.flow_filters import flow_query, flow_sort
+from windhover.webserver.flow_filters import FLOW_FILTERS, flow_query, flow_sort
 from windhover.webserver.flow_sources import documents, parse, validate
 from windhover.webserver.openapi import answers, answers_nothing, takes
 from windhover.webserver.parameters import (
@@ -88,7 +88,9 @@ async def validate_flows(request: Request, services: Services, tenant: Tenant) -
     return JsonResponse(results)
 
 
-@router.get("/search", responses=answers(FlowPageJson), operation_id="searchFlows")
+@router.get(
+    "/search", responses=answers(FlowPageJson), operation_id="searchFlows", openapi_extra=FLOW_FILTERS
+)
 async def search_flows(
     request: Request,
     services: Services,
@@ -98,7 +100,9 @@ async def search_flows(
     sort: Sort = None,
 ) -> Response:
     """Search flows by `q`, `namespace`, `labels` or `filters[field][OPERATION]=value`."""
-    query = flow_query(tenant, request.query_params, services.settings.execution.system_namespace)
+    query = flow_query(
+        tenant, request.query_params, services.clock(), services.settings.execution.system_namespace
+    )
     key, descending = flow_sort(sort)
     found = await services.flows.search(
         replace(query, sort=key, descending=descending, paging=paging(page, size))
@@ -106,7 +110,12 @@ async def search_flows(
     return JsonResponse({"results": await shown(services, found.results), "total": found.total})
 
 
-@router.get("/source", responses=answers(SourceHitPageJson), operation_id="searchFlowsBySourceCode")
+@router.get(
+    "/source",
+    responses=answers(SourceHitPageJson),
+    operation_id="searchFlowsBySourceCode",
+    openapi_extra=FLOW_FILTERS,
+)
 async def search_flow_sources(
     request: Request,
     services: Services,
@@ -117,7 +126,9 @@ async def search_flow_sources(
     q: Annotated[str | None, Query(description="Text that occurs in the YAML.")] = None,
 ) -> Response:
     """Search the YAML of flows; hits are marked `[mark]…[/mark]`."""
-    query = flow_query(tenant, request.query_params, services.settings.execution.system_namespace)
+    query = flow_query(
+        tenant, request.query_params, services.clock(), services.settings.execution.system_namespace
+    )
     key, descending = flow_sort(sort)
     found = await services.flows.search_source(
         replace(query, sort=key, descending=descending, paging=paging(page, size))

@@ -17,7 +17,7 @@ from windhover.util.durations import parse_duration
 from windhover.util.namespaces import parents
 from windhover.webserver.bodies import read_json, read_text
 from windhover.webserver.errors import bad_request, invalid_entity, not_found
-from windhover.webserver.openapi import answers, answers_nothing, query_parameter, takes
+from windhover.webserver.openapi import answers, answers_nothing, takes
 from windhover.webserver.parameters import (
     Namespace,
     PageNumber,
@@ -30,6 +30,7 @@ from windhover.webserver.parameters import (
 )
 from windhover.webserver.query_filters import Filter, read_filters, text_match
 from windhover.webserver.responses import JsonResponse
+from windhover.webserver.search_fields import TEXTS, Asked, SearchField, SearchFields, free_text, text_field
 from windhover.webserver.services import WebServices
 from windhover.webserver.wire.dates import Instant, instant, optional_instant
 
@@ -52,6 +53,24 @@ _SORTS = {
     "revision": KvSort.VERSION,
     "name": KvSort.KEY,
 }
+
+
+def _within(wanted: KvQuery, filter: Filter, asked: Asked) -> KvQuery:
+    match = text_match(filter)
+    trimmed = TextMatch(match.operator, tuple(value.strip() for value in match.values))
+    return replace(wanted, namespace=(*wanted.namespace, trimmed))
+
+
+_TEXT: SearchField[KvQuery] = free_text("Text in the key.")
+_FIELDS: SearchFields[KvQuery] = SearchFields(
+    "KvFilters",
+    {
+        "q": _TEXT,
+        "query": _TEXT,
+        "namespace": SearchField("The namespace.", TEXTS, _within),
+        "key": text_field("key", "The key."),
+    },
+)
 
 
 class KvEntryJson(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -92,7 +111,7 @@ class KeysJson(msgspec.Struct):
     "/kv",
     responses=answers(KvPageJson),
     operation_id="listAllKeys",
-    openapi_extra={"parameters": [query_parameter("filters", "`filters[namespace][EQUALS]=company.team`")]},
+    openapi_extra=_FIELDS.documented,
 )
 async def list_all_keys(
     services: Services,
@@ -104,8 +123,7 @@ async def list_all_keys(
 ) -> Response:
     """The entries of all namespaces, page by page."""
     query = _sorted(KvQuery(tenant, services.clock(), paging=paging(page, size)), sort)
-    for filter in read_filters(request.query_params):
-        query = _filtered(query, filter)
+    query = _FIELDS.narrow(query, read_filters(request.query_params), Asked.of(services))
     found = await _store(services).search(query)
     return JsonResponse(KvPageJson([_entry_json(entry) for entry in found.results], found.total))
 
@@ -223,21 +241,6 @@ def _sorted(query: KvQuery, sort: list[str] | None) -> KvQuery:
     if key not in _SORTS:
         raise bad_request(f"Entries cannot be sorted by `{key}`; they can by {', '.join(_SORTS)}.")
     return replace(query, sort=_SORTS[key], descending=descending)
-
-
-def _filtered(query: KvQuery, filter: Filter) -> KvQuery:
-    match filter.field:
-        case "q" | "query":
-            return replace(query, text=filter.value or None)
-        case "namespace":
-            return replace(query, namespace=(*query.namespace, _trimmed(text_match(filter))))
-        case "key":
-            return replace(query, key=(*query.key, text_match(filter)))
-    raise filter.unsupported()
-
-
-def _trimmed(match: TextMatch) -> TextMatch:
-    return TextMatch(match.operator, tuple(value.strip() for value in match.values))
 
 
 def _entry_json(entry: KvEntry) -> KvEntryJson:

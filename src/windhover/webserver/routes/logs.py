@@ -20,7 +20,7 @@ from windhover.repository.logs import LogQuery
 from windhover.webserver.errors import bad_request
 from windhover.webserver.event_stream import END, HEARTBEAT, EventStream, event
 from windhover.webserver.execution_access import find_execution, find_header, find_kind, has_ended
-from windhover.webserver.log_filters import accepts, log_query
+from windhover.webserver.log_filters import LOG_FILTERS, accepts, log_query
 from windhover.webserver.openapi import answers, answers_nothing, answers_with, query_parameter
 from windhover.webserver.parameters import (
     ExecutionId,
@@ -48,6 +48,7 @@ _encode = msgspec.json.Encoder().encode
 
 _CONDITIONS: dict[str, Any] = {
     "parameters": [
+        *LOG_FILTERS["parameters"],
         query_parameter("minLevel", "This level and all above: ERROR, WARN, INFO, DEBUG or TRACE."),
         query_parameter("taskId", "Lines of this task."),
         query_parameter("taskRunId", "Lines of this task run."),

@@ -21,6 +21,7 @@ from windhover.webserver.parameters import PageNumber, PageSize, Services, Sort,
 from windhover.webserver.query_filters import read_filters
 from windhover.webserver.responses import JsonResponse, no_content
 from windhover.webserver.routes.flows import all_flows, announce
+from windhover.webserver.search_fields import Asked, SearchField, SearchFields, free_text
 from windhover.webserver.services import WebServices
 from windhover.webserver.wire.namespaces import (
     AutocompleteJson,
@@ -38,6 +39,14 @@ NamespaceId = Annotated[str, Path(alias="id", description="A namespace, such as 
 _BODY = takes("application/json", NamespaceJson)
 
 
+class _Search(msgspec.Struct, frozen=True):
+    text: str | None
+
+
+_TEXT: SearchField[_Search] = free_text("Text in the name.")
+_FIELDS: SearchFields[_Search] = SearchFields("NamespaceFilters", {"q": _TEXT, "query": _TEXT})
+
+
 @router.post("", responses=answers(NamespaceJson), operation_id="createNamespace", openapi_extra=_BODY)
 async def create_namespace(request: Request, services: Services, tenant: Tenant) -> Response:
     """Describe a namespace; 422 when somebody has already."""
@@ -50,7 +59,12 @@ async def create_namespace(request: Request, services: Services, tenant: Tenant)
     return await _save(services, tenant, record)
 
 
-@router.get("/search", responses=answers(NamespacePageJson), operation_id="searchNamespaces")
+@router.get(
+    "/search",
+    responses=answers(NamespacePageJson),
+    operation_id="searchNamespaces",
+    openapi_extra=_FIELDS.documented,
+)
 async def search_namespaces(
     request: Request,
     services: Services,
@@ -62,11 +76,8 @@ async def search_namespaces(
     existing: Annotated[bool, Query(description="Only those that somebody has described.")] = False,
 ) -> Response:
     """The namespaces: those of flows, those around them, and those that are described."""
-    for filter in read_filters(request.query_params):
-        if filter.field not in ("q", "query"):
-            raise filter.unsupported()
-        q = filter.value
-    names = await _names(services, tenant, q, existing_only=existing)
+    wanted = _FIELDS.narrow(_Search(q), read_filters(request.query_params), Asked.of(services))
+    names = await _names(services, tenant, wanted.text, existing_only=existing)
     if sort:
         key, descending = split_sort(sort[0])
         if key != "id":

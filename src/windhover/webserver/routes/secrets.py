@@ -20,7 +20,7 @@ from windhover.secret.stored import NoEncryptionKey, StoredSecrets
 from windhover.util.namespaces import parents
 from windhover.webserver.bodies import read_json
 from windhover.webserver.errors import ApiError, ErrorDetail, bad_request, conflict, invalid_entity, not_found
-from windhover.webserver.openapi import answers, answers_nothing, query_parameter, takes
+from windhover.webserver.openapi import answers, answers_nothing, takes
 from windhover.webserver.parameters import (
     Namespace,
     PageNumber,
@@ -31,8 +31,9 @@ from windhover.webserver.parameters import (
     paging,
     split_sort,
 )
-from windhover.webserver.query_filters import Filter, read_filters, text_match
+from windhover.webserver.query_filters import read_filters
 from windhover.webserver.responses import JsonResponse
+from windhover.webserver.search_fields import Asked, SearchField, SearchFields, free_text, text_field
 from windhover.webserver.services import WebServices
 from windhover.webserver.wire.dates import Instant, optional_instant
 
@@ -50,7 +51,11 @@ _SORTS = {
     "creationDate": SecretSort.CREATED,
     "updateDate": SecretSort.UPDATED,
 }
-_FILTERS = query_parameter("filters", "`filters[namespace][EQUALS]=company.team`, `filters[q][EQUALS]=text`")
+_TEXT: SearchField[SecretQuery] = free_text("Text in the key or the description.")
+_FIELDS: SearchFields[SecretQuery] = SearchFields(
+    "SecretFilters",
+    {"q": _TEXT, "query": _TEXT, "namespace": text_field("namespace", "The namespace.")},
+)
 
 
 class SecretMetaJson(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -96,7 +101,7 @@ class SecretChangeJson(msgspec.Struct, omit_defaults=True):
     "/secrets",
     responses=answers(SecretPageJson),
     operation_id="listSecrets",
-    openapi_extra={"parameters": [_FILTERS]},
+    openapi_extra=_FIELDS.documented,
 )
 async def list_secrets(
     services: Services,
@@ -107,7 +112,7 @@ async def list_secrets(
     sort: Sort = None,
 ) -> Response:
     """The secrets of all namespaces, page by page; after them those of the environment."""
-    query = _query(tenant, request, page, size, sort)
+    query = _query(services, tenant, request, page, size, sort)
     return JsonResponse(
         await _page(services, query, () if query.namespace else _environment(services, query))
     )
@@ -117,7 +122,7 @@ async def list_secrets(
     "/namespaces/{namespace}/secrets",
     responses=answers(SecretPageJson),
     operation_id="listNamespaceSecrets",
-    openapi_extra={"parameters": [_FILTERS]},
+    openapi_extra=_FIELDS.documented,
 )
 async def list_namespace_secrets(
     services: Services,
@@ -129,7 +134,7 @@ async def list_namespace_secrets(
     sort: Sort = None,
 ) -> Response:
     """The secrets that are stored in one namespace, page by page."""
-    query = _query(tenant, request, page, size, sort)
+    query = _query(services, tenant, request, page, size, sort)
     own = replace(query, namespace=(*query.namespace, TextMatch.equal(namespace)))
     return JsonResponse(await _page(services, own))
 
@@ -230,25 +235,16 @@ def _store(services: WebServices) -> SecretRepository:
     return SecretRepository(services.database)
 
 
-def _query(tenant: str, request: Request, page: int, size: int, sort: list[str] | None) -> SecretQuery:
+def _query(
+    services: WebServices, tenant: str, request: Request, page: int, size: int, sort: list[str] | None
+) -> SecretQuery:
     query = SecretQuery(tenant, paging=paging(page, size))
     if sort:
         key, descending = split_sort(sort[0])
         if key not in _SORTS:
             raise bad_request(f"Secrets cannot be sorted by `{key}`; they can by {', '.join(_SORTS)}.")
         query = replace(query, sort=_SORTS[key], descending=descending)
-    for filter in read_filters(request.query_params):
-        query = _filtered(query, filter)
-    return query
-
-
-def _filtered(query: SecretQuery, filter: Filter) -> SecretQuery:
-    match filter.field:
-        case "q" | "query":
-            return replace(query, text=filter.value or None)
-        case "namespace":
-            return replace(query, namespace=(*query.namespace, text_match(filter)))
-    raise filter.unsupported()
+    return _FIELDS.narrow(query, read_filters(request.query_params), Asked.of(services))
 
 
 async def _page(services: WebServices, query: SecretQuery, environment: Sequence[str] = ()) -> SecretPageJson:

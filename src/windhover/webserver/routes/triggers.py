@@ -29,9 +29,8 @@ from windhover.webserver.parameters import (
 )
 from windhover.webserver.responses import JsonResponse
 from windhover.webserver.trigger_actions import BackfillRequest, TriggerActions
-from windhover.webserver.trigger_filters import trigger_sort
+from windhover.webserver.trigger_filters import TRIGGER_FILTERS, trigger_sort
 from windhover.webserver.trigger_views import (
-    FILTERS,
     TriggerIdJson,
     add_bulk,
     answer_state,
@@ -102,7 +101,7 @@ class UpdateTriggerJson(TriggerIdJson):
     "/search",
     responses=answers(TriggerAndStatePageJson),
     operation_id="searchTriggers",
-    openapi_extra=FILTERS,
+    openapi_extra=TRIGGER_FILTERS,
 )
 async def search_triggers(
     services: Services,
@@ -127,7 +126,7 @@ async def search_triggers(
     "/export/by-query/csv",
     responses=answers_with("text/csv", "The triggers, a line each."),
     operation_id="exportTriggers",
-    openapi_extra=FILTERS,
+    openapi_extra=TRIGGER_FILTERS,
 )
 async def export_triggers(services: Services, tenant: Tenant, request: Request) -> Response:
     """The triggers that a search finds, as comma-separated values."""
@@ -311,7 +310,7 @@ async def set_disabled_by_ids(services: Services, tenant: Tenant, request: Reque
     "/set-disabled/by-query",
     responses=answers(OperationJson, 202),
     operation_id="disabledTriggersByQuery",
-    openapi_extra=FILTERS,
+    openapi_extra=TRIGGER_FILTERS,
 )
 async def set_disabled_by_query(
     services: Services,
