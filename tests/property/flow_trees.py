@@ -30,6 +30,7 @@ from windhover.core.flow.subflow import Subflow
 from windhover.core.flow.switch import Switch
 from windhover.core.flow.template import Template
 from windhover.core.flow.working_directory import WorkingDirectory
+from windhover.model.execution import Label
 from windhover.model.flow import Listener
 from windhover.model.retry import ConstantRetry, ExponentialRetry, RandomRetry, Retry
 from windhover.model.sla import ExecutionAssertionSla, MaxDurationSla, Sla
@@ -120,8 +121,9 @@ def flows(draw: st.DrawFn, kinds: Sequence[str] = KINDS, *, broken: bool = True)
     )
 
 
-#: Holds until a task is done that most flows have.
-_NOT_DONE = "{{ (outputs.work1 ?? 'no') == 'no' }}"
+#: The label of an execution that has broken an agreement.
+MISSED = Label("sla", "missed")
+_MISSED = [{"key": MISSED.key, "value": MISSED.value}]
 
 
 def draw_slas(draw: st.DrawFn) -> tuple[Sla, ...]:
@@ -129,11 +131,22 @@ def draw_slas(draw: st.DrawFn) -> tuple[Sla, ...]:
     behavior = draw(st.sampled_from(["FAIL", "CANCEL", "NONE"]))
     match draw(st.integers(0, 7)):
         case 0:
-            return (MaxDurationSla(id="soon", type="MAX_DURATION", duration="PT1H", behavior=behavior),)
+            return (lasts_an_hour(behavior),)
         case 1:
-            said = {"type": "EXECUTION_ASSERTION", "assert": _NOT_DONE, "behavior": behavior}
-            return (ExecutionAssertionSla.model_validate({"id": "holds", **said}),)
+            return (is_not_done("work1", behavior),)
     return ()
+
+
+def lasts_an_hour(behavior: str) -> MaxDurationSla:
+    said = {"type": "MAX_DURATION", "duration": "PT1H", "behavior": behavior, "labels": _MISSED}
+    return MaxDurationSla.model_validate({"id": "soon", **said})
+
+
+def is_not_done(task_id: str, behavior: str) -> ExecutionAssertionSla:
+    """Holds until a task has outputs."""
+    holds = f"{{{{ (outputs.{task_id} ?? 'no') == 'no' }}}}"
+    said = {"type": "EXECUTION_ASSERTION", "assert": holds, "behavior": behavior, "labels": _MISSED}
+    return ExecutionAssertionSla.model_validate({"id": f"not_{task_id}", **said})
 
 
 def draw_listeners(draw: st.DrawFn, namer: Namer) -> tuple[Listener, ...]:

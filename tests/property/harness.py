@@ -12,8 +12,10 @@ from flow_trees import NO_FLOW, FlowTree
 from reference_runs import Path
 
 from windhover.engine.advance import advance
+from windhover.engine.batches import failed_batches
 from windhover.engine.environment import EngineEnvironment
 from windhover.engine.events import (
+    Begin,
     ChildEnded,
     ChildRefused,
     ChildRestarted,
@@ -21,10 +23,12 @@ from windhover.engine.events import (
     EngineEvent,
     FailedBatchesFound,
     Recover,
+    Restarted,
     TimerFired,
 )
 from windhover.engine.live import LiveExecution
 from windhover.engine.messages import Job, StartChild, TaskEnded, TaskStarted
+from windhover.engine.restart import Reworked
 from windhover.model.execution import Breakpoint, Execution, ExecutionMetadata, Phase, TaskRun
 from windhover.model.state import State, StateType
 
@@ -46,6 +50,11 @@ class Child:
     state: StateType | None = None
     #: How often it was begun.
     runs: int = 1
+    waited_for: bool = True
+    #: Nobody waits for it any more, though it is under way.
+    left: bool = False
+    #: How it had ended when a restarted task run came upon it.
+    found_as: StateType | None = None
 
 
 class Harness:
@@ -80,6 +89,8 @@ class Harness:
         self.stored_runs: dict[str, bytes] = {}
         self.jobs: dict[str, Job] = {}
         self.children: dict[str, Child] = {}
+        #: How many executions were found failed, by the task run that is to restart them.
+        self.found_failed: dict[str, int] = {}
         self.ended = False
         #: A new execution is to take the place of this one.
         self.replays = False
@@ -102,25 +113,36 @@ class Harness:
             self.timers |= set(effects.timers_set)
             self.ended = self.ended or effects.ended
             self.replays = self.replays or effects.replay
-            events.extend(self._started(start) for start in effects.children_to_start)
+            for start in effects.children_to_start:
+                events.extend(self._started(start))
             events.extend(self._restarted(run_id) for run_id in effects.batches_to_restart)
             for child in self.running_children():
                 if child.id in effects.children_to_kill or child.task_run_id in effects.batches_to_kill:
                     child.killed = True
 
-    def _started(self, start: StartChild) -> ChildStarted | ChildRefused:
+    def _started(self, start: StartChild) -> list[EngineEvent]:
+        """Start an execution; or go on with the one that a restarted task run had started."""
+        run_id, known = start.task_run_id, self.children.get(start.restarts or "")
+        if known is not None and known.waited_for:
+            state, known.left, known.killed = known.state, False, False
+            restarted = state in (StateType.FAILED, StateType.KILLED)
+            known.runs += restarted
+            known.found_as = None if restarted else state
+            started = ChildStarted(run_id, known.id, known.id, wait=True, restarted=restarted)
+            if restarted:
+                known.state = None
+            return (
+                [started]
+                if restarted or state is None
+                else [started, ChildEnded(run_id, known.id, state, "")]
+            )
         if start.request.flow_id == NO_FLOW:
-            return ChildRefused(start.task_run_id, "There is no such flow.")
-        again = self.children.get(start.restarts or "")
-        restarted = again is not None and again.state in (StateType.FAILED, StateType.KILLED)
-        if again is None or not restarted:
-            again = Child(f"child{len(self.children)}", start.task_run_id)
-        again.runs += restarted
-        again.killed, again.state = False, None if start.request.wait else StateType.SUCCESS
-        self.children[again.id] = again
-        return ChildStarted(
-            start.task_run_id, again.id, again.id, wait=start.request.wait, restarted=restarted
-        )
+            return [ChildRefused(run_id, "There is no such flow.")]
+        wait = start.request.wait
+        child = Child(f"child{len(self.children)}", run_id, waited_for=wait)
+        child.state = None if wait else StateType.SUCCESS
+        self.children[child.id] = child
+        return [ChildStarted(run_id, child.id, child.id, wait=wait)]
 
     def _restarted(self, task_run_id: str) -> FailedBatchesFound:
         failed = [
@@ -128,8 +150,10 @@ class Harness:
             for child in self.children.values()
             if child.task_run_id == task_run_id and child.state in (StateType.FAILED, StateType.KILLED)
         ]
-        for child in failed:
-            child.killed, child.state, child.runs = False, None, child.runs + 1
+        self.found_failed[task_run_id] = len(failed)
+        if len(failed) == failed_batches(self.live.nodes[task_run_id]):
+            for child in failed:
+                child.killed, child.state, child.runs = False, None, child.runs + 1
         return FailedBatchesFound(task_run_id, len(failed))
 
     def running_children(self) -> list[Child]:
@@ -138,12 +162,27 @@ class Harness:
     def crash(self) -> None:
         """Forget everything that is not stored, and take the execution up again."""
         self.jobs.clear()
-        record = msgspec.json.decode(self.stored_header, type=Execution)
-        runs = [msgspec.json.decode(raw, type=TaskRun) for raw in self.stored_runs.values()]
-        runs.sort(key=lambda run: run.position)
+        record, runs = self.records()
         self.live = LiveExecution.restore(self.flow, record, runs, 0)  # type: ignore[arg-type]
         if not self.ended:
             self.apply(Recover())
+
+    def records(self) -> tuple[Execution, list[TaskRun]]:
+        """The records as the database has them."""
+        runs = [msgspec.json.decode(raw, type=TaskRun) for raw in self.stored_runs.values()]
+        runs.sort(key=lambda run: run.position)
+        return msgspec.json.decode(self.stored_header, type=Execution), runs
+
+    def take_up(self, reworked: Reworked) -> None:
+        """Do what the executor does with reworked records: store them, then go on."""
+        record, runs = reworked.execution, reworked.task_runs
+        self.live = LiveExecution.restore(self.flow, record, runs, 0)  # type: ignore[arg-type]
+        self.stored_header = msgspec.json.encode(record)
+        self.stored_runs = {run.id: msgspec.json.encode(run) for run in runs}
+        self.jobs.clear()
+        self.timers.clear()
+        self.ended = False
+        self.apply(Begin() if record.state.current is StateType.CREATED else Restarted())
 
     def path(self, run_id: str | None) -> Path:
         if run_id is None:
@@ -154,6 +193,10 @@ class Harness:
         if record.phase is Phase.TASKS and parent and self.live.nodes[parent].task.repeats:  # type: ignore[attr-defined]
             place.append(f"#{record.lane}")
         return (*self.path(parent), *place)
+
+    def path_or_none(self, run_id: str) -> Path | None:
+        """The place of a task run, unless it is gone."""
+        return self.path(run_id) if run_id in self.live.nodes else None
 
     def start(self, job: Job) -> None:
         identity = job.identity

@@ -33,8 +33,20 @@ class EveryConstruct(PausingModel, ABC):
         if self.plugin(run) is not StartBatches:
             super().begin_leaf(run)
             return
+        self.begin_all(run)
+
+    def begin_all(self, run: Run) -> None:
+        if not self.knows_batches(run):
+            self.attempt_ended(run, StateType.FAILED)
+            return
         self.batches[run] = Batches(self.count(run))
         self.begin_more(run)
+
+    def knows_batches(self, run: Run) -> bool:
+        """The task before it has said into how many batches the file is split."""
+        assert run.parent is not None
+        before = [each for each in self.children(run.parent, run.phase) if each.index < run.index]
+        return all(each.reported not in (None, StateType.FAILED) for each in before)
 
     @abstractmethod
     def count(self, run: Run) -> int:
@@ -56,10 +68,21 @@ class EveryConstruct(PausingModel, ABC):
         if run not in self.batches:
             super().has_begun_another(run)
         elif self.is_refused(run):
-            self.batches[run].outcome = self.batches[run].outcome or StateType.FAILED
-            self.one_ends(run, StateType.FAILED)
+            self.take_back(run)
         elif not run.task.properties["wait"]:  # type: ignore[attr-defined]
             self.one_ends(run, StateType.SUCCESS)
+
+    def take_back(self, run: Run) -> None:
+        """One cannot be started, and no more are; it is as if it had not been tried."""
+        batches = self.batches[run]
+        batches.states.remove(StateType.RUNNING)
+        batches.left += 1
+        if batches.states:
+            batches.outcome = batches.outcome or StateType.FAILED
+            self.end_if_done(run)
+        else:
+            del self.batches[run]
+            self.attempt_ended(run, StateType.FAILED, covered=False)
 
     def one_ends(self, run: Run, state: StateType) -> None:
         states = self.batches[run].states

@@ -122,6 +122,7 @@ class FlowControl:
         """Do all that follows, one thing after the other."""
         while self.agenda or self.wakes:
             if self.agenda:
+                self.look_at_assertion()
                 action, arguments = self.agenda.popleft()
                 action(*arguments)
                 continue
@@ -130,6 +131,9 @@ class FlowControl:
                 self.state not in TERMINATED or self.top.phase_now is Phase.AFTER_EXECUTION
             ):
                 self.go_on(self.top)
+
+    def look_at_assertion(self) -> None:
+        """See whether what the flow asserts still holds."""
 
     def go_on(self, container: Run) -> None:
         """Start what may start in it, after a rest."""
@@ -269,8 +273,8 @@ class FlowControl:
         container = run.parent
         assert container is not None
         run.followed = True
-        tasks = self.lane_tasks(container, run)
-        is_last = run.index + 1 >= len(tasks)
+        following = self.next_index(container, run)
+        is_last = following is None
         normal = run.phase is Phase.TASKS
         if normal and is_last and isinstance(container.task, Loop) and container.task.break_when == "true":
             container.most_lanes = max(r.lane for r in self.children(container, Phase.TASKS)) + 1
@@ -278,10 +282,16 @@ class FlowControl:
             self.close_if_over(container)
         elif normal and (is_last or self.failed(container) or container.phase_now is not Phase.TASKS):
             self.fill(container)
-        elif not is_last:
-            self.create(container, run.phase, run.lane, run.index + 1)
+        elif following is not None:
+            self.create(container, run.phase, run.lane, following)
         else:
             self.end_phase(container)
+
+    def next_index(self, container: Run, run: Run) -> int | None:
+        """The next task of its lane that has not run; after a restart some behind it may have."""
+        ran = {r.index for r in self.children(container, run.phase) if r.lane == run.lane}
+        left = range(run.index + 1, len(self.lane_tasks(container, run)))
+        return next((index for index in left if index not in ran), None)
 
     def lane_tasks(self, container: Run, run: Run) -> list[Task]:
         if run.phase is Phase.TASKS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reference_flow import FlowControl
 from reference_runs import Path, Run, softened
@@ -14,6 +14,11 @@ from windhover.model.state import TERMINATED, StateType
 @dataclass
 class Model(FlowControl):
     """What happens to a flow of which nothing waits."""
+
+    #: What it asserts: the agreement, the task that must not be done, how it ends otherwise.
+    asserted: tuple[str, str, StateType | None] | None = None
+    #: The agreements that it has broken.
+    broken: set[str] = field(default_factory=set)
 
     def queue(self) -> None:
         """It waits for its turn."""
@@ -31,7 +36,9 @@ class Model(FlowControl):
         self.settle()
 
     def leaf_ended(self, path: Path, state: StateType) -> None:
-        self.attempt_ended(self.at(path), state)
+        run = self.at(path)
+        run.reported = state
+        self.attempt_ended(run, state)
         self.settle()
 
     def attempt_ended(self, run: Run, state: StateType) -> None:
@@ -40,10 +47,11 @@ class Model(FlowControl):
     def kill(self, *, cascade: bool = True) -> None:
         """End as KILLED, with the ``finally`` branches; killed again while one runs, without them."""
         again = self.state is StateType.KILLING
+        stood_still = False
         if self.top.phase_now is Phase.AFTER_EXECUTION:
-            self.state = self.end_state
+            stood_still, self.state = self.state not in TERMINATED, self.end_state
         if self.state in TERMINATED:
-            if self.open(self.top) and not (self.ordered and self.ordered[1]):
+            if (self.open(self.top) or stood_still) and not (self.ordered and self.ordered[1]):
                 # What runs after the end is stopped, and the end state stays.
                 self.order_end(StateType.KILLED, stop=True)
         elif not again or self.runs_finally():
@@ -59,12 +67,31 @@ class Model(FlowControl):
         holders = [run for run in [self.top, *self.runs] if run.holds]
         return any(run.finalizes and run.phase_now is Phase.FINALLY for run in holders)
 
-    def breach(self, state: StateType | None) -> None:
-        """An agreement is broken: end in this state, with the ``finally`` branches, if in any."""
+    @property
+    def keeps_agreements(self) -> bool:
+        """It is under way, and not already about to end."""
         after = self.top.phase_now is Phase.AFTER_EXECUTION
-        if state and self.ordered is None and self.state not in TERMINATED and not after:
-            self.order_end(state, stop=True, finalize=True)
+        return self.ordered is None and self.state not in TERMINATED and not after
+
+    def breach(self, sla_id: str, state: StateType | None) -> None:
+        """The time of an agreement is over: end in this state, with the ``finally`` branches, if in any."""
+        if self.keeps_agreements:
+            self.break_agreement(sla_id, state)
         self.settle()
+
+    def break_agreement(self, sla_id: str, state: StateType | None) -> None:
+        self.broken.add(sla_id)
+        if state is not None:
+            self.order_end(state, stop=True, finalize=True)
+
+    def look_at_assertion(self) -> None:
+        """The only assertion that there is: that a task is not done."""
+        if self.asserted is None or not self.keeps_agreements:
+            return
+        sla_id, task_id, state = self.asserted
+        done = any(run.task.id == task_id and run.reported for run in self.runs)
+        if done and sla_id not in self.broken:
+            self.break_agreement(sla_id, state)
 
     def order_end(self, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
         """Of several ends the first counts, unless a kill comes."""

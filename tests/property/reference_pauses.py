@@ -62,6 +62,7 @@ class PausingModel(WaitingModel):
             super().go_on_with(container, children)
 
     def cut(self, container: Run, state: StateType, *, stop: bool = False, finalize: bool = False) -> None:
+        container.cut_in_wait = container.cut_in_wait or container.paused
         container.paused = False
         super().cut(container, state, stop=stop, finalize=finalize)
 
@@ -124,13 +125,13 @@ class PausingModel(WaitingModel):
 
     def end_pause(self, run: Run, state: StateType) -> None:
         run.paused = False
+        self.attempts += 1
         inside = bool(self.open(run))
         if state is StateType.CANCELLED:
             if not inside:
                 self.end(run, state)
             self.order_end(state)
             return
-        self.attempts += 1
         if not self.pauses() and self.state is StateType.PAUSED:
             self.state = self.state_without_breakpoints()
         failed = state is StateType.FAILED

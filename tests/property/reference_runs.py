@@ -49,10 +49,13 @@ class Run:
     rounds: int = 0
     waits: bool = False
     outcome: StateType | None = None
+    #: How a worker has said that it ended, with its outputs.
+    reported: StateType | None = None
     #: How its last try ended, which its task may have been allowed.
     last_try: StateType | None = None
-    #: It waits to be resumed.
+    #: It waits to be resumed, or it was ended from outside while it did.
     paused: bool = False
+    cut_in_wait: bool = False
 
     @property
     def ended(self) -> bool:

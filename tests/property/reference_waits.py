@@ -11,6 +11,7 @@ from reference_runs import Path, Run, softened
 
 from windhover.core.flow.loop_until import LoopUntil
 from windhover.core.flow.subflow import Subflow
+from windhover.model.execution import Phase
 from windhover.model.retry import Retry
 from windhover.model.state import TERMINATED, StateType
 
@@ -30,7 +31,8 @@ class WaitingModel(Model):
 
     def attempt_ended(self, run: Run, state: StateType, *, covered: bool = True) -> None:
         """``covered``: it may fail, if its task may. A flow that is wrong may not."""
-        run.tries += 1
+        if state is not StateType.KILLED or self.lives_on(run):
+            run.tries += 1  # what no worker has begun was not tried
         run.last_try = state
         retry = self.retry_of(run)
         may_retry = state is StateType.FAILED and not self.told_to_stop(run) and not run.parent.is_cut  # type: ignore[union-attr]
@@ -44,7 +46,8 @@ class WaitingModel(Model):
     def is_tried_again(self, run: Run, retry: Retry) -> bool:
         most = retry.max_attempts or 0
         if retry.behavior == "CREATE_NEW_EXECUTION":
-            if self.ordered is not None or self.state in TERMINATED or self.attempts >= most:
+            is_over = self.state in TERMINATED or self.top.phase_now is Phase.AFTER_EXECUTION
+            if self.ordered is not None or is_over or self.attempts >= most:
                 return False
             self.end(run, StateType.RETRIED)
             self.order_end(StateType.RETRIED, stop=True)
@@ -184,12 +187,14 @@ class WaitingModel(Model):
 
     def child_ended(self, path: Path, state: StateType) -> None:
         """An execution that a task run waits for has ended."""
-        run = self.at(path)
+        self.take_over_end(self.at(path), state)
+        self.settle()
+
+    def take_over_end(self, run: Run, state: StateType) -> None:
         told = run.task.properties["transmitFailed"] or state is StateType.SUCCESS  # type: ignore[attr-defined]
         took_too_long = run.outcome is StateType.FAILED and not self.told_to_stop(run)
         state = state if told else StateType.SUCCESS
         self.attempt_ended(run, StateType.FAILED if took_too_long else state)
-        self.settle()
 
     def expire_attempt(self, path: Path) -> None:
         """An execution has taken too long: it is killed, and when it has ended the attempt has failed."""

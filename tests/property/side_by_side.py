@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import timedelta
 
-from flow_trees import FlowTree
+from flow_trees import MISSED, FlowTree
 from harness import START, Child, Harness, batches_of
 from hypothesis import strategies as st
-from reference_batches import EveryConstruct
+from reference_restarts import GoingBack
 from reference_runs import Path, Run
 
 from windhover.engine.events import (
@@ -21,7 +22,11 @@ from windhover.engine.events import (
     Released,
     Resume,
 )
-from windhover.model.execution import Breakpoint, Stage
+from windhover.engine.messages import CommandRefused, NothingToRestart
+from windhover.engine.replay import replay
+from windhover.engine.restart import change_state, restart
+from windhover.model.execution import Breakpoint, Phase, Stage
+from windhover.model.sla import ExecutionAssertionSla
 from windhover.model.state import TERMINATED, StateType
 from windhover.plugin.flowable import Decision, FlowableTask
 
@@ -32,15 +37,32 @@ CHILD_ENDS = st.sampled_from([StateType.SUCCESS, StateType.FAILED, StateType.WAR
 
 DAY = timedelta(days=1)
 
+#: How an execution ends that breaks an agreement.
+BREACHES = {"FAIL": StateType.FAILED, "CANCEL": StateType.CANCELLED}
+
 #: How many executions of a task run begin in one step.
 WINDOW = 2
 
 
-class SlowModel(EveryConstruct):
+@dataclass
+class SlowModel(GoingBack):
     """The model, with files that are split as the harness does it."""
+
+    harness: Harness | None = None
 
     def count(self, run: Run) -> int:
         return batches_of(run.task.id)
+
+    def found_failed(self, run: Run) -> int:
+        assert self.harness is not None
+        found = self.harness.found_failed
+        return next(count for run_id, count in found.items() if self.harness.path_or_none(run_id) == run.path)
+
+    def found_ended(self, run: Run) -> StateType | None:
+        assert self.harness is not None
+        children = self.harness.children.values()
+        mine = [child for child in children if self.harness.path_or_none(child.task_run_id) == run.path]
+        return mine[-1].found_as if mine else None
 
 
 class SideBySide:
@@ -52,8 +74,14 @@ class SideBySide:
     def __init__(self, flow: FlowTree, data: st.DataObject, stops: Collection[str] = ()) -> None:
         self.data = data
         self.harness = Harness(flow, [Breakpoint(task_id) for task_id in stops])
-        self.model = SlowModel(flow, breakpoints=frozenset(stops), most=WINDOW)
+        self.model = SlowModel(flow, breakpoints=frozenset(stops), most=WINDOW, harness=self.harness)
 
+        self.slas = {sla.id: sla for sla in flow.sla}
+        for sla in flow.sla:
+            if isinstance(sla, ExecutionAssertionSla):
+                self.model.asserted = (sla.id, sla.id.removeprefix("not_"), BREACHES.get(sla.behavior))
+        #: It has broken an agreement, in this life or in an earlier one.
+        self.missed = False
         #: Somebody has killed it, and not what it waits for.
         self.leaves_children = False
 
@@ -146,9 +174,17 @@ class SideBySide:
         paused = {run.path for run in model.pauses()}
         loops = {run.path for run in model.runs if run.waits}
         assert {path for path, state in found.items() if state is StateType.PAUSED} == paused | loops
-        for child in harness.running_children():
+        self.missed = self.missed or bool(model.broken)
+        assert (MISSED in harness.live.record.labels) == self.missed
+        begun = model.state is not StateType.CREATED
+        if "soon" in self.slas and begun and model.keeps_agreements:
+            assert ("sla:soon" in harness.timers) == ("soon" not in model.broken)
+        for child in self.awaited_children():
             kills = self.is_to_be_killed(child)
             assert child.killed == kills or (kills and self.leaves_children)
+
+    def awaited_children(self) -> list[Child]:
+        return [child for child in self.harness.running_children() if not child.left]
 
     def is_to_be_killed(self, child: Child) -> bool:
         run = self.model.at(self.harness.path(child.task_run_id))
@@ -163,7 +199,7 @@ class SideBySide:
         harness, model = self.harness, self.model
         possible: list[tuple[int, Callable[[], None]]] = [
             (5 * bool(harness.jobs), self.job_ends),
-            (4 * bool(harness.running_children()), self.child_ends),
+            (4 * bool(self.awaited_children()) or bool(harness.running_children()), self.child_ends),
             (4 * bool(self.timers()), self.timer_rings),
             (4 * (model.state is StateType.PAUSED and model.held is None), self.resume),
             (4 * (model.state is StateType.BREAKPOINT), self.leave_breakpoint),
@@ -182,9 +218,9 @@ class SideBySide:
 
     def child_ends(self) -> None:
         child = self.data.draw(st.sampled_from(self.harness.running_children()))
-        path = self.harness.path(child.task_run_id)
+        path = () if child.left else self.harness.path(child.task_run_id)
         state = StateType.KILLED if child.killed else self.data.draw(CHILD_ENDS)
-        awaited = not self.model.at(path).ended
+        awaited = not child.left and not self.model.at(path).ended
         self.harness.end_child(child, state)
         if awaited:
             self.model.child_ended(path, state)
@@ -222,8 +258,7 @@ class SideBySide:
         model = self.model
         if kind == "sla":
             self.harness.fire(key)
-            sla = self.harness.flow.sla[0]
-            model.breach({"FAIL": StateType.FAILED, "CANCEL": StateType.CANCELLED}.get(sla.behavior))
+            model.breach(owner, BREACHES.get(self.slas[owner].behavior))
             return
         path = self.harness.path(owner)
         holds = isinstance(self.harness.live.nodes[owner].task, FlowableTask)
@@ -262,3 +297,67 @@ class SideBySide:
     def pause(self) -> None:
         self.harness.apply(PauseRequested())
         self.model.pause()
+
+    # -- after the end
+
+    def restart(self) -> bool:
+        """Take up what did not end well; False if there is nothing to take up."""
+        harness = self.harness
+        if any(self.is_of_batches(child) for child in harness.running_children()):
+            return False  # they were left alone by a kill, and would be counted among those of the restart
+        execution, runs = harness.records()
+        try:
+            new = restart(execution, runs, harness.flow, harness.at())  # type: ignore[arg-type]
+        except NothingToRestart:
+            assert not self.model.restart()
+            return False
+        for child in harness.running_children():
+            child.left = True
+        harness.take_up(new)
+        assert self.model.restart()
+        self.compare()
+        return True
+
+    def is_of_batches(self, child: Child) -> bool:
+        path = self.harness.path_or_none(child.task_run_id)
+        return path is not None and self.model.at(path) in self.model.batches
+
+    def replay(self) -> bool:
+        """Go on from any task run, as a new execution; False if there is none."""
+        harness = self.harness
+        execution, runs = harness.records()
+        if not runs:
+            return False
+        chosen = self.data.draw(st.sampled_from(runs))
+        path = harness.path(chosen.id)
+        new = replay(
+            execution, runs, harness.flow, harness.at(), harness.environment.new_id,  # type: ignore[arg-type]
+            task_run_id=chosen.id, execution_id="execution",
+        )  # fmt: skip
+        harness.children.clear()
+        harness.take_up(new)
+        self.model.replay(path)
+        self.compare()
+        return True
+
+    def change_state(self) -> bool:
+        """Say that some task run ended otherwise; False if there is none of which that can be said."""
+        harness, model = self.harness, self.model
+        execution, runs = harness.records()
+        normal = [run.path for run in model.runs if run.phase is Phase.TASKS and model.is_normal(run)]
+        if not normal:
+            return False
+        path = self.data.draw(st.sampled_from(normal))
+        state = self.data.draw(st.sampled_from([StateType.SUCCESS, StateType.WARNING, StateType.FAILED]))
+        ids = {harness.path(run.id): run.id for run in runs}
+        shares = any(model.is_directory(around) for around in model.around(model.at(path)))
+        try:
+            new = change_state(execution, runs, harness.flow, ids[path], state, harness.at())  # type: ignore[arg-type]
+        except CommandRefused:
+            assert shares
+            return False
+        assert not shares
+        harness.take_up(new)
+        model.change_state(path, state)
+        self.compare()
+        return True

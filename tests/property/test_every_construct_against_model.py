@@ -23,8 +23,7 @@ Exit in every state                                    yes     yes
 `timeout` of flow control, of what starts executions   yes     yes    `test_guards_of_random_flows`
 retries: of tasks, around them, of the flow; as new    yes     yes    delays: `tests/unit/engine/test_retries`
 executions
-SLA: longest duration                                  yes     yes    `test_guards_of_random_flows`
-SLA: assertion                                         no      yes
+SLA: longest duration, assertion; labels               yes     yes    `test_guards_of_random_flows`
 breakpoints, also at what is skipped                   yes     yes    `test_guards_of_random_flows`
 a date to begin on; forced before                      yes     no     `test_small_cases_of_random_flows`
 a queue; its end by a turn, a refusal, a limit         yes     yes    slots: `test_concurrency_limits`
@@ -32,7 +31,7 @@ no room: QUEUE, CANCEL, FAIL; a change of the limit    yes     no     `test_conc
 checks                                                 yes     no     `test_checks_of_random_flows`
 kill, again, without cascade; pause and resume by hand yes     yes    workers: `test_worker_kills`
 crash, late results                                    yes     yes    `test_engine`
-restart, replay, another state of a task run           no      yes    `test_restart_and_replay`
+restart, replay, another state of a task run           yes     yes    `test_restart_and_replay`
 restart and replay in another revision                 no      no     `test_other_revisions`
 another status                                         no      no     `test_concurrency_limits`
 =====================================================  ======  =====  ======================================
@@ -53,10 +52,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from windhover.engine import batches
-from windhover.model.sla import MaxDurationSla
+from windhover.model.sla import Sla
 
 sys.path.insert(0, str(FilePath(__file__).parent))
-from flow_trees import KINDS, WAITING, FlowTree, flows
+from flow_trees import KINDS, WAITING, FlowTree, flows, is_not_done, lasts_an_hour
 from side_by_side import WINDOW, SideBySide
 from test_engine import check_ended
 
@@ -75,6 +74,17 @@ def few_batches_in_one_step() -> Iterator[None]:
         yield
 
 
+@st.composite
+def agreements(draw: st.DrawFn, flow: FlowTree) -> tuple[Sla, ...]:
+    """Agreements of both kinds; usually one at most."""
+    behaviors = st.sampled_from(["FAIL", "CANCEL", "NONE"])
+    works = sorted(task.id for task in flow.all_tasks() if task.type == "work")
+    found: list[Sla] = [lasts_an_hour(draw(behaviors))] if draw(st.booleans()) else []
+    if works and draw(st.integers(0, 2)) == 0:
+        found.append(is_not_done(draw(st.sampled_from(works)), draw(behaviors)))
+    return tuple(found)
+
+
 def play(flow: FlowTree, data: st.DataObject, *, rough: bool, stops: list[str]) -> None:
     both = SideBySide(flow, data, stops)
     both.begin()
@@ -89,8 +99,22 @@ def play(flow: FlowTree, data: st.DataObject, *, rough: bool, stops: list[str]) 
 def test_every_construct_does_as_the_slow_model_says(
     flow: FlowTree, data: st.DataObject, rough: bool
 ) -> None:
-    behavior = data.draw(st.sampled_from(["FAIL", "CANCEL", "NONE"]))
-    sla = MaxDurationSla(id="soon", type="MAX_DURATION", duration="PT1H", behavior=behavior)
     names = st.sampled_from(sorted(task.id for task in flow.all_tasks()))
     stops = data.draw(st.one_of(st.just([]), st.lists(names, max_size=3)))
-    play(replace(flow, sla=(sla,) if data.draw(st.booleans()) else ()), data, rough=rough, stops=stops)
+    play(replace(flow, sla=data.draw(agreements(flow))), data, rough=rough, stops=stops)
+
+
+@RELAXED
+@given(flow=flows(KINDS + 2 * WAITING), data=st.data(), rough=st.booleans())
+def test_what_is_taken_up_again_does_as_the_slow_model_says(
+    flow: FlowTree, data: st.DataObject, rough: bool
+) -> None:
+    both = SideBySide(replace(flow, sla=data.draw(agreements(flow))), data)
+    both.begin()
+    both.play(rough=rough)
+    for _ in range(2):
+        again = data.draw(st.sampled_from([both.restart, both.replay, both.change_state]))
+        if again():
+            both.play(rough=rough)
+    check_ended(both.harness)
+    assert not both.timers(), "a timer is left"

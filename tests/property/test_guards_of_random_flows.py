@@ -48,8 +48,8 @@ def ring(harness: Harness, model: Model, key: str, behavior: str) -> None:
     harness.apply(TimerFired(key))
     if kind == "timeout":
         model.expire(path)
-    elif behavior in BREACHES:
-        model.breach(BREACHES[behavior])
+    else:
+        model.breach("soon", BREACHES.get(behavior))
 
 
 def stops(flow: FlowTree) -> list[str]:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(FilePath(__file__).parent))
 from flow_trees import KINDS, WAITING, FlowTree, flows
 from harness import Harness
 from revisions import revisions
-from test_waiting_flows import begun, records_of, run_to_end, take_up
+from test_waiting_flows import begun, run_to_end
 
 RELAXED = settings(
     max_examples=int(os.environ.get("WINDHOVER_EXAMPLES", "100")),
@@ -34,7 +34,7 @@ def go_on(harness: Harness, new: Reworked, revision: FlowTree, data: st.DataObje
     harness.children.clear()
     well = {StateType.SUCCESS, StateType.WARNING}
     known = {run.id for run in new.task_runs if run.state.current in well}
-    take_up(harness, new)
+    harness.take_up(new)
     worked = run_to_end(harness, data, crashes=crashes)
     assert not worked & known, "what was taken over was run again"
 
@@ -44,7 +44,7 @@ def go_on(harness: Harness, new: Reworked, revision: FlowTree, data: st.DataObje
 def test_a_restart_goes_on_in_any_revision(flow: FlowTree, data: st.DataObject, crashes: bool) -> None:
     harness = begun(flow, data)
     run_to_end(harness, data, kills=True)
-    execution, runs = records_of(harness)
+    execution, runs = harness.records()
     revision = data.draw(revisions(flow))
     try:
         new = restart_as(execution, runs, revision, harness.at(), harness.environment.new_id, ran_in=flow)  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def test_a_restart_goes_on_in_any_revision(flow: FlowTree, data: st.DataObject, 
 def test_a_replay_goes_on_in_any_revision(flow: FlowTree, data: st.DataObject, crashes: bool) -> None:
     harness = begun(flow, data)
     run_to_end(harness, data, kills=True)
-    execution, runs = records_of(harness)
+    execution, runs = harness.records()
     if not runs:
         return
     revision = data.draw(revisions(flow))

@@ -10,12 +10,11 @@ import msgspec
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from windhover.engine.events import Begin, KillRequested, Restarted
-from windhover.engine.live import LiveExecution
+from windhover.engine.events import Begin, KillRequested
 from windhover.engine.messages import CommandRefused, NothingToRestart
 from windhover.engine.replay import replay
-from windhover.engine.restart import UNSUCCESSFUL, Reworked, ancestors, change_state, restart
-from windhover.model.execution import Execution, Phase, TaskRun
+from windhover.engine.restart import UNSUCCESSFUL, ancestors, change_state, restart
+from windhover.model.execution import Phase, TaskRun
 from windhover.model.state import StateType
 
 sys.path.insert(0, str(FilePath(__file__).parent))
@@ -60,23 +59,6 @@ def ended_once(flow: FlowTree, data: st.DataObject, *, kill: bool) -> Harness:
     return harness
 
 
-def records_of(harness: Harness) -> tuple[Execution, list[TaskRun]]:
-    """The records as the database has them."""
-    runs = [msgspec.json.decode(raw, type=TaskRun) for raw in harness.stored_runs.values()]
-    runs.sort(key=lambda run: run.position)
-    return msgspec.json.decode(msgspec.json.encode(harness.live.record), type=Execution), runs
-
-
-def take_up(harness: Harness, reworked: Reworked) -> None:
-    """Do what the executor does with reworked records: store them, then go on."""
-    harness.live = LiveExecution.restore(harness.flow, reworked.execution, reworked.task_runs, 0)  # type: ignore[arg-type]
-    harness.stored_header = msgspec.json.encode(reworked.execution)
-    harness.stored_runs = {run.id: msgspec.json.encode(run) for run in reworked.task_runs}
-    harness.jobs.clear()
-    harness.ended = False
-    harness.apply(Begin() if reworked.execution.state.current is StateType.CREATED else Restarted())
-
-
 def outputs(runs: list[TaskRun]) -> dict[str, object]:
     return {run.id: run.outputs for run in runs}
 
@@ -88,7 +70,7 @@ def test_a_restart_runs_what_failed_and_ends(
 ) -> None:
     harness = ended_once(flow, data, kill=kill)
     for _ in range(2):
-        execution, runs = records_of(harness)
+        execution, runs = harness.records()
         well = {StateType.SUCCESS, StateType.WARNING}
         if execution.state.current is StateType.WARNING:
             # What failed and was allowed to is what there is to restart.
@@ -99,7 +81,7 @@ def test_a_restart_runs_what_failed_and_ends(
         except NothingToRestart:
             return
         kept = {run.id for run in reworked.task_runs}
-        take_up(harness, reworked)
+        harness.take_up(reworked)
         worked = run_to_end(harness, data, crashes=crashes)
         check_ended(harness)
         assert not worked & done & kept, "what had ended well was run again"
@@ -112,7 +94,7 @@ def test_a_replay_runs_what_comes_after_and_nothing_before(
     flow: FlowTree, data: st.DataObject, crashes: bool
 ) -> None:
     harness = ended_once(flow, data, kill=False)
-    execution, runs = records_of(harness)
+    execution, runs = harness.records()
     assume(runs)
     before = msgspec.json.encode(runs)
     chosen = data.draw(st.sampled_from(runs))
@@ -132,7 +114,7 @@ def test_a_replay_runs_what_comes_after_and_nothing_before(
     bad = [r for r in runs if r.task_id == chosen.task_id and r.state.current in UNSUCCESSFUL]
     assert len(again) <= 1 + len(bad), "another run of the same task is run again, though it ended well"
     assert len(finished) < len(new.task_runs), "nothing is run again"
-    take_up(harness, new)
+    harness.take_up(new)
     worked = run_to_end(harness, data, crashes=crashes)
     check_ended(harness)
     assert not worked & set(known), "what came before was run again"
@@ -146,7 +128,7 @@ def test_a_replay_fails_for_nothing_that_it_took_over(
     flow: FlowTree, data: st.DataObject, kill: bool
 ) -> None:
     harness = ended_once(flow, data, kill=kill)
-    execution, runs = records_of(harness)
+    execution, runs = harness.records()
     by_id = {run.id: run for run in runs}
     normal = [run for run in runs if all(at.phase is Phase.TASKS for at in (run, *ancestors(run, by_id)))]
     assume(normal)
@@ -171,7 +153,7 @@ def test_a_replay_fails_for_nothing_that_it_took_over(
         task_run_id=chosen.id,
         execution_id="execution",
     )
-    take_up(harness, new)
+    harness.take_up(new)
     worked = False
     while not harness.ended:
         assert harness.jobs, "nothing runs and nothing has ended"
@@ -186,7 +168,7 @@ def test_a_replay_fails_for_nothing_that_it_took_over(
 @given(flow=flows(), data=st.data(), crashes=st.booleans())
 def test_after_a_changed_state_all_goes_on(flow: FlowTree, data: st.DataObject, crashes: bool) -> None:
     harness = ended_once(flow, data, kill=False)
-    execution, runs = records_of(harness)
+    execution, runs = harness.records()
     normal = [run for run in runs if run.phase is Phase.TASKS]
     assume(normal)
     chosen = data.draw(st.sampled_from(normal))
@@ -195,7 +177,7 @@ def test_after_a_changed_state_all_goes_on(flow: FlowTree, data: st.DataObject, 
         new = change_state(execution, runs, flow, chosen.id, state, harness.at())  # type: ignore[arg-type]
     except CommandRefused:
         return  # it ran in a branch that goes, or in a shared directory
-    take_up(harness, new)
+    harness.take_up(new)
     run_to_end(harness, data, crashes=crashes)
     check_ended(harness)
     assert harness.live.nodes[chosen.id].record.state.current is state

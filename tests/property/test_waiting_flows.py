@@ -22,15 +22,13 @@ from windhover.engine.events import (
     Queued,
     Refused,
     Released,
-    Restarted,
     Resume,
     TimerFired,
 )
-from windhover.engine.live import LiveExecution
 from windhover.engine.messages import CommandRefused, NothingToRestart, TaskEnded
 from windhover.engine.replay import replay
-from windhover.engine.restart import Reworked, change_state, restart
-from windhover.model.execution import Breakpoint, Execution, Phase, TaskRun
+from windhover.engine.restart import change_state, restart
+from windhover.model.execution import Breakpoint, Phase
 from windhover.model.state import TERMINATED, StateType
 from windhover.plugin.flowable import Decision
 
@@ -181,24 +179,6 @@ def test_whatever_happens_every_flow_ends(
         assert harness.replays, "no new execution takes the place of what is retried"
 
 
-def records_of(harness: Harness) -> tuple[Execution, list[TaskRun]]:
-    """The records as the database has them."""
-    runs = [msgspec.json.decode(raw, type=TaskRun) for raw in harness.stored_runs.values()]
-    runs.sort(key=lambda run: run.position)
-    return msgspec.json.decode(harness.stored_header, type=Execution), runs
-
-
-def take_up(harness: Harness, reworked: Reworked) -> None:
-    """Do what the executor does with reworked records: store them, then go on."""
-    harness.live = LiveExecution.restore(harness.flow, reworked.execution, reworked.task_runs, 0)  # type: ignore[arg-type]
-    harness.stored_header = msgspec.json.encode(reworked.execution)
-    harness.stored_runs = {run.id: msgspec.json.encode(run) for run in reworked.task_runs}
-    harness.jobs.clear()
-    harness.timers.clear()
-    harness.ended = False
-    harness.apply(Begin() if reworked.execution.state.current is StateType.CREATED else Restarted())
-
-
 @RELAXED
 @given(flow=flows(EVERY_KIND), data=st.data(), crashes=st.booleans(), kills=st.booleans())
 def test_a_restart_runs_nothing_again_that_ended_well(
@@ -207,7 +187,7 @@ def test_a_restart_runs_nothing_again_that_ended_well(
     harness = begun(flow, data)
     run_to_end(harness, data, kills=kills)
     for _ in range(2):
-        execution, runs = records_of(harness)
+        execution, runs = harness.records()
         good = {StateType.SUCCESS, StateType.WARNING}
         if execution.state.current is StateType.WARNING:
             # What failed and was allowed to is what there is to restart.
@@ -219,7 +199,7 @@ def test_a_restart_runs_nothing_again_that_ended_well(
         except NothingToRestart:
             return
         kept = {run.id for run in reworked.task_runs}
-        take_up(harness, reworked)
+        harness.take_up(reworked)
         worked = run_to_end(harness, data, crashes=crashes)
         assert not worked & done & kept, "what had ended well was run again"
         assert well == {id_: harness.children[id_].runs for id_ in well}, "a child was run again"
@@ -232,7 +212,7 @@ def test_a_replay_goes_on_from_any_task_run(
 ) -> None:
     harness = begun(flow, data)
     run_to_end(harness, data, kills=kills)
-    execution, runs = records_of(harness)
+    execution, runs = harness.records()
     if not runs:
         return
     before = msgspec.json.encode(runs)
@@ -244,7 +224,7 @@ def test_a_replay_goes_on_from_any_task_run(
     assert msgspec.json.encode(runs) == before, "the old execution was changed"
     known = {run.id: run.outputs for run in new.task_runs if run.state.current.is_terminated}
     harness.children.clear()
-    take_up(harness, new)
+    harness.take_up(new)
     worked = run_to_end(harness, data, crashes=crashes)
     assert not worked & set(known), "what came before was run again"
     # A loop that goes round keeps the task runs of its last round alone.
@@ -260,7 +240,7 @@ def test_it_goes_on_from_any_task_run_whose_state_is_changed(
 ) -> None:
     harness = begun(flow, data)
     run_to_end(harness, data, kills=True)
-    execution, runs = records_of(harness)
+    execution, runs = harness.records()
     normal = [run for run in runs if run.phase is Phase.TASKS]
     if not normal:
         return
@@ -270,7 +250,7 @@ def test_it_goes_on_from_any_task_run_whose_state_is_changed(
         new = change_state(execution, runs, flow, chosen.id, state, harness.at())  # type: ignore[arg-type]
     except CommandRefused:
         return  # it ran in a branch that goes, or in a shared directory
-    take_up(harness, new)
+    harness.take_up(new)
     run_to_end(harness, data, crashes=crashes)
     # A loop that goes round keeps the task runs of its last round alone.
     if chosen.id in harness.live.nodes:

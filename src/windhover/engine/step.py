@@ -281,6 +281,8 @@ class Step(Turns):
         record = node.record
         record.state.become(StateType.FAILED, at)
         record.state.become(StateType.RETRYING, self.now)
+        if record.outputs is not None:
+            self.live.keep_outputs(node)
         self.changed(node)
         self.log(LogLevel.INFO, f"The attempt failed; the next one is due at {instant_text(due)}.", node)
         self.effects.timers_set[RETRY_TIMER + record.id] = due

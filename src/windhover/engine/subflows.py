@@ -55,7 +55,7 @@ class Subflows(BatchSteps):
         if is_batch_under_way(node):
             self.batch_started(node, event)
             return
-        node.record.outputs = {"executionId": event.execution_id}
+        self.live.outputs_changed(node, {"executionId": event.execution_id})
         self.changed(node)
         for warning in event.warnings:
             self.log(LogLevel.WARN, warning, node)

@@ -260,3 +260,17 @@ afterExecution:
     run.apply(Resume())
     assert run.ended
     assert run.history().split()[-1] == "SUCCESS"
+
+
+def test_an_agreement_sees_the_outputs_of_a_failed_try_whether_the_server_crashes_or_not() -> None:
+    run = FlowRun("""
+sla: [{id: holds, type: EXECUTION_ASSERTION, assert: "{{ (outputs.a.count ?? 0) == 0 }}", behavior: FAIL}]
+tasks:
+  - id: a
+    type: io.kestra.plugin.core.debug.Return
+    retry: {type: constant, interval: PT1M, maxAttempts: 3}
+""")
+    run.end(StateType.FAILED, outputs={"count": 1})
+    run.fire()
+    assert run.state is StateType.FAILED
+    assert run.live.record.broken_slas == ("holds",)
