@@ -42,7 +42,10 @@ def lookup(container: object, key: object) -> object:
 def _undefined(source: str, node: Node, name: object, container: object) -> UndefinedError:
     candidates = container if is_map(container) else ()
     place = node.position
-    return UndefinedError(to_string(name), source, place.line, place.column, candidates)
+    of_json_text = isinstance(container, str) and container.lstrip()[:1] in ("{", "[")
+    return UndefinedError(
+        to_string(name), source, place.line, place.column, candidates, of_json_text=of_json_text
+    )
 
 
 def compile_variable(source: str, root: Variable, members: Sequence[Member], bound: bool) -> Evaluate:

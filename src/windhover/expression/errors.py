@@ -36,14 +36,23 @@ class TemplateSyntaxError(ExpressionError):
 class UndefinedError(ExpressionError):
     """A variable, or a member of one, does not exist.
 
+    ``of_json_text`` says that a member was asked for of text that looks like JSON.
     ``catchable`` turns false once an operator that cannot do without the value has seen the error: ``??``,
     ``default`` and ``is defined`` then no longer replace it.
     """
 
     def __init__(
-        self, name: str, source: str, line: int, column: int, candidates: Iterable[object] = ()
+        self,
+        name: str,
+        source: str,
+        line: int,
+        column: int,
+        candidates: Iterable[object] = (),
+        *,
+        of_json_text: bool = False,
     ) -> None:
         super().__init__("", line=line, column=column)
+        self._of_json_text = of_json_text
         self.name = name
         self.source = source
         self.catchable = True
@@ -56,6 +65,8 @@ class UndefinedError(ExpressionError):
 
     def __str__(self) -> str:
         message = f"Unable to find `{self.name}` used in the expression `{self.source}` at line {self.line}"
+        if self._of_json_text:
+            return f"{message}. What it is looked for in is text; `fromJson` reads the JSON in it."
         return message if self.suggestion is None else f"{message}. Did you mean `{self.suggestion}`?"
 
 

@@ -117,7 +117,7 @@ def _finding(location: PropertyPath, all_details: Sequence[ErrorDetails], cls: t
         case "invalid_type":
             return unknown_type((*location, "type"), context["type"], known=context["known"])
         case "not_a_map":
-            return Finding(location, details["msg"], ProblemCode.UNKNOWN_TYPE, named=False)
+            return not_a_map(location, value)
         case "duration" | "labels" | "label_type":
             message = f"must be {_EXPECTED_OF_OURS[kind]}, not {shown(value)}"
             return Finding(location, message, ProblemCode.WRONG_TYPE, details["msg"], named=False)
@@ -176,6 +176,13 @@ def unknown_type(
         suggestion=suggestion,
         candidates=frozenset(known),
     )
+
+
+def not_a_map(location: PropertyPath, value: JsonValue) -> Finding:
+    """What stands where a task, a trigger or another part with a ``type`` should."""
+    message = f"must be a map with a `type`, not {shown(value)}"
+    constraint = "Invalid type: <null>: a map with a `type` is expected"
+    return Finding(location, message, ProblemCode.UNKNOWN_TYPE, constraint, named=False)
 
 
 def _missing(location: PropertyPath, cls: type[BaseModel]) -> Finding:

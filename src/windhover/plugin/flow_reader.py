@@ -19,7 +19,7 @@ from windhover.model.problem import Problem, ProblemCode, Severity
 from windhover.model.task import Task
 from windhover.model.trigger import Condition, Trigger
 from windhover.model.yaml.positions import Positions, PropertyPath, format_path
-from windhover.plugin.finding import Finding, findings_of
+from windhover.plugin.finding import Finding, findings_of, not_a_map
 from windhover.plugin.flow_validation import FlowParts, violations
 from windhover.plugin.kind import PluginKind
 from windhover.plugin.plugin_defaults import (
@@ -30,7 +30,7 @@ from windhover.plugin.plugin_defaults import (
 )
 from windhover.plugin.registry import Registry
 from windhover.plugin.report import Report
-from windhover.plugin.resolver import INCLUDED_LISTS, NOT_A_MAP, PluginResolver, is_open_to_all
+from windhover.plugin.resolver import INCLUDED_LISTS, PluginResolver, is_open_to_all
 from windhover.plugin.type_names import find_type
 from windhover.plugin.without_effect import properties_without_effect
 
@@ -165,8 +165,7 @@ class FlowReader:
             if isinstance(raw, dict):
                 parts.append(read(raw))
             else:
-                finding = Finding((), NOT_A_MAP, ProblemCode.UNKNOWN_TYPE, named=False)
-                self.report.add_at((*path, index), finding)
+                self.report.add_at((*path, index), not_a_map((), raw))
         return tuple(parts)
 
     def _read_listeners(self, value: JsonValue) -> JsonValue:

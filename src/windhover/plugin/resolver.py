@@ -44,9 +44,6 @@ INCLUDED_LISTS = ("tasks", "errors", "finally")
 TemplateLookup = Callable[[str, str], RawMap | None]
 
 
-#: What is said of a task, trigger or condition that is no map.
-NOT_A_MAP = "Invalid type: <null>: a map with a `type` is expected"
-
 #: For how many unknown types of a flow the nearest known one is looked for.
 _SUGGESTED_TYPES = 20
 
@@ -301,7 +298,7 @@ def _as_map(raw: object) -> RawMap:
     """The map of a part; pydantic, which called for it, knows where anything else stands."""
     if isinstance(raw, dict):
         return raw
-    raise PydanticCustomError("not_a_map", NOT_A_MAP)
+    raise PydanticCustomError("not_a_map", "a map with a `type` is expected")
 
 
 def _text(value: JsonValue) -> str:

@@ -37,6 +37,15 @@ def test_undefined_name_without_a_near_one() -> None:
     assert str(error) == "Unable to find `nope` used in the expression `\n{{ nope }}` at line 2"
 
 
+def test_a_member_of_json_text_is_told_how_to_be_read() -> None:
+    error = failure("{{ taskrun.value.id }}", taskrun={"value": '{"id": 1}'})
+    assert str(error) == (
+        "Unable to find `id` used in the expression `{{ taskrun.value.id }}` at line 1. "
+        "What it is looked for in is text; `fromJson` reads the JSON in it."
+    )
+    assert "fromJson" not in str(failure("{{ taskrun.value.id }}", taskrun={"value": "a"}))
+
+
 def test_outputs_are_no_misspelt_inputs() -> None:
     assert isinstance(error := failure("{{ inputs.rows }}", outputs={}, input=1), UndefinedError)
     assert error.suggestion == "input"
