@@ -15,6 +15,9 @@ KILL_TIMER = "kill"
 #: The timer that ends the ``finally`` branches of an execution that was killed.
 FINALLY_TIMER = "finally"
 
+#: The timer that lets a new execution take the place of one that was retried.
+REPLAY_TIMER = "replay"
+
 #: The timer that ends the wait for a turn.
 QUEUE_TIMER = "queue"
 
@@ -34,13 +37,13 @@ class Cutting(FlowControl):
         Of several ends the first counts, unless a kill comes: what runs on the way to an end, a ``finally``
         branch, does not turn it into another.
         """
-        record = self.live.record
+        record, due = self.live.record, None
         if record.ordered_end is not None and state is not StateType.KILLED:
             state, stop = record.ordered_end.state, stop or record.ordered_end.stops
-            by = record.ordered_end.by
+            by, due = record.ordered_end.by, record.ordered_end.due
         # What waits for its turn has nothing to clean up.
         finalize = finalize and record.state.current is not StateType.QUEUED
-        record.ordered_end = OrderedEnd(state, stops=stop, finalizes=finalize, by=by)
+        record.ordered_end = OrderedEnd(state, stops=stop, finalizes=finalize, by=by, due=due)
         self.header_changed()
         if self.resting and self.runs_on():
             self.header_state(StateType.RUNNING)
@@ -119,6 +122,8 @@ class Cutting(FlowControl):
         self.waits_no_longer()
         if record.ordered_end is None:
             return
+        if record.ordered_end.due is not None:
+            self.effects.timers_set[REPLAY_TIMER] = max(record.ordered_end.due, self.now)
         record.ordered_end = None
         root.cut_state = None
         root.finalizes = root.stops = False

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+import msgspec
+
 from windhover.engine.agenda import DEADLINE_TIMER, LOOP_TIMER, PAUSE_TIMER, RETRY_TIMER, is_paused, owners
 from windhover.engine.agreements import SLA_TIMER
 from windhover.engine.batches import BATCH_TIMER, is_batch_task, is_batch_under_way
-from windhover.engine.cutting import FINALLY_TIMER, KILL_TIMER, QUEUE_TIMER
+from windhover.engine.cutting import FINALLY_TIMER, KILL_TIMER, QUEUE_TIMER, REPLAY_TIMER
 from windhover.engine.events import KillRequested, Resume
 from windhover.engine.frame import Frame, Node
 from windhover.engine.messages import (
@@ -40,7 +42,6 @@ from windhover.util.instants import instant_text
 from windhover.util.nulls import without_nulls
 
 SCHEDULE_TIMER = "schedule"
-REPLAY_TIMER = "replay"
 
 
 class Step(Turns):
@@ -308,9 +309,10 @@ class Step(Turns):
         node.record.state.become(StateType.FAILED, at)
         text = f"The execution failed; a new one takes its place at {instant_text(due)}."
         self.log(LogLevel.INFO, text, node)
-        self.effects.timers_set[REPLAY_TIMER] = due
         self.end(node, StateType.RETRIED)
         self.order_end(StateType.RETRIED, stop=True)
+        assert self.live.record.ordered_end is not None
+        self.live.record.ordered_end = msgspec.structs.replace(self.live.record.ordered_end, due=due)
 
     # ---------------------------------------------------------------- beginning tasks
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from windhover.engine.advance import advance
+from windhover.engine.cutting import REPLAY_TIMER
 from windhover.engine.effects import Effects
 from windhover.engine.events import (
     Begin,
@@ -29,7 +30,7 @@ from windhover.engine.messages import (
     ReplayExecution,
 )
 from windhover.engine.replay import mark_replayed, replay
-from windhover.engine.step import REPLAY_TIMER, SCHEDULE_TIMER
+from windhover.engine.step import SCHEDULE_TIMER
 from windhover.executor.actions import ReworkCommand
 from windhover.executor.admission import Verdict
 from windhover.executor.change import Change

@@ -170,13 +170,15 @@ class OrderedEnd(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
 
     Nothing new is started any more, but with ``finalizes`` the ``finally`` branches that are due. With
     ``stops`` the task runs under way have been told to stop; else they may come to their own end. ``by`` is
-    the task run that ordered it, if one did: what is around it ends in this state, too.
+    the task run that ordered it, if one did: what is around it ends in this state, too. ``due`` is when a new
+    execution takes the place of one that is RETRIED, at the earliest: it has to end before.
     """
 
     state: StateType
     stops: bool = False
     finalizes: bool = False
     by: str | None = None
+    due: datetime | None = None
 
 
 class Breakpoint(msgspec.Struct, frozen=True, omit_defaults=True):

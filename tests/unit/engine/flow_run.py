@@ -60,6 +60,8 @@ class FlowRun:
         self.children_killed: list[str] = []
         self.batches_killed: list[str] = []
         self.ended = False
+        #: A new execution is to take its place.
+        self.replaced = False
         if begin:
             self.apply(Begin())
 
@@ -82,6 +84,7 @@ class FlowRun:
         self.children_killed.extend(effects.children_to_kill)
         self.batches_killed.extend(effects.batches_to_kill)
         self.ended = self.ended or effects.ended
+        self.replaced = self.replaced or effects.replay
 
     def end(
         self, state: StateType = StateType.SUCCESS, outputs: Mapping[str, JsonValue] | None = None

@@ -274,3 +274,18 @@ tasks:
     run.fire()
     assert run.state is StateType.FAILED
     assert run.live.record.broken_slas == ("holds",)
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_new_execution_takes_the_place_of_another_only_when_all_in_that_has_stopped(crashes: bool) -> None:
+    run = FlowRun(RETRIED.replace("PT1M", "PT1S"))
+    run.end(StateType.FAILED)
+    if crashes:
+        run.crash()
+    assert "replay" not in run.timers or run.state is StateType.RETRIED
+    assert list(run.timers) == (["replay"] if crashes else ["kill"])
+    if not crashes:
+        run.fire()
+    assert run.state is StateType.RETRIED
+    assert run.fire() == "replay"
+    assert run.replaced
