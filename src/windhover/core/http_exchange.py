@@ -16,6 +16,7 @@ from windhover.core.record_files import local_copy
 from windhover.expression import to_json, to_text
 from windhover.model.execution import JsonValue
 from windhover.plugin.context import RunContext
+from windhover.plugin.documentation import MetricDescription
 from windhover.plugin.task import TaskFailure
 
 if TYPE_CHECKING:
@@ -27,6 +28,16 @@ _CHARSET = re.compile(r""";\s*charset\s*=\s*"?([^\s;"]+)""", re.IGNORECASE)
 _LINE_ENDS = re.compile(r"\s*[\r\n]+\s*")
 _LOGGED_CHARACTERS = 10_000
 _ERROR_BODY_BYTES = 64 * 1024
+
+
+#: What all HTTP tasks report, each with the tags of :func:`_report`.
+EXCHANGE_METRICS = (
+    MetricDescription("request.count", "counter", "Requests sent."),
+    MetricDescription("request.bytes", "counter", "Bytes sent, headers included.", "bytes"),
+    MetricDescription("response.count", "counter", "Answers received."),
+    MetricDescription("response.bytes", "counter", "Bytes received, headers included.", "bytes"),
+    MetricDescription("response.length", "counter", "Bytes of the body received.", "bytes"),
+)
 
 
 class HttpProperties(BaseModel):
@@ -91,6 +102,7 @@ async def exchange(
             _log_request(ctx, options.logged(), request, properties)
             answer = await client.send(request, stream=True)
             opened.push_async_callback(answer.aclose)
+            opened.callback(_report, ctx, answer)
             if "RESPONSE_HEADERS" in options.logged():
                 ctx.logger.debug(f"Response: {answer.status_code}\n{_header_lines(answer.headers)}")
             if check and not options.accepts(answer.status_code):
@@ -98,6 +110,38 @@ async def exchange(
             yield answer
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError, ImportError) as error:
         raise TaskFailure(f"The request to {address} failed: {error or type(error).__name__}") from None
+
+
+def has_body(answer: httpx.Response) -> bool:
+    """Whether the protocol gives the answer a body, which may be empty."""
+    return answer.request.method != "HEAD" and answer.status_code not in (204, 205, 304)
+
+
+def _report(ctx: RunContext, answer: httpx.Response) -> None:
+    """Report the sizes of a request and of its answer, as far as that was read."""
+    request = answer.request
+    tags = {
+        "request.hostname": request.url.host,
+        "request.method": request.method,
+        "request.scheme": request.url.scheme,
+        "response.code": str(answer.status_code),
+    }
+    sent = len(request.method) + len(request.url.raw_path) + len("  HTTP/1.1\r\n")
+    received = len(f"{answer.http_version} {answer.status_code} {answer.reason_phrase}\r\n")
+    body = answer.num_bytes_downloaded
+    counts = {
+        "request.count": 1,
+        "request.bytes": sent + _head_bytes(request.headers) + int(request.headers.get("content-length", 0)),
+        "response.count": 1,
+        "response.bytes": received + _head_bytes(answer.headers) + body,
+        "response.length": body,
+    }
+    for name, value in counts.items():
+        ctx.metric("counter", name, value, tags)
+
+
+def _head_bytes(headers: httpx.Headers) -> int:
+    return sum(len(name) + len(value) + len(": \r\n") for name, value in headers.raw) + len("\r\n")
 
 
 def header_lists(answer: httpx.Response) -> dict[str, list[str]]:

@@ -7,9 +7,9 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
-from windhover.core.http_exchange import HttpProperties, exchange, header_lists
+from windhover.core.http_exchange import EXCHANGE_METRICS, HttpProperties, exchange, header_lists
 from windhover.plugin.context import RunContext
-from windhover.plugin.documentation import Example, MetricDescription
+from windhover.plugin.documentation import Example
 from windhover.plugin.task import Output, RunnableTask, TaskFailure
 
 _FILE_NAME = re.compile(r"""filename\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<bare>[^;]+))""", re.IGNORECASE)
@@ -37,7 +37,7 @@ uri: https://example.com/orders.csv
 """,
         ),
     )
-    reported_metrics = (MetricDescription("response.length", "counter", "Bytes received.", "bytes"),)
+    reported_metrics = EXCHANGE_METRICS
 
     fail_on_empty_response: Annotated[
         bool, Field(description="An answer without a body fails the task, unless `allowFailed` is set.")
@@ -56,7 +56,6 @@ uri: https://example.com/orders.csv
                 async for chunk in answer.aiter_bytes():
                     file.write(chunk)
                     length += len(chunk)
-            ctx.metric("counter", "response.length", length)
             if length == 0 and self.fail_on_empty_response and not self.effective_options.allow_failed:
                 raise TaskFailure("No response from server")
             if length == 0:

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from windhover.core.http_exchange import HttpProperties, exchange, header_lists, log_body, read_limited
+from windhover.core.http_exchange import (
+    EXCHANGE_METRICS,
+    HttpProperties,
+    exchange,
+    has_body,
+    header_lists,
+    log_body,
+    read_limited,
+)
 from windhover.model.execution import JsonValue
 from windhover.plugin.context import RunContext
 from windhover.plugin.documentation import Example
@@ -55,6 +63,8 @@ options:
         ),
     )
 
+    reported_metrics = EXCHANGE_METRICS
+
     encrypt_body: Annotated[bool, Field(description="Keep the answer's text as a secret.")] = False
     allow_failed: Annotated[bool | None, Field(deprecated=True)] = None
 
@@ -86,12 +96,7 @@ async def read_answer(
         uri=str(answer.url),
         code=answer.status_code,
         headers=header_lists(answer),
-        body=None if encrypt or _has_no_body(answer) else text,
+        body=None if encrypt or not has_body(answer) else text,
         encrypted_body=ctx.encrypt(text) if encrypt else None,
     )
     return output, text
-
-
-def _has_no_body(answer: httpx.Response) -> bool:
-    """What the protocol gives no body has none; of other answers it may be empty."""
-    return answer.request.method == "HEAD" or answer.status_code in (204, 205, 304)

@@ -8,7 +8,7 @@ from typing import IO, Annotated
 
 from pydantic import Field
 
-from windhover.core.http_exchange import HttpProperties, exchange
+from windhover.core.http_exchange import EXCHANGE_METRICS, HttpProperties, exchange
 from windhover.expression import ExpressionError, to_text
 from windhover.model.execution import JsonValue
 from windhover.plugin.context import RunContext
@@ -45,7 +45,7 @@ failedOnMissingJq: false
 """,
         ),
     )
-    reported_metrics = (MetricDescription("size", "counter", "Events received."),)
+    reported_metrics = (*EXCHANGE_METRICS, MetricDescription("size", "counter", "Events received."))
 
     concat_jq_expression: Annotated[
         str | None, Field(description="A jq program over the data of each event; its texts are joined.")

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from windhover.core.http.request import MAX_BODY, RequestOutput
-from windhover.core.http_exchange import HttpProperties, exchange, header_lists, read_limited
+from windhover.core.http_exchange import HttpProperties, exchange, has_body, header_lists, read_limited
 from windhover.expression import truthy
 from windhover.model.execution import JsonValue
 from windhover.plugin.context import RunContext
@@ -77,7 +77,7 @@ triggers:
                     uri=str(answer.url),
                     code=answer.status_code,
                     headers=headers,
-                    body=None if self.encrypt_body or not content else text,
+                    body=None if self.encrypt_body or not has_body(answer) else text,
                     encrypted_body=ctx.encrypt(text) if self.encrypt_body else None,
                 )
             )

@@ -229,7 +229,16 @@ async def test_a_download_is_stored_under_the_name_the_server_gives(
     assert uri.endswith("/a+report.csv")
     assert run.outputs["length"] == 14
     assert await worker.storage.for_tenant("main").read(uri) == b"id,name\n1,Ada\n"
-    assert [(metric.name, metric.value) for metric in run.metrics] == [("response.length", 14.0)]
+    metrics = {metric.name: metric.value for metric in run.metrics}
+    assert metrics["request.count"] == metrics["response.count"] == 1
+    assert metrics["response.length"] == 14 < metrics["response.bytes"]
+    assert metrics["request.bytes"] > len("GET /file HTTP/1.1")
+    assert run.metrics[0].tags == {
+        "request.hostname": "127.0.0.1",
+        "request.method": "GET",
+        "request.scheme": "http",
+        "response.code": "200",
+    }
     named = await worker.run(Download, {"uri": address + "/file", "saveAs": "mine.csv"})
     assert named.outputs["uri"].endswith("/mine.csv")
 
