@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import yaml
 
 from windhover.cli.validate import validate_files
+from windhover.model.definition import property_names
+from windhover.model.flow import Flow
+from windhover.plugin.parsing import parse_flow
+from windhover.plugin.registry import shared_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "plugins").glob("*/README.md")]
 )
 FLOW_CONTROL = ROOT / "examples" / "flow-control"
+
+_YAML = re.compile(r"^( *)```yaml\n(.*?)^ *```", re.M | re.S)
+_HEAD = "id: shown\nnamespace: company.team\n"
+_TASKS = "tasks:\n  - {id: hello, type: io.kestra.plugin.core.log.Log, message: hello}\n"
 
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```", re.M | re.S)
@@ -65,3 +75,35 @@ def test_the_mistake_of_the_readme_is_where_it_says(
 
     assert shown is not None
     assert shown[1] in capsys.readouterr().out
+
+
+#: Its flows are made of plugins that readers are about to write.
+_OF_AUTHORS = ROOT / "docs" / "plugins.md"
+
+
+def flows_shown(document: Path) -> Iterator[str]:
+    """The flows in a document; parts of one are completed, and what is no flow is left out."""
+    for indent, block in _YAML.findall(document.read_text()):
+        shown = dedent(block) if indent else block
+        if shown.lstrip().startswith("- "):
+            shown = f"tasks:\n{shown}"
+        if shown.startswith(" "):
+            continue  # properties of what the text is about
+        found = yaml.safe_load(shown)
+        if not found.keys() <= property_names(Flow):
+            continue
+        yield ("" if "id" in found else _HEAD) + shown + ("" if "tasks" in found else _TASKS)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [path for path in DOCUMENTS if path != _OF_AUTHORS],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_flows_that_are_shown_can_be_saved(document: Path) -> None:
+    for source in flows_shown(document):
+        parse_flow(source, shared_registry())
+
+
+def test_flows_are_found_in_the_documents() -> None:
+    assert sum(1 for document in DOCUMENTS for _ in flows_shown(document)) > 40
