@@ -39,7 +39,9 @@ def purged_namespaces(
     *,
     children: bool,
 ) -> list[str]:
-    """Those of the known namespaces that are named or match; all where nothing is said.
+    """Those of the known namespaces that are named, with ``children`` those below them too, or that match.
+
+    All where nothing is said.
 
     Raises:
         TaskFailure: both ways to choose are used.
@@ -56,11 +58,7 @@ def purged_namespaces(
     if not pattern:
         return list(known)
     matches = compile_glob(pattern).fullmatch
-    return [
-        name
-        for name in known
-        if any(matches(each) for each in ([name, *_around(name)] if children else [name]))
-    ]
+    return [name for name in known if matches(name)]
 
 
 def name_filter(pattern: str | None) -> Callable[[str], bool]:
@@ -69,8 +67,3 @@ def name_filter(pattern: str | None) -> Callable[[str], bool]:
         return lambda name: True
     compiled = compile_wildcard(pattern)
     return lambda name: compiled.fullmatch(name) is not None
-
-
-def _around(namespace: str) -> list[str]:
-    parts = namespace.split(".")
-    return [".".join(parts[:length]) for length in range(1, len(parts))]

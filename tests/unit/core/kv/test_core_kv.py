@@ -138,6 +138,8 @@ async def test_purging_keys_and_versions(worker: InlineWorker) -> None:
     keys = {"keyPattern": "tmp_*", "namespacePattern": "comp*", "behavior": {"expiredOnly": False}}
     assert (await worker.run(PurgeKV, keys)).outputs == {"size": 1}
     assert await worker.server.kv.keys("company.team") == ["k"]
+    above = {"namespacePattern": "company", "behavior": {"type": "key", "expiredOnly": False}}
+    assert (await worker.run(PurgeKV, above)).outputs == {"size": 0}, "what is below does not match"
     every = await worker.run(PurgeKV, {"behavior": {"type": "key", "expiredOnly": False}})
     assert every.outputs == {"size": 1}
     assert (
