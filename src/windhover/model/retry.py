@@ -26,6 +26,16 @@ def _refuse(rule: str, smaller: str, larger: str) -> PydanticCustomError:
     )
 
 
+_OLD_PROPERTIES = {"maxAttempt": "maxAttempts", "maxDurations": "maxDuration"}
+
+
+def old_properties(retry: object) -> list[tuple[str, str]]:
+    """The old names that a retry is written with, each with the name of today."""
+    if not isinstance(retry, dict):
+        return []
+    return [(old, today) for old, today in _OLD_PROPERTIES.items() if old in retry]
+
+
 class RetryBase(Definition):
     """What all kinds of retry have.
 
@@ -35,7 +45,9 @@ class RetryBase(Definition):
     max_attempts: Annotated[int, Field(ge=1)] | None = Field(
         default=None, validation_alias=AliasChoices("maxAttempts", "maxAttempt")
     )
-    max_duration: DurationText | None = None
+    max_duration: DurationText | None = Field(
+        default=None, validation_alias=AliasChoices("maxDuration", "maxDurations")
+    )
     warning_on_retry: bool = False
     behavior: Literal["RETRY_FAILED_TASK", "CREATE_NEW_EXECUTION"] = "RETRY_FAILED_TASK"
 

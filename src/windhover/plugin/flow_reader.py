@@ -16,6 +16,7 @@ from windhover.model.execution import JsonValue
 from windhover.model.flow import TASK_LISTS, Flow
 from windhover.model.plugin_default import PluginDefault
 from windhover.model.problem import Problem, ProblemCode, Severity
+from windhover.model.retry import old_properties
 from windhover.model.task import Task
 from windhover.model.trigger import Condition, Trigger
 from windhover.model.yaml.positions import Positions, PropertyPath, format_path
@@ -239,6 +240,8 @@ class FlowReader:
         for name, successor in (("taskDefaults", "pluginDefaults"), ("listeners", "a Flow trigger")):
             if self._written.get(name) is not None:
                 self._deprecate((name,), f"`{name}` is replaced by {successor}")
+        for old, today in old_properties(self._written.get("retry")):
+            self._deprecate(("retry", old), f"`{old}` is replaced by {today}")
         for index, entry in _indexed_maps(self._written.get("inputs")):
             for property, successor in _OLD_INPUT_PROPERTIES.items():
                 if entry.get(property) is not None:

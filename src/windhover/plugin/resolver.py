@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from windhover.model.definition import Definition, property_names, scalar_as_text, without_nulls
 from windhover.model.execution import JsonValue
 from windhover.model.problem import ProblemCode, Severity
+from windhover.model.retry import old_properties
 from windhover.model.task import Task
 from windhover.model.trigger import Condition, Trigger
 from windhover.plugin.definition import validate_properties
@@ -191,6 +192,8 @@ class PluginResolver:
         for name in _deprecated_properties(plugin.cls):
             if name in raw:
                 self._deprecate(raw, (name,), f"`{name}` is deprecated")
+        for old, today in old_properties(raw.get("retry")):
+            self._deprecate(raw, ("retry", old), f"`{old}` is replaced by {today}")
 
     def _deprecate(self, raw: RawMap, location: tuple[str, ...], message: str) -> None:
         self._report.add(raw, Finding(location, message, ProblemCode.DEPRECATED), Severity.DEPRECATION)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from windhover.model.execution import JsonValue
-from windhover.model.retry import Retry
+from windhover.model.retry import Retry, old_properties
 
 RETRY: TypeAdapter[Retry] = TypeAdapter(Retry)
 
@@ -51,5 +51,8 @@ def test_bounds_out_of_order_are_refused(raw: JsonValue, message: str) -> None:
         RETRY.validate_python(raw)
 
 
-def test_the_older_name_of_max_attempts_still_counts() -> None:
-    assert RETRY.validate_python({"type": "constant", "interval": "PT1S", "maxAttempt": 3}).max_attempts == 3
+def test_older_names_still_count() -> None:
+    written = {"type": "constant", "interval": "PT1S", "maxAttempt": 3, "maxDurations": "PT1M"}
+    retry = RETRY.validate_python(written)
+    assert (retry.max_attempts, retry.max_duration) == (3, "PT1M")
+    assert old_properties(written) == [("maxAttempt", "maxAttempts"), ("maxDurations", "maxDuration")]

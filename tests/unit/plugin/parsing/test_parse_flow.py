@@ -291,3 +291,15 @@ def test_texts_of_inputs_stay_as_they_are_written(parse: Parse) -> None:
     )
     assert text.defaults == "1.10"
     assert (data.defaults, data.required) == ({"a": True}, True)
+
+
+def test_old_names_in_retries_of_tasks_and_flows_are_told(parse: Parse) -> None:
+    source = (
+        "id: f\nnamespace: n\nretry: {type: constant, interval: PT1S, maxDurations: PT1M}\ntasks:\n"
+        "  - id: a\n    type: test.Say\n    message: hi\n"
+        "    retry: {type: constant, interval: PT1S, maxAttempt: 3}\n"
+    )
+    assert {(problem.path, problem.message) for problem in parse(source).deprecations} == {
+        ("retry.maxDurations", "`maxDurations` is replaced by maxDuration"),
+        ("tasks[0].retry.maxAttempt", "`maxAttempt` is replaced by maxAttempts"),
+    }
