@@ -34,6 +34,9 @@ from windhover.model.state import State, StateType
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
+#: How many executions of a task run begin in one step.
+WINDOW = 2
+
 
 def batches_of(task_id: str) -> int:
     """How many batches the file of a task is split into."""
@@ -64,7 +67,9 @@ class Harness:
     started is created in the same commit, as the executor does it.
     """
 
-    def __init__(self, flow: FlowTree, breakpoints: Sequence[Breakpoint] = ()) -> None:
+    def __init__(
+        self, flow: FlowTree, breakpoints: Sequence[Breakpoint] = (), *, record: Execution | None = None
+    ) -> None:
         self.flow = flow
         self.ticks = itertools.count()
         #: How long nothing has happened, besides the ticks.
@@ -73,7 +78,7 @@ class Harness:
         self.environment = EngineEnvironment(
             new_id=lambda: f"run{next(ids):06d}", queue_limit=timedelta(hours=1)
         )
-        record = Execution(
+        record = record or Execution(
             id="execution",
             tenant_id="main",
             namespace="test",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flow_trees import MISSED, FlowTree
-from harness import START, Child, Harness, batches_of
+from harness import START, WINDOW, Child, Harness, batches_of
 from hypothesis import strategies as st
 from reference_restarts import GoingBack
 from reference_runs import Path, Run
@@ -25,7 +25,7 @@ from windhover.engine.events import (
 from windhover.engine.messages import CommandRefused, NothingToRestart
 from windhover.engine.replay import replay
 from windhover.engine.restart import change_state, restart
-from windhover.model.execution import Breakpoint, Phase, Stage
+from windhover.model.execution import Breakpoint, Execution, Phase, Stage
 from windhover.model.sla import ExecutionAssertionSla
 from windhover.model.state import TERMINATED, StateType
 from windhover.plugin.flowable import Decision, FlowableTask
@@ -39,9 +39,6 @@ DAY = timedelta(days=1)
 
 #: How an execution ends that breaks an agreement.
 BREACHES = {"FAIL": StateType.FAILED, "CANCEL": StateType.CANCELLED}
-
-#: How many executions of a task run begin in one step.
-WINDOW = 2
 
 
 @dataclass
@@ -71,9 +68,16 @@ class SideBySide:
     Timers of the kinds in ``ringing`` may ring: of tries, rounds, pauses, batches, time limits.
     """
 
-    def __init__(self, flow: FlowTree, data: st.DataObject, stops: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        flow: FlowTree,
+        data: st.DataObject,
+        stops: Collection[str] = (),
+        *,
+        record: Execution | None = None,
+    ) -> None:
         self.data = data
-        self.harness = Harness(flow, [Breakpoint(task_id) for task_id in stops])
+        self.harness = Harness(flow, [Breakpoint(task_id) for task_id in stops], record=record)
         self.model = SlowModel(flow, breakpoints=frozenset(stops), most=WINDOW, harness=self.harness)
 
         self.slas = {sla.id: sla for sla in flow.sla}
@@ -100,8 +104,12 @@ class SideBySide:
         elif how == "date":
             self.wait_for_its_date()
         else:
-            self.harness.apply(Begin())
-            self.model.begin()
+            self.begin_at_once()
+        self.compare()
+
+    def begin_at_once(self) -> None:
+        self.harness.apply(Begin())
+        self.model.begin()
         self.compare()
 
     def refuse(self) -> None:

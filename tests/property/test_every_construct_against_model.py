@@ -22,7 +22,7 @@ Exit in every state                                    yes     yes
 `allowWarning`
 `timeout` of flow control, of what starts executions   yes     yes    `test_guards_of_random_flows`
 retries: of tasks, around them, of the flow; as new    yes     yes    delays: `tests/unit/engine/test_retries`
-executions
+executions, which what waits for one follows                          `test_retries_as_new_executions`
 SLA: longest duration, assertion; labels               yes     yes    `test_guards_of_random_flows`
 breakpoints, also at what is skipped                   yes     yes    `test_guards_of_random_flows`
 a date to begin on; forced before                      yes     no     `test_small_cases_of_random_flows`
@@ -43,20 +43,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path as FilePath
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from windhover.engine import batches
 from windhover.model.sla import Sla
 
 sys.path.insert(0, str(FilePath(__file__).parent))
 from flow_trees import KINDS, WAITING, FlowTree, flows, is_not_done, lasts_an_hour
-from side_by_side import WINDOW, SideBySide
+from side_by_side import SideBySide
 from test_engine import check_ended
 
 RELAXED = settings(
@@ -64,14 +61,6 @@ RELAXED = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def few_batches_in_one_step() -> Iterator[None]:
-    """So that small files need several steps."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches, "WINDOW", WINDOW)
-        yield
 
 
 @st.composite
