@@ -36,6 +36,7 @@ from windhover.executor.change import Change
 from windhover.executor.children import ChildFactory
 from windhover.executor.commands import Commands
 from windhover.executor.committer import Committer
+from windhover.executor.event_order import failures_first
 from windhover.executor.flow_triggers import FlowTriggers
 from windhover.executor.house import Clock, House
 from windhover.executor.large_values import LargeValues
@@ -159,7 +160,7 @@ class Executor:
         try:
             while True:
                 await inbox.wait()
-                items = inbox.drain(self._settings.round_limit)
+                items = failures_first(inbox.drain(self._settings.round_limit))
                 if items or self._changed_flows or self._alarm.is_due:
                     await self._round(items)
                 self._alarm.wind()
