@@ -110,5 +110,5 @@ async def test_namespace_files_in_the_working_directory(worker: InlineWorker) ->
     assert await placed("a.py", ifExists="IGNORE", **only) == {"a.py": "mine"}
     assert "already" in str((await placed("a.py", ifExists="FAIL", **only))["error"])
     both = {"namespaces": [NS, "company"], **only}
-    assert await placed(ifExists="IGNORE", **both) == {"a.py": "team"}
-    assert "already" in str((await placed(ifExists="FAIL", **both))["error"])
+    assert await placed("", ifExists="IGNORE", **both) == {"a.py": "team"}
+    assert "already" in str((await placed("", ifExists="FAIL", **both))["error"])
