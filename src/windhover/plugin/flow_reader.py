@@ -240,8 +240,8 @@ class FlowReader:
         for name, successor in (("taskDefaults", "pluginDefaults"), ("listeners", "a Flow trigger")):
             if self._written.get(name) is not None:
                 self._deprecate((name,), f"`{name}` is replaced by {successor}")
-        for old, today in old_properties(self._written.get("retry")):
-            self._deprecate(("retry", old), f"`{old}` is replaced by {today}")
+        for property, successor in old_properties(self._written.get("retry")):
+            self._deprecate(("retry", property), f"`{property}` is replaced by {successor}")
         for index, entry in _indexed_maps(self._written.get("inputs")):
             for property, successor in _OLD_INPUT_PROPERTIES.items():
                 if entry.get(property) is not None:
