@@ -49,6 +49,8 @@ class Child:
 
     id: str
     task_run_id: str
+    #: That of the task run when it asked for it.
+    generation: int = 0
     killed: bool = False
     state: StateType | None = None
     #: How often it was begun.
@@ -122,7 +124,8 @@ class Harness:
                 events.extend(self._started(start))
             events.extend(self._restarted(run_id) for run_id in effects.batches_to_restart)
             for child in self.running_children():
-                if child.id in effects.children_to_kill or child.task_run_id in effects.batches_to_kill:
+                of_batches = child.task_run_id in effects.batches_to_kill and self.is_current(child)
+                if of_batches or child.id in effects.children_to_kill:
                     child.killed = True
 
     def _started(self, start: StartChild) -> list[EngineEvent]:
@@ -144,7 +147,7 @@ class Harness:
         if start.request.flow_id == NO_FLOW:
             return [ChildRefused(run_id, "There is no such flow.")]
         wait = start.request.wait
-        child = Child(f"child{len(self.children)}", run_id, waited_for=wait)
+        child = Child(f"child{len(self.children)}", run_id, start.generation, waited_for=wait)
         child.state = None if wait else StateType.SUCCESS
         self.children[child.id] = child
         return [ChildStarted(run_id, child.id, child.id, wait=wait)]
@@ -153,13 +156,20 @@ class Harness:
         failed = [
             child
             for child in self.children.values()
-            if child.task_run_id == task_run_id and child.state in (StateType.FAILED, StateType.KILLED)
+            if child.task_run_id == task_run_id
+            and self.is_current(child)
+            and child.state in (StateType.FAILED, StateType.KILLED)
         ]
         self.found_failed[task_run_id] = len(failed)
         if len(failed) == failed_batches(self.live.nodes[task_run_id]):
             for child in failed:
                 child.killed, child.state, child.runs = False, None, child.runs + 1
         return FailedBatchesFound(task_run_id, len(failed))
+
+    def is_current(self, child: Child) -> bool:
+        """Its task run has not begun anew, with other executions."""
+        node = self.live.nodes.get(child.task_run_id)
+        return node is not None and node.record.generation == child.generation
 
     def running_children(self) -> list[Child]:
         return [child for child in self.children.values() if child.state is None]
@@ -226,13 +236,13 @@ class Harness:
 
     def end_child(self, child: Child, state: StateType) -> None:
         child.state = state
-        self.apply(ChildEnded(child.task_run_id, child.id, state, child.id))
+        self.apply(ChildEnded(child.task_run_id, child.id, state, child.id, generation=child.generation))
 
     def restart_child(self, child: Child) -> None:
         """Somebody restarts an execution by itself that has ended; it is waited for again."""
         assert child.state is not None
         was, child.state, child.killed, child.runs = child.state, None, False, child.runs + 1
-        self.apply(ChildRestarted(child.task_run_id, child.id, was, child.id))
+        self.apply(ChildRestarted(child.task_run_id, child.id, was, child.id, child.generation))
 
     def at(self) -> datetime:
         return START + self.waited + timedelta(seconds=next(self.ticks))

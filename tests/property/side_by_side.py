@@ -239,7 +239,7 @@ class SideBySide:
             child
             for child in self.harness.children.values()
             if child.state in (StateType.FAILED, StateType.KILLED)
-            and child.task_run_id in self.harness.live.nodes
+            and self.harness.is_current(child)
             and self.model.awaits(self.harness.path(child.task_run_id), child.state)
         ]
         if waiting:
@@ -311,8 +311,6 @@ class SideBySide:
     def restart(self) -> bool:
         """Take up what did not end well; False if there is nothing to take up."""
         harness = self.harness
-        if any(self.is_of_batches(child) for child in harness.running_children()):
-            return False  # they were left alone by a kill, and would be counted among those of the restart
         execution, runs = harness.records()
         try:
             new = restart(execution, runs, harness.flow, harness.at())  # type: ignore[arg-type]
@@ -325,10 +323,6 @@ class SideBySide:
         assert self.model.restart()
         self.compare()
         return True
-
-    def is_of_batches(self, child: Child) -> bool:
-        path = self.harness.path_or_none(child.task_run_id)
-        return path is not None and self.model.at(path) in self.model.batches
 
     def replay(self) -> bool:
         """Go on from any task run, as a new execution; False if there is none."""

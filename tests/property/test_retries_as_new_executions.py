@@ -122,7 +122,11 @@ class Family(SideBySide):
 
     def told_of_the_end(self, line: Line) -> None:
         harness, child = self.harness, line.child
-        event = child_ended(line.last.harness.live, child.task_run_id, harness.environment)
+        event = child_ended(
+            line.last.harness.live,
+            AwaitedBy("execution", child.task_run_id, child.generation),
+            harness.environment,
+        )
         path, before = harness.path(child.task_run_id), harness.states()
         if not line.is_over:
             harness.apply(event)

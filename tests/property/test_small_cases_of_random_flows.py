@@ -191,8 +191,8 @@ tasks:
     for child in ("one", "two"):
         run.apply(ChildStarted(items, child, child, wait=True))
     run.apply(KillRequested())
-    run.apply(ChildEnded(items, "one", StateType.KILLED, "one"))
-    run.apply(ChildRestarted(items, "one", StateType.KILLED, "one"))
+    run.apply(ChildEnded(items, "one", StateType.KILLED, "one", generation=1))
+    run.apply(ChildRestarted(items, "one", StateType.KILLED, "one", generation=1))
     assert run.children_killed == ["one"]
 
 

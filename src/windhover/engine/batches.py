@@ -104,6 +104,7 @@ class BatchSteps(Directories):
             self.end(node, StateType.SUCCESS)
             return
         states = {StateType.CREATED.value: count, StateType.RUNNING.value: 0}
+        record.generation += 1
         record.outputs = {
             "numberOfBatches": count,
             "iterations": states,
@@ -162,7 +163,14 @@ class BatchSteps(Directories):
         }
         if node.record.value is not None:
             run_variables["taskRunValue"] = node.record.value
-        return StartChild(node.record.id, task.id, task.type, bound.child(), run_variables)
+        return StartChild(
+            node.record.id,
+            task.id,
+            task.type,
+            bound.child(),
+            run_variables,
+            generation=node.record.generation,
+        )
 
     def batch_started(self, node: Node, event: ChildStarted) -> None:
         for warning in event.warnings:
@@ -192,6 +200,9 @@ class BatchSteps(Directories):
         self._end_if_done(node)
 
     def batch_ended(self, node: Node, event: ChildEnded) -> None:
+        """Count an execution that has ended, unless all were begun anew since it was started."""
+        if event.generation != node.record.generation:
+            return
         task = _definition(node)
         self.tell_end_of_child(node, event, _plugin(task).outcome(task.properties, {event.state: 1}))
         _move(_states(node), StateType.RUNNING, event.state)
@@ -211,6 +222,7 @@ class BatchSteps(Directories):
             node is None
             or node.ended
             or not is_batch_under_way(node)
+            or event.generation != node.record.generation
             or not _states(node).get(event.was.value)
         ):
             return

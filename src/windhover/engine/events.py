@@ -120,12 +120,16 @@ class FailedBatchesFound(msgspec.Struct, frozen=True):
 
 
 class ChildRestarted(msgspec.Struct, frozen=True):
-    """An execution that a task run waits for had ended as ``was``, and is under way again."""
+    """An execution that a task run waits for had ended as ``was``, and is under way again.
+
+    ``generation`` is the task run's when it asked for the execution.
+    """
 
     task_run_id: str
     execution_id: str
     was: StateType
     link: str
+    generation: int = 0
 
 
 class OutputsNotKept(msgspec.Struct, frozen=True):
@@ -142,6 +146,8 @@ class ChildEnded(msgspec.Struct, frozen=True):
     ``render`` renders what the waiting task asks for among the ended execution's variables.
 
     ``replaces`` is the execution in whose place it was started, when that was retried as a new one.
+
+    ``generation`` is the task run's when it asked for the execution.
     """
 
     task_run_id: str
@@ -152,6 +158,7 @@ class ChildEnded(msgspec.Struct, frozen=True):
     replaces: str | None = None
     render: Callable[[JsonValue], JsonValue] | None = None
     problem: str | None = None
+    generation: int = 0
 
 
 EngineEvent = (

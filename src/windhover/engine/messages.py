@@ -64,7 +64,7 @@ class StartChild(msgspec.Struct, frozen=True):
     """A task run's wish for an execution of another flow.
 
     ``restarts`` is the execution that it had started before it was restarted itself: if that failed, it is
-    restarted in its place.
+    restarted in its place. ``generation`` is the task run's.
     """
 
     task_run_id: str
@@ -74,6 +74,7 @@ class StartChild(msgspec.Struct, frozen=True):
     #: What the child's trigger says of the task run besides its id: its outputs, value and iteration.
     run_variables: Mapping[str, JsonValue]
     restarts: str | None = None
+    generation: int = 0
 
 
 class TaskStarted(msgspec.Struct, frozen=True):

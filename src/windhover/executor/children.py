@@ -111,7 +111,7 @@ class ChildFactory:
         execution.trigger = ExecutionTrigger(start.task_id, start.task_type, _variables(parent, start))
         if request.wait:
             execution.nesting = parent.nesting + 1
-            execution.awaited_by = AwaitedBy(parent.id, start.task_run_id)
+            execution.awaited_by = AwaitedBy(parent.id, start.task_run_id, start.generation)
         return flow, execution, resolved.warnings
 
     def _next_of_chain(self, parent: Execution, request: ChildRequest, now: datetime) -> int:
@@ -169,7 +169,7 @@ def execution_link(execution_id: str, flow_id: str, namespace: str) -> str:
     return f'[[link execution="{execution_id}" flowId="{flow_id}" namespace="{namespace}"]]'
 
 
-def child_ended(live: LiveExecution, task_run_id: str, environment: EngineEnvironment) -> ChildEnded:
+def child_ended(live: LiveExecution, awaited_by: AwaitedBy, environment: EngineEnvironment) -> ChildEnded:
     """What the task run that waits for an execution is told at its end.
 
     It has the outputs of the flow however the execution has ended, by an `Exit` too. Where they cannot be had
@@ -188,7 +188,7 @@ def child_ended(live: LiveExecution, task_run_id: str, environment: EngineEnviro
         except FlowOutputError as error:
             problem = None if execution.state.current is StateType.KILLED else str(error)
     return ChildEnded(
-        task_run_id=task_run_id,
+        task_run_id=awaited_by.task_run_id,
         execution_id=execution.id,
         state=execution.state.current,
         link=link(execution),
@@ -196,6 +196,7 @@ def child_ended(live: LiveExecution, task_run_id: str, environment: EngineEnviro
         problem=problem,
         replaces=execution.original_id,
         render=None if live.flow.outputs else Renderer(live, environment).evaluate,
+        generation=awaited_by.generation,
     )
 
 

@@ -191,7 +191,9 @@ class Commands:
         record = change.live.record
         awaited_by = record.awaited_by
         if was is not None and was.is_terminated and awaited_by is not None and not change.created:
-            event = ChildRestarted(awaited_by.task_run_id, record.id, was, link(record))
+            event = ChildRestarted(
+                awaited_by.task_run_id, record.id, was, link(record), awaited_by.generation
+            )
             await self._round.apply_to(awaited_by.execution_id, event)
         return change
 

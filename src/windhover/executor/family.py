@@ -84,7 +84,7 @@ class Family(ABC):
         if effects.kills_descendants:
             await self.kill_descendants(live.record)
         for task_run_id in effects.batches_to_kill:
-            for execution_id in await self._executions_of(AwaitedBy(live.record.id, task_run_id), live):
+            for execution_id in await self._executions_of(_waiting(live, task_run_id), live):
                 await self.apply_to(execution_id, KillRequested(STARTED_BY))
         for task_run_id in effects.batches_to_restart:
             await self._restart_batches(live, task_run_id)
@@ -100,7 +100,7 @@ class Family(ABC):
         if awaited_by is None:
             return
         execution_id = awaited_by.execution_id
-        event = child_ended(child, awaited_by.task_run_id, self._house.environment)
+        event = child_ended(child, awaited_by, self._house.environment)
         try:
             parent = await self.fetch(execution_id)
         except BrokenExecution:
@@ -184,13 +184,13 @@ class Family(ABC):
         if change is not None:
             await self.go_ahead(change)
         elif child.record.state.current.is_terminated:
-            ended = child_ended(child, start.task_run_id, self._house.environment)
+            ended = child_ended(child, waits, self._house.environment)
             await self.apply(parent, await self._taken_over(ended, parent))
         return True
 
     async def _restart_batches(self, parent: LiveExecution, task_run_id: str) -> None:
         """Restart those of the executions that a task run waits for that have failed."""
-        waiting = AwaitedBy(parent.record.id, task_run_id)
+        waiting = _waiting(parent, task_run_id)
         query = ExecutionQuery(
             parent.record.tenant_id,
             trigger_execution_id=parent.record.id,
@@ -207,6 +207,11 @@ class Family(ABC):
             except CommandRefused:
                 child = await self.fetch(execution_id)
                 if child is not None and child.record.state.current.is_terminated:
-                    await self.apply(parent, child_ended(child, task_run_id, self._house.environment))
+                    await self.apply(parent, child_ended(child, waiting, self._house.environment))
                 continue
             await self.go_ahead(change)
+
+
+def _waiting(parent: LiveExecution, task_run_id: str) -> AwaitedBy:
+    """What the executions have in common that a task run waits for now."""
+    return AwaitedBy(parent.record.id, task_run_id, parent.nodes[task_run_id].record.generation)

@@ -115,8 +115,9 @@ class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
     ``resolved`` keeps what a flow-control task evaluated when it began (its values, its branch), so
     that an execution read back from the repository goes on exactly as it would have. ``rounds`` counts the
     rounds of a loop that are over, and ``outcome`` is what a flow-control task comes to when it is not its
-    children that say so. ``lost_attempts`` counts the attempts whose worker was lost. ``paged`` says which
-    part of the history stands on pages; in memory the record has all of it.
+    children that say so. ``lost_attempts`` counts the attempts whose worker was lost. ``generation`` counts
+    how often a task that starts many executions has begun with the first of them. ``paged`` says which part
+    of the history stands on pages; in memory the record has all of it.
     """
 
     id: str
@@ -139,6 +140,7 @@ class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
     rounds: int = 0
     outcome: StateType | None = None
     lost_attempts: int = 0
+    generation: int = 0
     paged: PagedHistory | None = None
 
     @property
@@ -158,11 +160,16 @@ class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
             self.lost_attempts += 1
 
 
-class AwaitedBy(msgspec.Struct, frozen=True, rename="camel"):
-    """The task run, of another execution, that ends when this execution does."""
+class AwaitedBy(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """The task run, of another execution, that ends when this execution does.
+
+    ``generation`` is that of the task run when it asked for this execution: once it has begun with others, it
+    waits for this one no more.
+    """
 
     execution_id: str
     task_run_id: str
+    generation: int = 0
 
 
 class OrderedEnd(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):

@@ -119,6 +119,21 @@ async def test_a_restart_runs_only_the_batches_that_failed(flows: Flows) -> None
     assert "each_merge" in ended.states()
 
 
+async def test_a_restart_after_several_tries_runs_only_what_failed_in_the_last(flows: Flows) -> None:
+    await saved(flows, "", f"inputs.row == 'b' and {NOT_RESTARTED}")
+    retry = "\n        retry: {type: constant, interval: PT0.05S, maxAttempts: 2}\n    "
+    failed = await flows.run(BATCHES.rstrip() + retry)
+    assert failed.state == "FAILED"
+    before = {one.execution.id: one.state for one in await children(flows)}
+    assert sorted(before.values()) == ["FAILED"] * 2 + ["SUCCESS"] * 4
+    await flows.runtime.queue.executor.ask(RestartExecution(failed.execution.id))
+    await flows.until(failed.execution.id, lambda e: e.state == "SUCCESS")
+    after = {one.execution.id: one for one in await children(flows)}
+    assert set(after) == set(before)
+    (again,) = [one for one in after.values() if "RESTARTED" in one.history]
+    assert before[again.execution.id] == "FAILED"
+
+
 async def test_a_killed_execution_is_restarted_with_its_subflow_and_keeps_what_had_ended(
     flows: Flows,
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from windhover.engine.events import (
     ChildEnded,
+    ChildRestarted,
     ChildStarted,
     KillRequested,
     PauseRequested,
@@ -228,17 +229,34 @@ def test_no_batch_is_lost_that_a_kill_has_left_alone_or_that_is_of_another_execu
     items = run.run("each_items").id
     for number in range(3):
         run.apply(ChildStarted(items, f"child{number}", "", wait=True))
-    run.apply(ChildEnded(items, "child0", StateType.SUCCESS, ""))
+    run.apply(ChildEnded(items, "child0", StateType.SUCCESS, "", generation=1))
     if again == "restart":
         run.apply(KillRequested(cascade=False))
         go_back(run)
     else:
         for child in ("child1", "child2"):
-            run.apply(ChildEnded(items, child, StateType.FAILED, ""))
+            run.apply(ChildEnded(items, child, StateType.FAILED, "", generation=1))
         execution, runs = records(run)
         ids = iter(f"new{number}" for number in range(9))
         take_up(run, replay(execution, runs, run.flow, run.now, lambda: next(ids), task_run_id=items))
     assert len(run.started) == 3 + 3
+
+
+def test_batches_that_a_kill_has_left_alone_do_not_count_among_those_of_the_restart() -> None:
+    run = FlowRun(BATCHES)
+    run.end(outputs={"splits": "kestra:///y/splits", "numberOfBatches": 2})
+    items = run.run("each_items").id
+    run.apply(KillRequested(cascade=False))
+    go_back(run)
+    asked = [start.generation for start in run.started if isinstance(start, StartChild)]
+    assert asked == [1, 1, 2, 2]
+    for number, generation in enumerate(asked[:3]):
+        run.apply(ChildEnded(items, f"child{number}", StateType.SUCCESS, "", generation=generation))
+    run.apply(ChildRestarted(items, "child0", StateType.SUCCESS, "", generation=1))
+    assert run.run("each_items").state.current is StateType.RUNNING
+    run.apply(ChildEnded(items, "child3", StateType.SUCCESS, "", generation=2))
+    assert run.run("each_items").state.current is StateType.SUCCESS
+    assert (run.run("each_items").outputs or {})["iterations"]["SUCCESS"] == 2
 
 
 def test_nothing_takes_the_place_of_an_execution_that_has_ended_for_what_fails_after_it() -> None:
