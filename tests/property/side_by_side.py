@@ -317,12 +317,16 @@ class SideBySide:
         except NothingToRestart:
             assert not self.model.restart()
             return False
-        for child in harness.running_children():
-            child.left = True
+        self.leave_children()
         harness.take_up(new)
         assert self.model.restart()
         self.compare()
         return True
+
+    def leave_children(self) -> None:
+        """What runs after the end was left alone by a kill; a task that takes it up waits for it again."""
+        for child in self.harness.running_children():
+            child.left = True
 
     def replay(self) -> bool:
         """Go on from any task run, as a new execution; False if there is none."""
@@ -359,6 +363,7 @@ class SideBySide:
             assert shares
             return False
         assert not shares
+        self.leave_children()
         harness.take_up(new)
         model.change_state(path, state)
         self.compare()
