@@ -53,6 +53,7 @@ class Ending(Starting):
         frame, record = node.frame, node.record
         following = frame.next_position(record.phase, record.lane, node.position)
         if record.phase is Phase.TASKS and following is None:
+            self.go_past(frame, record.lane, None)
             frame.lane_done(record.lane)
             if frame.body.watched:
                 look_at_lane(self, frame, node)

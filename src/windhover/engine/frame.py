@@ -70,10 +70,8 @@ class Frame:
     __slots__ = (
         "_begun",
         "_dependents",
-        "_disordered",
         "_enabled",
         "_ready",
-        "_run_again",
         "_waiting_for",
         "ahead",
         "body",
@@ -109,10 +107,8 @@ class Frame:
         self.end_counts: dict[StateType, int] = {}
         #: The lanes of the normal branch that are under way, and the position reached in each.
         self.lanes: dict[int, int] = {}
-        #: By lane, the positions that have been run beyond one that is run again after a restart.
-        self.ahead: dict[int, set[int]] = {}
-        self._run_again: set[int] = set()
-        self._disordered: set[int] = set()
+        #: By lane and position, those that have run while others before them have not, after a restart.
+        self.ahead: dict[int, dict[int, Node]] = {}
         self._begun: set[int] = set()
         self.next_lane = 0
         #: Set when the frame is ended from outside: no child is started any more, and the owner takes
@@ -265,6 +261,14 @@ class Frame:
             position += 1
         return position if position < len(self.tasks(phase, lane)) else None
 
+    def gone_past(self, lane: int, position: int | None) -> list[Node]:
+        """Take note that a lane goes on at this position, or is over (None); returns what had run ahead and
+        whose turn that was."""
+        ahead = self.ahead.get(lane)
+        if not ahead:
+            return []
+        return [ahead.pop(each) for each in list(ahead) if position is None or each < position]
+
     def _begin_again(self, lane: int) -> None:
         """Take note of a lane that has begun: with any of its tasks, if others were put before it since."""
         self._begun.add(lane)
@@ -284,41 +288,31 @@ class Frame:
         if record.phase > self.phase:
             self.phase = record.phase
         if record.phase is Phase.TASKS:
-            self._restore_in_lane(record.lane, node.position)
+            self._restore_in_lane(node)
         else:
             self.phase_position = node.position
         if node.ended:
             self.child_ended(node)
         else:
             self.open[record.id] = node
-            if record.phase is Phase.TASKS:
-                self._run_again.add(record.lane)
 
-    def _restore_in_lane(self, lane: int, position: int) -> None:
+    def _restore_in_lane(self, node: Node) -> None:
+        lane = node.record.lane
         if lane not in self._begun:
             self._begin_again(lane)
-        if lane in self._run_again:
-            # A child before it is run again, after a restart: the lane goes on beyond both.
-            self.ahead.setdefault(lane, set()).add(position)
-            return
-        if self.lanes.get(lane, -1) > position:
-            # So was one between them, and has been created anew.
-            self._disordered.add(lane)
-        self.lanes[lane] = position
+            self.lanes[lane] = -1
+        if node.record.ahead:
+            self.ahead.setdefault(lane, {})[node.position] = node
+        else:
+            # Not in the order of their creation: some of those before may have been created anew.
+            self.lanes[lane] = max(self.lanes[lane], node.position)
 
     def all_restored(self) -> None:
-        """Take note of what runs ahead, and of the lanes that are over, when all children are restored."""
-        if self._disordered:
-            for node in self.nodes:
-                lane = node.record.lane
-                in_lane = node.record.phase is Phase.TASKS and lane in self._disordered
-                if in_lane and node.position > self.lanes[lane]:
-                    self.ahead.setdefault(lane, set()).add(node.position)
+        """Take note of the lanes that are over, when all children are restored."""
+        busy = {node.record.lane for node in self.open.values() if node.record.phase is Phase.TASKS}
         for lane, position in list(self.lanes.items()):
-            if lane not in self._run_again and self.next_position(Phase.TASKS, lane, position) is None:
+            if lane not in busy and self.next_position(Phase.TASKS, lane, position) is None:
                 self.lane_done(lane)
-        self._run_again.clear()
-        self._disordered.clear()
 
 
 def enabled(tasks: Sequence[Task]) -> tuple[Task, ...]:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from windhover.engine.lanes import LaneOrder, body_of
 from windhover.engine.pauses import resumed_at
 from windhover.engine.places import still_placed
 from windhover.engine.restart import (
@@ -18,7 +19,6 @@ from windhover.engine.restart import (
     Reworked,
     ancestors,
     behind_others,
-    body_of,
     clear,
     find,
     inside_of,
@@ -79,13 +79,14 @@ def replay(
     ids = {run.id: new_id() for run in kept}
     copies = [_copied(run, header.id, ids, now) for run in kept]
     again = next(copy for copy in copies if copy.id == ids[chosen.id])
+    again.ahead = False
     goes_on = isinstance(flow.task_by_id(again.task_id), FlowableTask) and not is_whole(again, flow)
     if isinstance(flow.task_by_id(again.task_id), FlowableTask):
         clear(again)
     again.state.become(StateType.RUNNING if goes_on else StateType.RESTARTED, now)
     run_ancestors(copies, [again], now)
     beside = _unsuccessful_beside(copies, again)
-    behind = behind_others(copies, beside)
+    behind = behind_others(copies, beside, flow)
     gone = behind | inside_of(copies, behind)
     copies = [copy for copy in copies if copy.id not in gone]
     for top in beside:
@@ -94,6 +95,7 @@ def replay(
     header.state = execution.state.copy()
     header.state.become(StateType.RESTARTED, now)
     header.outputs = execution.outputs
+    LaneOrder(copies, flow).mark_what_is_ahead()
     for position, copy in enumerate(copies):
         copy.position = position
     return Reworked(header, copies)
@@ -176,13 +178,14 @@ def _replayed_header(
 def _up_to(task_runs: Sequence[TaskRun], chosen: TaskRun, flow: Flow) -> list[TaskRun]:
     """The task runs that a replay from ``chosen`` takes over, and ``chosen`` itself."""
     by_id = {run.id: run for run in task_runs}
+    order = LaneOrder(task_runs, flow)
     gone: set[str] = set()
     at: TaskRun | None = chosen
     while at is not None:
         parent = by_id.get(at.parent_task_run_id or "")
         later = _later_lanes(parent, at.lane, flow)
         for run in task_runs:
-            if run.parent_task_run_id == at.parent_task_run_id and _comes_after(run, at, later):
+            if run.parent_task_run_id == at.parent_task_run_id and _comes_after(run, at, later, order):
                 gone.add(run.id)
         at = parent
     kept = []
@@ -204,7 +207,7 @@ def _whole_around(task_runs: Sequence[TaskRun], run: TaskRun, flow: Flow) -> Tas
     return whole
 
 
-def _comes_after(run: TaskRun, at: TaskRun, later: Collection[int]) -> bool:
+def _comes_after(run: TaskRun, at: TaskRun, later: Collection[int], order: LaneOrder) -> bool:
     if run is at or run.phase is Phase.MEANWHILE:
         return False
     if at.phase is Phase.MEANWHILE:
@@ -212,7 +215,7 @@ def _comes_after(run: TaskRun, at: TaskRun, later: Collection[int]) -> bool:
     if run.phase != at.phase:
         return run.phase > at.phase or (run.phase is not Phase.TASKS and at.phase is Phase.TASKS)
     if run.lane == at.lane:
-        return run.position > at.position
+        return order.is_behind(run, at)
     return run.lane in later
 
 

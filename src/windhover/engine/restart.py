@@ -13,11 +13,12 @@ from datetime import datetime
 
 import msgspec
 
+from windhover.engine.lanes import LaneOrder, body_of
 from windhover.engine.messages import CommandRefused, NothingToRestart, TaskRunNotFound
 from windhover.model.execution import Execution, Label, Phase, Stage, TaskRun
 from windhover.model.flow import Flow
 from windhover.model.state import StateType
-from windhover.plugin.flowable import Body, FlowableTask
+from windhover.plugin.flowable import FlowableTask
 
 RESTARTED_LABEL = Label("system.restarted", "true")
 
@@ -55,6 +56,7 @@ def restart(execution: Execution, task_runs: Sequence[TaskRun], flow: Flow, now:
     if not unsuccessful and not (kept and ended in UNSUCCESSFUL):
         _check_that_it_may_begin(execution)
     kept, inside = take_up(kept, unsuccessful, flow, now)
+    LaneOrder(kept, flow).mark_what_is_ahead()
     _go_back(execution, now)
     execution.labels = labelled(execution.labels, RESTARTED_LABEL)
     if execution.schedule_date is not None and execution.schedule_date > now:
@@ -92,6 +94,7 @@ def change_state(
         _forget_end(execution)
     else:
         run_ancestors(kept, [run], now)
+        LaneOrder(kept, flow).mark_what_is_ahead()
         _go_back(execution, now)
     return Reworked(execution, kept, removed)
 
@@ -132,7 +135,7 @@ def take_up(
 ) -> tuple[list[TaskRun], set[str]]:
     """Let these task runs be run again, in place; returns what is left, and the ids of what is gone."""
     anew = _to_begin_anew(task_runs, unsuccessful, flow)
-    again = behind_others(task_runs, unsuccessful)
+    again = behind_others(task_runs, unsuccessful, flow)
     gone = again | inside_of(task_runs, anew | again)
     kept = [run for run in task_runs if run.id not in gone]
     taken_up = {run.id for run in unsuccessful} - gone
@@ -175,22 +178,30 @@ def inside_of(task_runs: Sequence[TaskRun], of: Collection[str]) -> set[str]:
     return inside
 
 
-def behind_others(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun]) -> set[str]:
+def behind_others(task_runs: Sequence[TaskRun], unsuccessful: Sequence[TaskRun], flow: Flow) -> set[str]:
     """The ids of those to take up that stand behind another one in their lane: their turn comes after it.
 
     Such there are when something was killed, or its failure was allowed, and what came after it ran.
     """
     by_id = {run.id: run for run in task_runs}
     taken_up = {around.id for run in unsuccessful for around in (run, *ancestors(run, by_id))}
+    order = LaneOrder(task_runs, flow)
     behind: set[str] = set()
-    lanes: set[tuple[str | None, int]] = set()
+    first: dict[tuple[str | None, Phase, int], TaskRun] = {}
     for run in task_runs:
         if run.id not in taken_up or run.phase is Phase.MEANWHILE:
             continue
-        lane = (run.parent_task_run_id, run.lane)
-        if lane in lanes:
+        lane = (run.parent_task_run_id, run.phase, run.lane)
+        before = first.get(lane)
+        if run.ahead:
             behind.add(run.id)
-        lanes.add(lane)
+        elif before is None:
+            first[lane] = run
+        elif order.is_behind(run, before):
+            behind.add(run.id)
+        else:
+            behind.add(before.id)
+            first[lane] = run
     return behind
 
 
@@ -245,15 +256,9 @@ def run_ancestors(task_runs: Sequence[TaskRun], of: Collection[TaskRun], now: da
     by_id = {run.id: run for run in task_runs}
     for run in of:
         for parent in ancestors(run, by_id):
-            parent.outcome = None
+            parent.outcome, parent.ahead = None, False
             parent.stage = Stage.BODY
             parent.state.become(StateType.RUNNING, now)
-
-
-def body_of(run: TaskRun, flow: Flow) -> Body | None:
-    """What a flow-control task run runs, once it has begun."""
-    task = flow.task_by_id(run.task_id)
-    return task.body(run.resolved) if isinstance(task, FlowableTask) and run.outputs is not None else None
 
 
 def _has_something_to_run(run: TaskRun, flow: Flow) -> bool:

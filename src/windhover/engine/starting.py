@@ -42,6 +42,7 @@ class Starting(Agenda):
             follows = phase is not Phase.TASKS and frame.nodes
             iteration = frame.nodes[0].record.iteration if follows else frame.owner.record.rounds
         if phase is Phase.TASKS:
+            self.go_past(frame, lane, position)
             frame.lanes[lane] = position
         elif phase is not Phase.MEANWHILE:
             frame.phase_position = position
@@ -64,6 +65,12 @@ class Starting(Agenda):
         if live.record.state.current.is_created:
             self.header_state(StateType.RUNNING)
         self.later(self.start, node)
+
+    def go_past(self, frame: Frame, lane: int, position: int | None) -> None:
+        """Record of what has run ahead that its turn is over, as its lane goes on here, or is over (None)."""
+        for node in frame.gone_past(lane, position):
+            node.record.ahead = False
+            self.changed(node)
 
     def start(self, node: Node) -> None:
         """Begin a task run that was created."""

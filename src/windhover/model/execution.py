@@ -115,9 +115,10 @@ class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
     ``resolved`` keeps what a flow-control task evaluated when it began (its values, its branch), so
     that an execution read back from the repository goes on exactly as it would have. ``rounds`` counts the
     rounds of a loop that are over, and ``outcome`` is what a flow-control task comes to when it is not its
-    children that say so. ``lost_attempts`` counts the attempts whose worker was lost. ``generation`` counts
-    how often a task that starts many executions has begun with the first of them. ``paged`` says which part
-    of the history stands on pages; in memory the record has all of it.
+    children that say so. ``ahead`` says that it has run, but its turn has yet to come: after a restart others
+    run first that stand before it in its lane. ``lost_attempts`` counts the attempts whose worker was lost.
+    ``generation`` counts how often a task that starts many executions has begun with the first of them.
+    ``paged`` says which part of the history stands on pages; in memory the record has all of it.
     """
 
     id: str
@@ -139,6 +140,7 @@ class TaskRun(msgspec.Struct, omit_defaults=True, rename="camel"):
     stage: Stage = Stage.BODY
     rounds: int = 0
     outcome: StateType | None = None
+    ahead: bool = False
     lost_attempts: int = 0
     generation: int = 0
     paged: PagedHistory | None = None
