@@ -79,8 +79,19 @@ class FlowControl:
             yield run
 
     def lane_done(self, container: Run, lane: int) -> bool:
-        mine = [r for r in self.children(container, Phase.TASKS) if r.lane == lane]
-        return len(mine) == len(self.lanes(container)[lane]) and all(r.followed for r in mine)
+        mine = self.in_lane(container, Phase.TASKS, lane)
+        return not self.missing(container, Phase.TASKS, lane) and all(r.followed for r in mine)
+
+    def in_lane(self, container: Run, phase: Phase, lane: int) -> list[Run]:
+        return [r for r in self.children(container, phase) if r.lane == lane]
+
+    def missing(self, container: Run, phase: Phase, lane: int) -> list[int]:
+        """The places in a lane that have yet to be run; after a restart some behind them may have been."""
+        mine = self.in_lane(container, phase, lane)
+        over = max((r.index for r in mine if r.past), default=-1)
+        ran = {r.index for r in mine}
+        places = range(over + 1, len(self.lane_tasks(container, phase, lane)))
+        return [index for index in places if index not in ran]
 
     def exhausted(self, container: Run) -> bool:
         return all(self.lane_done(container, lane) for lane, _ in enumerate(self.lanes(container)))
@@ -151,11 +162,11 @@ class FlowControl:
         if container.is_cut or container.closing:
             self.close_if_over(container)
         elif phase is Phase.TASKS:
-            for lane, tasks in enumerate(self.lanes(container)):
-                mine = [r for r in self.children(container, phase) if r.lane == lane]
-                stands_still = mine and len(mine) < len(tasks) and (phase, lane) not in busy
+            for lane, _ in enumerate(self.lanes(container)):
+                missing = self.missing(container, phase, lane)
+                stands_still = self.in_lane(container, phase, lane) and missing and (phase, lane) not in busy
                 if stands_still and not self.failed(container):
-                    self.create(container, phase, lane, len(mine))
+                    self.create(container, phase, lane, missing[0])
             self.fill(container)
         elif (phase, 0) not in busy:
             done = len(self.children(container, phase))
@@ -288,15 +299,12 @@ class FlowControl:
             self.end_phase(container)
 
     def next_index(self, container: Run, run: Run) -> int | None:
-        """The next task of its lane that has not run; after a restart some behind it may have."""
-        ran = {r.index for r in self.children(container, run.phase) if r.lane == run.lane}
-        left = range(run.index + 1, len(self.lane_tasks(container, run)))
-        return next((index for index in left if index not in ran), None)
+        """The next task of its lane that has not run."""
+        missing = self.missing(container, run.phase, run.lane)
+        return next((index for index in missing if index > run.index), None)
 
-    def lane_tasks(self, container: Run, run: Run) -> list[Task]:
-        if run.phase is Phase.TASKS:
-            return self.lanes(container)[run.lane]
-        return [run.task] if run.phase is Phase.MEANWHILE else self.branch(container, run.phase)
+    def lane_tasks(self, container: Run, phase: Phase, lane: int) -> list[Task]:
+        return self.lanes(container)[lane] if phase is Phase.TASKS else self.branch(container, phase)
 
     def close_if_over(self, container: Run) -> None:
         """See whether the branch that runs is over, or the whole."""

@@ -50,6 +50,8 @@ class GoingBack(EveryConstruct, ABC):
         for around in self.around(chosen):
             chosen = around if self.is_whole(around) else chosen
         line = self.line(chosen)
+        for at in line:
+            at.past = True
         self.runs = [run for run in self.runs if self.is_taken_over(run, line)]
         beside = [run for at in line for run in self.runs if self.failed_beside(run, at)]
         behind = self.behind_others(beside)
@@ -72,6 +74,7 @@ class GoingBack(EveryConstruct, ABC):
         changed.outcome, changed.expired = None, False
         for around in self.around(changed):
             self.reopen(around)
+            around.past = True
         self.begin_again(Phase.TASKS)
 
     # -- what there is to do
@@ -138,15 +141,18 @@ class GoingBack(EveryConstruct, ABC):
             if child.state in UNSUCCESSFUL:
                 yield from self.reaching(child)
 
-    @staticmethod
-    def behind_others(runs: Collection[Run]) -> set[Run]:
-        """Their turn comes after that of another one in their lane."""
+    def behind_others(self, runs: Collection[Run]) -> set[Run]:
+        """Their turn comes after that of another one in their lane, or of what is missing there."""
 
         def is_before(one: Run, other: Run) -> bool:
             return (one.parent, one.lane) == (other.parent, other.lane) and one.index < other.index
 
         normal = [run for run in runs if run.phase is Phase.TASKS]
-        return {run for run in normal if any(is_before(one, run) for one in normal)}
+        return {run for run in normal if any(is_before(one, run) for one in normal) or self.is_ahead(run)}
+
+    def is_ahead(self, run: Run) -> bool:
+        assert run.parent is not None
+        return any(index < run.index for index in self.missing(run.parent, run.phase, run.lane))
 
     def drop(self, runs: Collection[Run]) -> None:
         self.runs = [run for run in self.runs if not any(at in runs for at in self.line(run))]
@@ -173,6 +179,9 @@ class GoingBack(EveryConstruct, ABC):
         """All of this is there when the execution goes on; somebody has asked for it."""
         for run in self.runs:
             run.followed = run.ended
+            if run.phase is Phase.TASKS and not run.ended:
+                for other in self.in_lane(run.parent, run.phase, run.lane):  # type: ignore[arg-type]
+                    other.past = other.past and other.index <= run.index
         self.reopen(self.top, phase)
         self.held = self.began_waiting = self.ordered = None
         self.asking.clear()

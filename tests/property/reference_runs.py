@@ -39,6 +39,8 @@ class Run:
     begun: bool = False
     #: What its end lets begin has been looked at.
     followed: bool = False
+    #: The turn of all that stands before it in its lane is over: somebody has chosen to go on from it.
+    past: bool = False
     #: It stood at a breakpoint, and was let go on.
     passed: bool = False
     #: How many lanes of a loop there are, when its `breakWhen` has said that there are no more.
