@@ -96,6 +96,8 @@ class Harness:
         self.stored_runs: dict[str, bytes] = {}
         self.jobs: dict[str, Job] = {}
         self.children: dict[str, Child] = {}
+        #: What a replay has taken over still names those of the old execution.
+        self.child_numbers = itertools.count()
         #: How many executions were found failed, by the task run that is to restart them.
         self.found_failed: dict[str, int] = {}
         self.ended = False
@@ -147,7 +149,7 @@ class Harness:
         if start.request.flow_id == NO_FLOW:
             return [ChildRefused(run_id, "There is no such flow.")]
         wait = start.request.wait
-        child = Child(f"child{len(self.children)}", run_id, start.generation, waited_for=wait)
+        child = Child(f"child{next(self.child_numbers)}", run_id, start.generation, waited_for=wait)
         child.state = None if wait else StateType.SUCCESS
         self.children[child.id] = child
         return [ChildStarted(run_id, child.id, child.id, wait=wait)]

@@ -165,6 +165,7 @@ class GoingBack(EveryConstruct, ABC):
         self.empty(run)
         self.reopen(run)
         run.state, run.begun, run.resolved = StateType.RESTARTED, False, None
+        run.cut_in_wait = False
         run.rounds, run.most_lanes = 0, None
         self.again.add(run)
 
@@ -173,7 +174,7 @@ class GoingBack(EveryConstruct, ABC):
         """It goes on in this branch."""
         run.state, run.phase_now, run.outcome = StateType.RUNNING, phase, None
         run.cut, run.stops, run.finalizes, run.expired, run.closing = None, False, False, False, False
-        run.followed = run.passed = run.waits = run.paused = run.cut_in_wait = False
+        run.followed = run.passed = run.waits = run.paused = False
 
     def begin_again(self, phase: Phase) -> None:
         """All of this is there when the execution goes on; somebody has asked for it."""

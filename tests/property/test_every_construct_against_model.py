@@ -32,6 +32,7 @@ checks                                                 yes     no     `test_chec
 kill, again, without cascade; pause and resume by hand yes     yes    workers: `test_worker_kills`
 crash, late results                                    yes     yes    `test_engine`
 restart, replay, another state of a task run           yes     yes    `test_restart_and_replay`
+                                                                       `test_gaps_in_lanes`
 restart and replay in another revision                 no      no     `test_other_revisions`
 another status                                         no      no     `test_concurrency_limits`
 =====================================================  ======  =====  ======================================
