@@ -314,6 +314,8 @@ class FlowControl:
                 self.enter(container, Phase.FINALLY)
             elif not is_open:
                 self.close(container)
+            elif container.closing and not container.is_cut:
+                self.end_beside(container)
         elif container.waits or (container.expired and container.phase_now is Phase.TASKS and is_open):
             return
         elif container.phase_now is Phase.TASKS and not self.rests_in(container):
@@ -356,8 +358,11 @@ class FlowControl:
         container.closing = True
         if not self.open(container):
             self.close(container)
+        self.end_beside(container)
+
+    def end_beside(self, container: Run) -> None:
+        """Branches of their own still run beside the failure: they only clean up."""
         for child in self.open(container):
-            # A branch of its own still runs beside the failure: it only cleans up.
             if child.holds and child.phase is not Phase.MEANWHILE:
                 self.cut(child, self.outcome(container), finalize=True)
 
@@ -414,7 +419,8 @@ class FlowControl:
         may = (container is not self.top or bool(self.runs)) and not container.closing
         may = may and container.phase_now <= Phase.FINALLY
         container.finalizes = finalize and may and bool(self.branch(container, Phase.FINALLY))
-        container.cut, container.stops = state, stop
+        if stop or not container.stops:
+            container.cut, container.stops = state, stop
         for child in self.open(container):
             if not (container.finalizes and child.phase is Phase.FINALLY):
                 self.cut_child(child, state, stop=stop, finalize=finalize)

@@ -79,6 +79,8 @@ class Ending(Starting):
                 self._enter(frame, Phase.FINALLY)
             elif not frame.open:
                 self._close(frame)
+            elif frame.closing and not frame.is_cut:
+                self._end_beside(frame)
         elif owner is not None and (owner.waits_for_round or is_paused(owner) or frame.waits_for_the_stopped):
             return
         elif frame.phase is Phase.TASKS and not self.rests_in(frame) and (frame.failed or frame.exhausted):
@@ -114,13 +116,22 @@ class Ending(Starting):
             return
         frame.closing = True
         if frame.open:
-            # A branch of its own still runs somewhere beside the failure: it only cleans up.
-            state = self._end_state(frame)
-            for child in list(frame.open.values()):
-                if child.body_frame is not None and child.record.phase is not Phase.MEANWHILE:
-                    self.cut(child.body_frame, state, finalize=True)
+            self._end_beside(frame)
         else:
             self._close(frame)
+
+    def _end_beside(self, frame: Frame) -> None:
+        """Branches that still run somewhere beside a failure only clean up, and end as what is around them.
+
+        That may become worse meanwhile. How it stood at first is not stored: a crash must not change it.
+        """
+        state = self._end_state(frame)
+        if state is frame.state_beside:
+            return
+        frame.state_beside = state
+        for child in list(frame.open.values()):
+            if child.body_frame is not None and child.record.phase is not Phase.MEANWHILE:
+                self.cut(child.body_frame, state, finalize=True)
 
     def _enter(self, frame: Frame, phase: Phase) -> None:
         frame.phase = phase

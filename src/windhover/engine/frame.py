@@ -87,6 +87,7 @@ class Frame:
         "phase",
         "phase_position",
         "phase_tasks",
+        "state_beside",
         "stops",
     )
 
@@ -120,6 +121,8 @@ class Frame:
         self.finalizes = False
         #: The last branch is over; only what still runs in others is waited for.
         self.closing = False
+        #: The state in which the branches end that still run while it is closing.
+        self.state_beside: StateType | None = None
         self._enabled: tuple[Sequence[Task], tuple[Task, ...]] = ((), ())
         # Only for lanes that wait for others: how many of those have not ended, who waits for a
         # lane, and which lanes may start (a heap: those written first start first).
@@ -145,7 +148,8 @@ class Frame:
     def cut(self, state: StateType, *, stops: bool, finalizes: bool) -> list[Node]:
         """End this frame from outside; returns the children that have to end before it does.
 
-        A ``finally`` branch that runs already goes on if branches like it are to run.
+        A ``finally`` branch that runs already goes on if branches like it are to run. What has been told to
+        stop is not told otherwise by an end that would let it finish.
         """
         has_begun = self.owner is not None or bool(self.nodes)
         self.finalizes = (
@@ -155,7 +159,8 @@ class Frame:
             and self.phase <= Phase.FINALLY
             and self.has(Phase.FINALLY)
         )
-        self.cut_state, self.stops = state, stops
+        if stops or not self.stops:
+            self.cut_state, self.stops = state, stops
         if self.finalizes:
             return [node for node in self.open.values() if node.record.phase is not Phase.FINALLY]
         return list(self.open.values())

@@ -161,6 +161,10 @@ class Step(Turns):
         if record.state.current is StateType.CREATED and not self.live.nodes:
             self.begin()
             return
+        if not self.resting:
+            # What a failure beside it has cut short is so again, before anything ends in it.
+            self.go_on()
+            self.finish()
         self._end_stopped()
         self.begin_directories_again()
         if not self.resting:

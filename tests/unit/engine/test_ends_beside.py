@@ -177,3 +177,61 @@ def test_a_branch_that_cleans_up_beside_a_failure_is_killed_with_the_execution()
     assert run.waiting() == ["clean"]
     run.end()
     assert run.state is StateType.KILLED
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_branch_beside_failures_ends_as_what_is_around_it_does_by_then(crash: bool) -> None:
+    """The first failure was allowed; what comes after it is worse."""
+    run = FlowRun("""
+tasks:
+  - id: together
+    type: io.kestra.plugin.core.flow.Parallel
+    allowFailure: true
+    allowWarning: true
+    tasks:
+      - {id: first, type: io.kestra.plugin.core.log.Log, message: hi}
+      - {id: second, type: io.kestra.plugin.core.log.Log, message: hi}
+      - id: branch
+        type: io.kestra.plugin.core.flow.Sequential
+        tasks: [{id: one, type: io.kestra.plugin.core.log.Log, message: hi}]
+""")
+    run.end(StateType.FAILED)
+    run.end(StateType.KILLED)
+    if crash:
+        run.crash()
+    run.end()
+    assert run.run("branch").state.current is StateType.KILLED
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_what_its_time_limit_has_stopped_stays_stopped_when_something_beside_it_fails(crash: bool) -> None:
+    run = FlowRun("""
+tasks:
+  - id: together
+    type: io.kestra.plugin.core.flow.Parallel
+    tasks:
+      - {id: work, type: io.kestra.plugin.core.log.Log, message: hi}
+      - id: limited
+        type: io.kestra.plugin.core.flow.Sequential
+        timeout: PT1M
+        tasks:
+          - id: inner
+            type: io.kestra.plugin.core.flow.Sequential
+            tasks: [{id: one, type: io.kestra.plugin.core.log.Log, message: hi}]
+        errors: [{id: mend, type: io.kestra.plugin.core.log.Log, message: hi}]
+""")
+    run.jobs.sort(key=lambda job: job.identity.task_id != "work")
+    run.fire()
+    run.end(StateType.FAILED)
+    if crash:
+        run.crash()
+    else:
+        run.end(StateType.KILLED)
+    ends = {task_id: run.run(task_id).state.current for task_id in ("one", "inner", "limited", "together")}
+    assert ends == {
+        "one": StateType.KILLED,
+        "inner": StateType.KILLED,
+        "limited": StateType.FAILED,
+        "together": StateType.FAILED,
+    }
+    assert (run.state, run.waiting()) == (StateType.FAILED, [])
