@@ -21,6 +21,7 @@ class LaneOrder:
         self._flow = flow
         self._by_id = {run.id: run for run in task_runs}
         self._bodies: dict[str, Body] = {}
+        self._places: dict[tuple[str | None, int], dict[str, int]] = {}
 
     def is_behind(self, run: TaskRun, other: TaskRun) -> bool:
         """Of two in the same lane of the same branch, the turn of ``run`` comes after that of ``other``."""
@@ -41,10 +42,16 @@ class LaneOrder:
                 run.ahead = self.is_behind(run, first)
 
     def _place(self, run: TaskRun) -> int:
-        tasks: Sequence[Task] = self._flow.tasks
-        if run.parent_task_run_id is not None:
-            tasks = self._body(run.parent_task_run_id).lanes[run.lane].tasks
-        return next(i for i, task in enumerate(tasks) if task.id == run.task_id)
+        lane = _lane(run)
+        if lane not in self._places:
+            self._places[lane] = {task.id: place for place, task in enumerate(self._tasks(run))}
+        return self._places[lane][run.task_id]
+
+    def _tasks(self, run: TaskRun) -> Sequence[Task]:
+        """Those of the lane in which a task run is."""
+        if run.parent_task_run_id is None:
+            return self._flow.tasks
+        return self._body(run.parent_task_run_id).lanes[run.lane].tasks
 
     def _body(self, task_run_id: str) -> Body:
         """What the task run runs; it has begun, as something has run in it."""
