@@ -21,4 +21,4 @@ async def test_the_example_runs(worker: InlineWorker) -> None:
         run = await worker.run(task.plugin, task.properties, {"inputs": {"rows": 5}, "outputs": outputs})
         assert run.state is StateType.SUCCESS
         outputs[task.id] = run.outputs
-    assert run.messages == ["The sum of the squares is 55."]
+    assert run.messages == ["The sum of the squares is 55; from ten on there are 2."]
