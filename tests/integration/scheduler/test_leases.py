@@ -11,6 +11,8 @@ from tests.integration.scheduler.test_first_dates import HOURLY, flow
 
 from windhover.model.flow import Flow
 from windhover.model.trigger_state import TriggerState
+from windhover.plugin.trigger import ScheduleTrigger
+from windhover.repository.triggers import TriggerBatch
 from windhover.scheduler.schedules import Outcome
 from windhover.scheduler.settings import SchedulerSettings
 from windhover.util.ids import new_id
@@ -42,7 +44,7 @@ async def test_looks_that_last_longer_than_a_lease_together_are_written_in_parts
         taken_over.extend(await rival_claims(bench))
         return await get(tenant, namespace, flow_id, revision)
 
-    async def counted(batch, now: datetime) -> set[str]:  # type: ignore[no-untyped-def]
+    async def counted(batch: TriggerBatch, now: datetime) -> set[str]:
         written.append(len(batch.evaluations))
         return await commit(batch, now)
 
@@ -70,7 +72,7 @@ async def test_one_look_may_last_longer_than_its_lease(bench: Bench, monkeypatch
     taken_over: list[TriggerState] = []
     renewals = 0
 
-    def long_look(state, flow, trigger, now: datetime) -> Outcome:  # type: ignore[no-untyped-def]
+    def long_look(state: TriggerState, flow: Flow, trigger: ScheduleTrigger, now: datetime) -> Outcome:
         assert long_enough.wait(60)
         return look(state, flow, trigger, now)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
+from tests.unit.executor.saved_flows import SavedFlows
 
 from windhover.engine.creation import new_execution
 from windhover.engine.environment import EngineEnvironment
@@ -13,44 +14,22 @@ from windhover.engine.messages import StartChild
 from windhover.engine.replay import replay
 from windhover.executor.children import UNHURRIED, ChildFactory, ChildRefusedError
 from windhover.model.execution import Execution
-from windhover.model.flow import Flow
 from windhover.plugin.executable import ChildRequest
-from windhover.plugin.parsing import parse_flow
-from windhover.plugin.registry import Registry
 from windhover.repository.flow_definitions import FlowDefinitions
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-SOURCE = """
-id: {id}
-namespace: company.team
-tasks:
-  - {{id: log, type: io.kestra.plugin.core.log.Log, message: hi}}
-"""
-
-
-class Saved:
-    """Two flows, as the repository would give them."""
-
-    def __init__(self) -> None:
-        self.flows = {
-            id_: parse_flow(SOURCE.format(id=id_), Registry()).flow.with_revision(1, tenant_id="main")
-            for id_ in ("ping", "pong")
-        }
-
-    async def get(self, tenant_id: str, namespace: str, flow_id: str, revision: int | None = None) -> Flow:
-        return self.flows[flow_id]
 
 
 class Chain:
     """Executions of two flows in turn, each started by the one before."""
 
     def __init__(self, longest: int) -> None:
-        self.saved = Saved()
+        self.saved = SavedFlows()
         self.now = START
         self.factory = ChildFactory(
             cast("FlowDefinitions", self.saved), EngineEnvironment(longest_chain=longest), lambda: self.now
         )
-        self.last: Execution = new_execution(self.saved.flows["ping"], {}, "first", START)
+        self.last: Execution = new_execution(self.saved.named("ping"), {}, "first", START)
 
     async def start_next(
         self, after: timedelta = timedelta(seconds=1), *, wait: bool = False, delay: timedelta | None = None
@@ -95,7 +74,7 @@ async def test_what_is_replayed_begins_a_new_chain_unless_it_takes_a_place() -> 
     chain = Chain(longest=5)
     for _ in range(3):
         await chain.start_next()
-    flow = chain.saved.flows[chain.last.flow_id]
+    flow = chain.saved.named(chain.last.flow_id)
     assert replay(chain.last, (), flow, chain.now, lambda: "new").execution.chain == 0
     in_its_place = replay(chain.last, (), flow, chain.now, lambda: "new", in_its_place=True)
     assert in_its_place.execution.chain == 3

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
+from tests.unit.executor.saved_flows import SavedFlows
 
 from windhover.engine.creation import new_execution
 from windhover.engine.environment import EngineEnvironment
@@ -13,32 +14,10 @@ from windhover.engine.messages import StartChild
 from windhover.engine.replay import replay
 from windhover.executor.children import ChildFactory, ChildRefusedError
 from windhover.model.execution import Execution
-from windhover.model.flow import Flow
 from windhover.plugin.executable import ChildRequest
-from windhover.plugin.parsing import parse_flow
-from windhover.plugin.registry import Registry
 from windhover.repository.flow_definitions import FlowDefinitions
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-SOURCE = """
-id: {id}
-namespace: company.team
-tasks:
-  - {{id: log, type: io.kestra.plugin.core.log.Log, message: hi}}
-"""
-
-
-class Saved:
-    """A flow of any id, as the repository would give it."""
-
-    def __init__(self) -> None:
-        self.flows: dict[str, Flow] = {}
-
-    async def get(self, tenant_id: str, namespace: str, flow_id: str, revision: int | None = None) -> Flow:
-        if flow_id not in self.flows:
-            flow = parse_flow(SOURCE.format(id=flow_id), Registry()).flow
-            self.flows[flow_id] = flow.with_revision(1, tenant_id="main")
-        return self.flows[flow_id]
 
 
 class Tree:
@@ -46,13 +25,12 @@ class Tree:
 
     def __init__(self, most: int) -> None:
         self.now = START
-        self.saved = Saved()
+        self.saved = SavedFlows()
         environment = EngineEnvironment(most_recursive=most, longest_chain=10_000)
         self.factory = ChildFactory(cast("FlowDefinitions", self.saved), environment, lambda: self.now)
 
     async def root(self, flow_id: str, execution_id: str = "root") -> Execution:
-        flow = await self.saved.get("main", "company.team", flow_id)
-        return new_execution(flow, {}, execution_id, START)
+        return new_execution(self.saved.named(flow_id), {}, execution_id, START)
 
     async def start(self, parent: Execution, flow_id: str) -> Execution:
         request = ChildRequest("company.team", flow_id, wait=False)
